@@ -1,0 +1,141 @@
+//! What is wrong in a file that a person wrote, where, and how to mend it.
+//!
+//! Rule files and settings are checked completely: every problem of every file becomes one
+//! [`Diagnostic`], and all of them are shown in one report. Nothing here reads files.
+
+use std::fmt;
+
+/// One problem at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file as the user named it; empty when the value came from no file.
+    pub file: String,
+    /// The place in the file, if it has one.
+    pub place: Option<Place>,
+    /// The setting's or rule's key, dotted (`kafka.topics`, `steps[0].operation`); empty if there is none.
+    pub key: String,
+    /// What is wrong and what was expected, a lowercase fragment.
+    pub message: String,
+    /// How to mend it, a lowercase fragment; empty if the message says all.
+    pub help: String,
+    /// Whether the file can still be used.
+    pub severity: Severity,
+}
+
+/// Whether a problem refuses the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is used; a person should look.
+    Warning,
+}
+
+/// A place in a file, with its line quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The text of the line.
+    pub text: String,
+}
+
+impl Place {
+    /// The place of byte `offset` in `text`; an offset past the end is the last line's end.
+    #[must_use]
+    pub fn of_byte(text: &str, offset: usize) -> Self {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let (before, after) = text.split_at(offset);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (head, tail) = (before.split_at(line_start).1, after.lines().next().unwrap_or(""));
+        Place {
+            line: before.matches('\n').count() + 1,
+            column: head.chars().count() + 1,
+            text: format!("{head}{tail}"),
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        if !self.file.is_empty() {
+            write!(f, "{}:", self.file)?;
+        }
+        if let Some(place) = &self.place {
+            write!(f, "{}:{}:", place.line, place.column)?;
+        }
+        if !self.file.is_empty() || self.place.is_some() {
+            write!(f, " ")?;
+        }
+        write!(f, "{severity}: ")?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "{}", self.message)?;
+        if let Some(place) = &self.place {
+            let margin = place.line.to_string().len();
+            let caret = place.column.saturating_sub(1);
+            write!(f, "\n {} | {}", place.line, place.text)?;
+            write!(f, "\n {:margin$} | {:caret$}^", "", "")?;
+        }
+        if !self.help.is_empty() {
+            write!(f, "\n  help: {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+/// The known name nearest to `unknown`, if one is near enough to be what was meant.
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&unknown.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_characters_and_quotes_its_line() {
+        let text = "first\nzwölf = 1\nlast";
+        let place = Place::of_byte(text, text.find('=').expect("the text has an equals sign"));
+        assert_eq!(place, Place { line: 2, column: 7, text: "zwölf = 1".into() });
+        assert_eq!(Place::of_byte(text, 999).line, 3);
+    }
+
+    #[test]
+    fn a_diagnostic_names_file_line_key_expectation_and_fix() {
+        let shown = Diagnostic {
+            file: "rules.d/a.toml".into(),
+            place: Some(Place { line: 12, column: 3, text: "  mod = 1".into() }),
+            key: "mod".into(),
+            message: "unknown key".into(),
+            help: "did you mean `mode`?".into(),
+            severity: Severity::Error,
+        }
+        .to_string();
+        assert_eq!(
+            shown,
+            "rules.d/a.toml:12:3: error: mod: unknown key\n 12 |   mod = 1\n    |   ^\n  help: did you mean `mode`?"
+        );
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        assert_eq!(nearest("topcis", ["topics", "group_id"]), Some("topics"));
+        assert_eq!(nearest("zzz", ["topics", "group_id"]), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! The 52 known event types.

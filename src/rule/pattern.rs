@@ -1,0 +1,5 @@
+//! Event patterns.
+
+/// A compiled event pattern.
+#[derive(Debug)]
+pub struct Pattern {}
