@@ -1,1 +1,244 @@
-//! dispatch
+//! From the due action to its settled outcome.
+//!
+//! Each account has lanes, one for each limit of its edition. A lane waits for a slot, claims as many
+//! due actions as it has slots, and calls them concurrently; every call ends in one settle. Nothing is
+//! sent without a durable attempt, and no lock or transaction is held while a call is on its way.
+//!
+//! Next: [`crate::upkeep`].
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::openapi::call::Client;
+use crate::openapi::rate::{RateLimiter, Slot};
+use crate::openapi::{Account, Edition, Secrets};
+use crate::operation::Access;
+use crate::rule::Policy;
+use crate::store::outbox::{Claimed, Wanted};
+use crate::store::{StoreError, Writer};
+
+pub mod judge;
+
+mod attempt;
+
+/// How calls are tried.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Calls in flight at once, over all accounts.
+    pub concurrency: usize,
+    /// How long a claim holds; longer than a whole attempt.
+    pub lease: Duration,
+    /// When an action is given up, and how long it waits between attempts.
+    pub retry: judge::Retry,
+}
+
+/// Attempts that this process has in flight: the sweep leaves them alone.
+#[derive(Debug, Clone, Default)]
+pub struct Alive(Arc<Mutex<HashSet<i64>>>);
+
+impl Alive {
+    /// The attempts in flight now.
+    #[must_use]
+    pub fn snapshot(&self) -> HashSet<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn insert(&self, attempt: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt);
+    }
+
+    fn remove(&self, attempt: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
+    }
+}
+
+/// What all calls share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where attempts are claimed and settled.
+    pub writer: Writer,
+    /// What sends.
+    pub client: Client,
+    /// What templates may name, and what is scrubbed.
+    pub secrets: Secrets,
+    /// What may be called; checked again at the claim, since it may have changed since the plan.
+    pub policy: Policy,
+    /// How calls are tried.
+    pub settings: Settings,
+    /// Attempts in flight.
+    pub alive: Alive,
+    /// Told when an action became due or a call ended.
+    pub changed: Arc<Notify>,
+    /// Milliseconds since 1970.
+    pub now_ms: fn() -> i64,
+}
+
+/// With nothing known to become due, lanes look again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// One limit of one account.
+#[derive(Debug)]
+struct Lane {
+    account: Arc<Account>,
+    access: Option<Access>,
+    limiter: Arc<RateLimiter>,
+}
+
+/// Calls due actions of all accounts until `stop` turns true, then waits for the calls in flight.
+///
+/// # Errors
+/// The database refuses for good.
+pub async fn run(
+    shared: Arc<Shared>,
+    accounts: Vec<Arc<Account>>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let concurrency = Arc::new(Semaphore::new(shared.settings.concurrency));
+    wait_for_earlier_calls(&shared).await?;
+    let mut lanes = JoinSet::new();
+    for lane in accounts.iter().flat_map(lanes_of) {
+        lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));
+    }
+    while let Some(ended) = lanes.join_next().await {
+        // A panic of a lane is a bug: the whole daemon stops rather than leave an account silent.
+        ended.map_err(|_| StoreError::Closed)??;
+    }
+    Ok(())
+}
+
+/// The limits of an account's edition.
+fn lanes_of(account: &Arc<Account>) -> Vec<Lane> {
+    let limiter = Arc::new(RateLimiter::new(account.edition));
+    let accesses: &[Option<Access>] = match account.edition {
+        Edition::Basic | Edition::Standard | Edition::Professional => &[None],
+        Edition::Enterprise => &[Some(Access::Read), Some(Access::Write)],
+    };
+    accesses
+        .iter()
+        .map(|access| Lane { account: Arc::clone(account), access: *access, limiter: Arc::clone(&limiter) })
+        .collect()
+}
+
+/// Calls of an earlier run may still count in the server's second.
+async fn wait_for_earlier_calls(shared: &Shared) -> Result<(), StoreError> {
+    let rest_ms = i64::try_from(crate::openapi::rate::RECOVERY.as_millis()).unwrap_or(i64::MAX);
+    if let Some(last_ms) = shared.writer.last_sent().await? {
+        let left_ms = last_ms.saturating_add(rest_ms).saturating_sub((shared.now_ms)()).clamp(0, rest_ms);
+        tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))).await;
+    }
+    Ok(())
+}
+
+async fn run_lane(
+    shared: Arc<Shared>,
+    lane: Lane,
+    concurrency: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    let mut calls = JoinSet::new();
+    while !*stop.borrow() {
+        let changed = shared.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let leave = tokio::select! {
+            leave = leave_to_call(&lane, &concurrency) => leave,
+            _ = stop.changed() => break,
+        };
+        let called = step(&shared, &lane, leave, &mut calls).await?;
+        while calls.try_join_next().is_some() {}
+        if called == 0 {
+            let pause = pause(&shared, &lane).await?;
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+    while calls.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Leave for one call: a slot of the limit and a share of the concurrency.
+type Leave = (Slot, OwnedSemaphorePermit);
+
+/// Waits for leave to make one call, then takes what more there is at once.
+async fn leave_to_call(lane: &Lane, concurrency: &Arc<Semaphore>) -> Vec<Leave> {
+    let access = lane.access.unwrap_or(Access::Write);
+    let Ok(permit) = Arc::clone(concurrency).acquire_owned().await else { return Vec::new() };
+    let mut leave = vec![(lane.limiter.acquire(access).await, permit)];
+    while let Ok(permit) = Arc::clone(concurrency).try_acquire_owned() {
+        let Some(slot) = lane.limiter.try_acquire(access) else { break };
+        leave.push((slot, permit));
+    }
+    leave
+}
+
+/// Claims as many actions as there is leave for, and starts their calls; gives how many.
+async fn step(
+    shared: &Arc<Shared>,
+    lane: &Lane,
+    leave: Vec<Leave>,
+    calls: &mut JoinSet<()>,
+) -> Result<usize, StoreError> {
+    let wanted = Wanted {
+        account: lane.account.name.clone(),
+        access: lane.access,
+        limit: leave.len(),
+        lease_ms: i64::try_from(shared.settings.lease.as_millis()).unwrap_or(i64::MAX),
+    };
+    let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
+        Ok(claimed) => claimed,
+        Err(error) if error.is_passing() => {
+            tracing::error!(id = "store_write_failed", error = %error, "no action was claimed, trying again");
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
+    let count = claimed.len();
+    let mut leave = leave.into_iter();
+    for action in claimed {
+        let Some((slot, permit)) = leave.next() else { break };
+        start(shared, lane, action, slot, permit, calls);
+    }
+    for (slot, _permit) in leave {
+        slot.give_back();
+    }
+    Ok(count)
+}
+
+fn start(
+    shared: &Arc<Shared>,
+    lane: &Lane,
+    action: Claimed,
+    slot: Slot,
+    permit: OwnedSemaphorePermit,
+    calls: &mut JoinSet<()>,
+) {
+    shared.alive.insert(action.attempt);
+    let (shared, account) = (Arc::clone(shared), Arc::clone(&lane.account));
+    calls.spawn(async move {
+        let attempt = action.attempt;
+        attempt::run(&shared, &account, action, slot).await;
+        drop(permit);
+        shared.alive.remove(attempt);
+        shared.changed.notify_waiters();
+    });
+}
+
+/// How long the lane may rest: until something is due, or for a while.
+async fn pause(shared: &Shared, lane: &Lane) -> Result<Duration, StoreError> {
+    let due = match shared.writer.next_due(lane.account.name.clone()).await {
+        Err(error) if !error.is_passing() => return Err(error),
+        Err(_) => None,
+        Ok(due) => due,
+    };
+    // What is due and was not claimed waits for an earlier action of its key, which will notify us.
+    let until = due.map(|due| due.saturating_sub((shared.now_ms)())).filter(|left| *left > 0);
+    let until = until.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
+    Ok(until.map_or(LOOK_AGAIN, |until| until.min(LOOK_AGAIN)))
+}

@@ -1,1 +1,240 @@
-//! ingest
+//! From Kafka to the accepted batch.
+//!
+//! One thread polls, decodes and matches; one task accepts each batch in one commit and stores its
+//! offsets afterwards, and only then. Two batches are in flight: one being written, one being decoded.
+//! When the writer falls behind, the polling thread pauses the partitions and polls on, so that the
+//! group keeps us; on a revocation it waits until what is in flight is durable.
+//!
+//! Next: [`crate::dispatch`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
+use crate::event::decode::{DecodeError, Limits, decode};
+use crate::kafka::consumer::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
+use crate::record::Record;
+use crate::rule::RuleSet;
+use crate::store::Writer;
+use crate::store::accept::Deciding;
+
+pub mod accepting;
+
+pub mod start;
+
+/// How the intake works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where a partition without any position starts.
+    pub start_at: start::StartAt,
+    /// When a batch is full.
+    pub batch: BatchLimits,
+    /// What is accepted of a record before it is parsed.
+    pub limits: Limits,
+}
+
+/// How long one poll waits for a first record.
+const POLL_WAIT: Duration = Duration::from_millis(200);
+
+/// How long the polling thread waits for the writer before it pauses the partitions.
+const WRITER_WAIT: Duration = Duration::from_millis(500);
+
+/// A decoded batch on its way to the writer.
+#[derive(Debug)]
+pub struct Intake {
+    /// Records, events, matches.
+    pub batch: Arc<DecodedBatch>,
+    /// What it was matched against.
+    pub deciding: Arc<Deciding>,
+}
+
+/// What may keep the intake from taking more, besides a slow writer.
+#[derive(Debug, Default)]
+pub struct Gate {
+    closed: AtomicBool,
+}
+
+impl Gate {
+    /// Lets no new batch in; the partitions pause.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Lets batches in again.
+    pub fn open(&self) {
+        self.closed.store(false, Ordering::Release);
+    }
+
+    /// Whether batches must wait.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// The polling half of the intake; runs on a thread of its own.
+pub struct Polling {
+    /// The group member.
+    pub consumer: Arc<Consumer>,
+    /// How the intake works.
+    pub settings: Settings,
+    /// The rules in force; changes between batches.
+    pub deciding: watch::Receiver<Arc<Deciding>>,
+    /// Where batches go.
+    pub batches: mpsc::Sender<Intake>,
+    /// How many batches went there.
+    pub sent: Arc<AtomicU64>,
+    /// Where gaps are written.
+    pub writer: Writer,
+    /// What may keep us from taking more.
+    pub gate: Arc<Gate>,
+    /// Set when the daemon stops.
+    pub stop: Arc<AtomicBool>,
+    /// The runtime of the writer.
+    pub runtime: Handle,
+    /// Milliseconds since 1970.
+    pub now_ms: fn() -> i64,
+}
+
+impl std::fmt::Debug for Polling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Polling").finish_non_exhaustive()
+    }
+}
+
+/// Whether the polling goes on.
+enum Goes {
+    On,
+    Ending,
+}
+
+impl Polling {
+    /// Polls until told to stop or until nobody takes the batches any more.
+    ///
+    /// # Errors
+    /// The client cannot go on. Errors that a later poll may heal are logged and tried again.
+    pub fn run(mut self) -> Result<(), KafkaError> {
+        while !self.stop.load(Ordering::Acquire) {
+            match self.step() {
+                Ok(Goes::On) => {}
+                Ok(Goes::Ending) => break,
+                Err(error @ KafkaError::Fatal { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), id = "kafka_poll_failed", "polling failed, trying again");
+                    // The client reports some errors at once on every poll: do not spin on them.
+                    std::thread::park_timeout(POLL_WAIT);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One poll: a batch handed over, nothing, or a position that Kafka no longer has.
+    fn step(&mut self) -> Result<Goes, KafkaError> {
+        let Some(permit) = self.room()? else { return Ok(Goes::Ending) };
+        let mut records = RecordBatch::new();
+        match self.consumer.poll_batch(&mut records, &self.settings.batch, POLL_WAIT)? {
+            Polled::Idle => {}
+            Polled::OutOfRange(place) => self.go_on_after(&place)?,
+            Polled::Records => {
+                let deciding = Arc::clone(&self.deciding.borrow_and_update());
+                let batch = decode_batch(records, &self.settings.limits, &deciding.rules);
+                self.sent.fetch_add(1, Ordering::AcqRel);
+                permit.send(Intake { batch: Arc::new(batch), deciding });
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    /// Waits for room in the queue to the writer, polling with paused partitions while it takes long;
+    /// `None` when nobody takes batches any more.
+    fn room(&self) -> Result<Option<mpsc::OwnedPermit<Intake>>, KafkaError> {
+        let mut paused = false;
+        let room = loop {
+            if self.stop.load(Ordering::Acquire) {
+                break None;
+            }
+            if !self.gate.is_closed() {
+                let reserve = self.batches.clone().reserve_owned();
+                let waited = self.runtime.block_on(async { tokio::time::timeout(WRITER_WAIT, reserve).await });
+                match waited {
+                    Ok(Ok(permit)) => break Some(permit),
+                    Ok(Err(_closed)) => break None,
+                    Err(_elapsed) => {}
+                }
+            }
+            if !paused {
+                self.consumer.pause()?;
+                paused = true;
+                tracing::info!("the writer is behind: intake is paused");
+            }
+            // Paused partitions give no records; the poll serves the group.
+            let mut none = RecordBatch::new();
+            let _idle = self.consumer.poll_batch(&mut none, &self.settings.batch, POLL_WAIT)?;
+        };
+        if paused {
+            self.consumer.resume()?;
+            tracing::info!("intake goes on");
+        }
+        Ok(room)
+    }
+
+    /// Kafka no longer has what follows our position: writes the gap down, then goes on at the earliest.
+    fn go_on_after(&self, place: &OutOfRange) -> Result<(), KafkaError> {
+        let gap = start::gap_out_of_range(place);
+        tracing::error!(
+            id = "gap",
+            topic = %place.topic,
+            partition = place.partition,
+            position = place.offset,
+            low = place.low,
+            high = place.high,
+            reason = gap.reason.as_str(),
+            "records were lost before we saw them: a gap is recorded"
+        );
+        let recorded = self.runtime.block_on(self.writer.record_gaps(vec![gap], (self.now_ms)()));
+        recorded.map_err(|error| KafkaError::Start { reason: chain(&error) })?;
+        self.consumer.seek(&place.topic, place.partition, place.low)
+    }
+}
+
+/// Decodes every record of a poll and matches every event.
+#[must_use]
+pub fn decode_batch(records: RecordBatch, limits: &Limits, rules: &RuleSet) -> DecodedBatch {
+    DecodedBatch::of(records, |records| {
+        records.records().map(|record| decode_record(record, limits, rules)).collect()
+    })
+}
+
+/// One record; a panic of the decoder is that record's quarantine.
+fn decode_record<'a>(record: Record<'a>, limits: &Limits, rules: &RuleSet) -> Entry<'a> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(&record, limits))).unwrap_or_else(|_| {
+        Err(DecodeError { reason: "panic", message: "the decoder failed on this record: please report it".into() })
+    });
+    let content = match decoded {
+        Err(reason) => Content::Quarantined(reason),
+        Ok(event) => {
+            let (mut matched, mut failed) = (Vec::new(), Vec::new());
+            rules.matches(&event, &mut matched, &mut failed);
+            Content::Event { event, matched, failed }
+        }
+    };
+    Entry { record, content }
+}
+
+/// An error with its causes, for one log line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

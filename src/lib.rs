@@ -16,6 +16,9 @@ pub mod record;
 /// The normalised event, and its decoding from every envelope.
 pub mod event;
 
+/// The unit of work: records, and what decoding and matching made of them.
+pub mod batch;
+
 /// Rules: patterns, the index over them, and their strict parsing.
 pub mod rule;
 

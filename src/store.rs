@@ -1,1 +1,145 @@
-//! store
+//! The audit database and the outbox: the only place that names the database client.
+//!
+//! One [`Writer`] owns the only write connection. It drains a queue of commands into shared commits
+//! and answers each command after the commit that holds it, so an answer is a durability promise.
+//! Readers are short, read-only and bounded. A failed commit changes nothing: the writer rolls back,
+//! reloads what it keeps in memory and answers every command of the group with the error.
+//!
+//! # Why
+//! `synchronous=FULL`: with `NORMAL` a power cut can undo a commit whose offset Kafka already has.
+//!
+//! Next: [`crate::openapi`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub mod accept;
+
+mod columns;
+
+pub mod identity;
+
+pub mod open;
+
+pub mod outbox;
+
+mod plan_state;
+
+pub mod positions;
+
+pub mod retention;
+
+pub mod versions;
+
+pub mod wal;
+
+pub mod writer;
+
+pub use open::Store;
+pub use writer::Writer;
+
+/// Where the database lies and how it is kept small.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The database file.
+    pub path: PathBuf,
+    /// The permission bits of a newly created file: 0600, or 0640 where a group may read.
+    pub file_mode: u32,
+}
+
+/// What went wrong with the database.
+///
+/// Cloneable, since every command of a failed commit is answered with the same error.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// The file or its directory cannot be created or written.
+    #[error("cannot open the audit database {path}: check that the directory exists and that this user may write it")]
+    Open {
+        /// The database file.
+        path: String,
+        /// The cause.
+        source: Arc<std::io::Error>,
+    },
+    /// Another daemon holds the lock.
+    #[error("the audit database {path} is in use by another openeventd: stop it, or give this one its own store.path")]
+    InUse {
+        /// The database file.
+        path: String,
+    },
+    /// The file is some other program's database.
+    #[error("{path} is a SQLite database of another program (application_id {found}): set store.path to a file of its own")]
+    Foreign {
+        /// The database file.
+        path: String,
+        /// The application id found.
+        found: i64,
+    },
+    /// The schema has migrations that this program does not know.
+    #[error("the audit database {path} was written by a newer openeventd (schema version {version}): install that version or newer")]
+    Newer {
+        /// The database file.
+        path: String,
+        /// The first unknown schema version.
+        version: i64,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema of {path} up to date")]
+    Migrate {
+        /// The database file.
+        path: String,
+        /// The cause.
+        source: Arc<sqlx::migrate::MigrateError>,
+    },
+    /// The disk has no room for a write.
+    #[error("the disk of the audit database is full: free some space; nothing is lost, intake waits")]
+    DiskFull,
+    /// A statement failed.
+    #[error("cannot {action}")]
+    Sql {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        source: Arc<sqlx::Error>,
+    },
+    /// A row holds what this program never writes.
+    #[error("the audit database holds an unexpected value in {place}: {found}")]
+    Corrupt {
+        /// Table and column.
+        place: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// The writer has stopped.
+    #[error("the audit database is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// The error of a statement that was to `action`.
+    pub(crate) fn sql(action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+        move |source| {
+            let full = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            // 13 is SQLITE_FULL; its extended codes share the low byte.
+            match full.and_then(|code| code.parse::<u32>().ok()) {
+                Some(code) if code & 0xff == 13 => StoreError::DiskFull,
+                _ => StoreError::Sql { action, source: Arc::new(source) },
+            }
+        }
+    }
+
+    /// Whether the same command may succeed later without anybody changing the program.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            StoreError::DiskFull => true,
+            StoreError::Sql { source, .. } => {
+                // 5 busy, 6 locked, 10 I/O: the disk or another process may recover.
+                let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+                code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! One attempt: check, call, judge, settle.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Shared;
+use super::judge::{Trial, judge};
+use crate::action::HeldReason;
+use crate::openapi::error::{CallError, Class};
+use crate::openapi::rate::Slot;
+use crate::openapi::response::Response;
+use crate::openapi::{Account, Call};
+use crate::operation::{self, ApiVersion, Operation};
+use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
+
+/// Between two tries to settle what the disk did not take.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
+pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
+    let settlement = match checked(shared, &claimed) {
+        Err(refused) => {
+            slot.give_back();
+            refused
+        }
+        Ok((operation, params)) => {
+            let settlement = call(shared, account, &claimed, operation, &params).await;
+            drop(slot);
+            settlement
+        }
+    };
+    settle(shared, &claimed, settlement).await;
+}
+
+/// What the row asks for, if it may still be called.
+fn checked(
+    shared: &Shared,
+    claimed: &Claimed,
+) -> Result<(&'static Operation, Map<String, Value>), Settlement> {
+    let unsendable = |message: String| Settlement {
+        attempt: claimed.attempt,
+        outcome: Outcome::Dead,
+        class: "unsendable",
+        evidence: Evidence { error_message: Some(message), ..Evidence::default() },
+    };
+    let version = ApiVersion::from_text(&claimed.version)
+        .ok_or_else(|| unsendable(format!("unknown API version {}", claimed.version)))?;
+    let operation = operation::find(&claimed.operation, version)
+        .ok_or_else(|| unsendable(format!("unknown operation {} {}", claimed.operation, claimed.version)))?;
+    if !shared.policy.allows_call(operation, &claimed.rule_path, claimed.workspace) {
+        return Err(Settlement {
+            attempt: claimed.attempt,
+            outcome: Outcome::Held(HeldReason::Policy),
+            class: "unsendable",
+            evidence: Evidence {
+                error_message: Some(format!("the [policy] no longer allows {}", operation.name)),
+                ..Evidence::default()
+            },
+        });
+    }
+    let params = serde_json::from_str(&claimed.params)
+        .map_err(|error| unsendable(format!("stored parameters cannot be read: {error}")))?;
+    Ok((operation, params))
+}
+
+async fn call(
+    shared: &Shared,
+    account: &Account,
+    claimed: &Claimed,
+    operation: &'static Operation,
+    params: &Map<String, Value>,
+) -> Settlement {
+    // The same token for every attempt of one action: a repetition gives the first result.
+    let call = Call { operation, params, client_token: Some(&claimed.id) };
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
+    let now_ms = (shared.now_ms)();
+    let trial = Trial {
+        effect: operation.repeat_effect,
+        attempt_number: u32::try_from(claimed.attempt_number).unwrap_or(u32::MAX),
+        first_sent_ms: claimed.first_sent_at_ms,
+        now_ms,
+    };
+    let class = result.as_ref().map(drop).map_err(CallError::class);
+    Settlement {
+        attempt: claimed.attempt,
+        outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
+        class: class.map_or_else(word, |()| "success"),
+        evidence: evidence(account, &result),
+    }
+}
+
+/// The stable word of a class, as `attempts.class` shows it.
+fn word(class: Class) -> &'static str {
+    match class {
+        Class::Unsendable => "unsendable",
+        Class::Unreachable => "unreachable",
+        Class::Rejected => "rejected",
+        Class::Throttled { .. } => "throttled",
+        Class::Unavailable => "unavailable",
+        Class::Forbidden => "forbidden",
+        Class::Credentials => "credentials",
+        Class::Clock => "clock",
+        Class::FailedInBody => "failed_in_body",
+        Class::PartialFailure => "partial_failure",
+        Class::Lost => "lost",
+    }
+}
+
+fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence {
+    let (response, refusal, message) = match result {
+        Ok(response) => (Some(response), None, None),
+        Err(error) => (error.response(), error.refusal(), Some(error.to_string())),
+    };
+    Evidence {
+        endpoint: Some(account.endpoint.clone()),
+        http_status: response.map(|response| response.http_status),
+        request_id: response.and_then(|response| response.request_id.clone()),
+        error_code: refusal.map(|refusal| refusal.code.clone()).filter(|code| !code.is_empty()),
+        error_message: refusal
+            .map(|refusal| refusal.message.clone())
+            .filter(|message| !message.is_empty())
+            .or(message),
+        recommend: refusal.and_then(|refusal| refusal.recommend.clone()),
+        response: response.map(|response| response.body.clone()),
+        response_truncated: response.is_some_and(|response| response.truncated),
+        latency_ms: response.map(|response| i64::try_from(response.latency_ms).unwrap_or(i64::MAX)),
+    }
+}
+
+/// Settles for as long as the disk may recover; what cannot be settled is recovered at the next start.
+async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
+    loop {
+        match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
+            Ok(settled) => {
+                log(claimed, &settlement, settled);
+                return;
+            }
+            Err(error) if error.is_passing() => {
+                tracing::error!(id = "store_write_failed", error = %error, action = %claimed.id, "settling is tried again");
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::error!(id = "settle_failed", error = %error, action = %claimed.id, "the outcome was not kept");
+                return;
+            }
+        }
+    }
+}
+
+fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
+    let late = match settled {
+        Settled::Applied => "",
+        Settled::Late => "late",
+        Settled::Superseded => "superseded",
+    };
+    tracing::info!(
+        event = claimed.event,
+        rule = %claimed.rule,
+        action = %claimed.id,
+        operation = %claimed.operation,
+        attempt = claimed.attempt_number,
+        class = settlement.class,
+        outcome = ?settlement.outcome,
+        http_status = settlement.evidence.http_status,
+        request_id = settlement.evidence.request_id.as_deref(),
+        error_code = settlement.evidence.error_code.as_deref(),
+        late,
+        "settle"
+    );
+}

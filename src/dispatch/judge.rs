@@ -1,0 +1,183 @@
+//! What follows from an attempt. Pure: the clock and the jitter are arguments.
+//!
+//! What was certainly not executed may be sent again; what may have been executed is judged by what a
+//! repetition would do; what was refused as it is will be refused again.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+
+use crate::action::repeat::{Repeat, after_unknown};
+use crate::openapi::error::{Class, Until};
+use crate::operation::RepeatEffect;
+use crate::store::outbox::Outcome;
+
+/// When an action is given up, and how long it waits between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts of one action.
+    pub attempts_max: u32,
+    /// The first pause is drawn from zero to this; each further one from twice the range.
+    pub backoff_min: Duration,
+    /// No pause is longer, except by the endpoint's own word.
+    pub backoff_max: Duration,
+    /// How long after its first attempt a call that converges may be repeated blindly.
+    pub repeat_within: Duration,
+}
+
+/// The attempt that is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// What a repetition would do.
+    pub effect: RepeatEffect,
+    /// Which attempt of its action it was, from 1.
+    pub attempt_number: u32,
+    /// When the action's first attempt was claimed, milliseconds since 1970.
+    pub first_sent_ms: i64,
+    /// Now, milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// Throttled calls cost the account nothing and say nothing about the action, so they are tried longer.
+const THROTTLED_ATTEMPTS_MAX: u32 = 100;
+
+/// The provider's billing zone, in which its days and months are taken to begin.
+const BILLING_OFFSET_HOURS: i8 = 8;
+
+/// Calls parked until the next day or month return within this time after it, not all at once.
+const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
+
+/// Judges one attempt; `jitter` is drawn from 0 (inclusive) to 1.
+#[must_use]
+pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
+    let Err(class) = result else { return Outcome::Succeeded };
+    let again = |attempts_max: u32, delay_ms: i64| {
+        if trial.attempt_number >= attempts_max {
+            Outcome::Dead
+        } else {
+            Outcome::DueAgain { due_at_ms: trial.now_ms.saturating_add(delay_ms) }
+        }
+    };
+    let backoff = backoff_ms(retry, trial.attempt_number, jitter);
+    match class {
+        Class::Unsendable | Class::Rejected | Class::Forbidden | Class::FailedInBody | Class::PartialFailure => {
+            Outcome::Dead
+        }
+        Class::Unreachable | Class::Clock => again(retry.attempts_max, backoff),
+        // Every call of the account fails alike until somebody mends the key: do not hurry.
+        Class::Credentials => again(retry.attempts_max, whole_ms(retry.backoff_max)),
+        Class::Throttled { retry_after_ms, until } => {
+            let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
+            let delay = match until {
+                Until::Soon => asked.saturating_add(backoff),
+                Until::Later => asked.saturating_add(backoff.saturating_mul(2)),
+                Until::NextDay => until_boundary_ms(trial.now_ms, Boundary::Day, jitter),
+                Until::NextMonth => until_boundary_ms(trial.now_ms, Boundary::Month, jitter),
+            };
+            again(THROTTLED_ATTEMPTS_MAX, delay)
+        }
+        Class::Unavailable | Class::Lost => {
+            let within = whole_ms(retry.repeat_within);
+            match after_unknown(trial.effect, trial.first_sent_ms, trial.now_ms, within) {
+                Repeat::Again => again(retry.attempts_max, backoff),
+                Repeat::Never => Outcome::Unresolved,
+            }
+        }
+    }
+}
+
+/// Exponential back-off with full jitter: from zero to the bound, which doubles with each attempt.
+fn backoff_ms(retry: &Retry, attempt_number: u32, jitter: f64) -> i64 {
+    let doubled = 2_u32.saturating_pow(attempt_number.saturating_sub(1).min(30));
+    let bound = retry.backoff_min.saturating_mul(doubled).min(retry.backoff_max);
+    whole_ms(bound.mul_f64(jitter.clamp(0.0, 1.0)))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Boundary {
+    Day,
+    Month,
+}
+
+/// From `now_ms` to the next day or month of the billing zone, spread a little.
+fn until_boundary_ms(now_ms: i64, boundary: Boundary, jitter: f64) -> i64 {
+    let spread = whole_ms(Duration::from_secs_f64(BOUNDARY_SPREAD_MS / 1000.0 * jitter.clamp(0.0, 1.0)));
+    next_boundary(now_ms, boundary).map_or(86_400_000, |at| at.saturating_sub(now_ms)).saturating_add(spread)
+}
+
+fn next_boundary(now_ms: i64, boundary: Boundary) -> Option<i64> {
+    let zone = TimeZone::fixed(Offset::constant(BILLING_OFFSET_HOURS));
+    let today = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone()).date();
+    let next: Date = match boundary {
+        Boundary::Day => today.tomorrow().ok()?,
+        Boundary::Month => today.first_of_month().checked_add(1.month()).ok()?,
+    };
+    Some(next.to_zoned(zone).ok()?.timestamp().as_millisecond())
+}
+
+fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Retry = Retry {
+        attempts_max: 3,
+        backoff_min: Duration::from_secs(1),
+        backoff_max: Duration::from_secs(60),
+        repeat_within: Duration::from_secs(600),
+    };
+
+    fn trial(effect: RepeatEffect, attempt_number: u32) -> Trial {
+        Trial { effect, attempt_number, first_sent_ms: 1_000, now_ms: 11_000 }
+    }
+
+    #[test]
+    fn each_class_and_repeat_effect_has_its_outcome() {
+        use RepeatEffect::{Converges, Duplicates, None as Harmless, Unknown};
+        let soon = Class::Throttled { retry_after_ms: Some(500), until: Until::Soon };
+        let again = |delay| Outcome::DueAgain { due_at_ms: 11_000 + delay };
+        let cases = [
+            (Class::Unsendable, Harmless, 1, Outcome::Dead),
+            (Class::Rejected, Harmless, 1, Outcome::Dead),
+            (Class::Forbidden, Harmless, 1, Outcome::Dead),
+            (Class::FailedInBody, Converges, 1, Outcome::Dead),
+            (Class::PartialFailure, Duplicates, 1, Outcome::Dead),
+            (Class::Unreachable, Duplicates, 1, again(500)),
+            (Class::Unreachable, Duplicates, 2, again(1_000)),
+            (Class::Unreachable, Duplicates, 3, Outcome::Dead),
+            (Class::Credentials, Duplicates, 1, again(60_000)),
+            (soon, Duplicates, 1, again(1_000)),
+            (soon, Duplicates, 50, again(500 + 30_000)),
+            (Class::Lost, Harmless, 1, again(500)),
+            (Class::Lost, Converges, 1, again(500)),
+            (Class::Lost, Duplicates, 1, Outcome::Unresolved),
+            (Class::Lost, Unknown, 1, Outcome::Unresolved),
+            (Class::Unavailable, Harmless, 3, Outcome::Dead),
+            (Class::Unavailable, Duplicates, 1, Outcome::Unresolved),
+        ];
+        for (class, effect, attempt, expected) in cases {
+            assert_eq!(judge(Err(class), &trial(effect, attempt), &RETRY, 0.5), expected, "{class:?} {effect:?} {attempt}");
+        }
+        assert_eq!(judge(Ok(()), &trial(Duplicates, 1), &RETRY, 0.5), Outcome::Succeeded);
+    }
+
+    #[test]
+    fn what_converges_is_not_repeated_after_its_time() {
+        let late = Trial { now_ms: 1_000 + 600_001, ..trial(RepeatEffect::Converges, 2) };
+        assert_eq!(judge(Err(Class::Lost), &late, &RETRY, 0.5), Outcome::Unresolved);
+    }
+
+    #[test]
+    fn a_spent_day_or_month_parks_until_it_ends_in_the_billing_zone() {
+        // 2026-11-22T15:59:00Z is one minute before midnight at +08:00.
+        let now_ms = Timestamp::from_second(1_795_363_140).expect("a time").as_millisecond();
+        assert_eq!(until_boundary_ms(now_ms, Boundary::Day, 0.0), 60_000);
+        let to_december = until_boundary_ms(now_ms, Boundary::Month, 0.0);
+        assert_eq!(to_december, 60_000 + 8 * 86_400_000);
+    }
+}

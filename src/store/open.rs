@@ -1,0 +1,163 @@
+//! Opening the database: lock, create, check, migrate.
+//!
+//! Guarantees that one daemon at most writes the file, that the file is ours and not newer than we
+//! are, and that the durability settings are what promise 1 needs.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+
+use super::{Settings, StoreError};
+
+/// "OEvd": marks the file as ours (`PRAGMA application_id`).
+pub const APPLICATION_ID: i64 = 0x4f45_7664;
+
+/// Measured with 1 KB payloads: see docs/audit.md.
+const PAGE_BYTES: u32 = 8192;
+
+/// Pages in the WAL before the writer moves them into the database.
+const WAL_CHECKPOINT_PAGES: &str = "2000";
+
+/// What the WAL file is cut to when it starts anew, bytes.
+const WAL_KEPT_BYTES: &str = "67108864";
+
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// The open database: the lock, the readers, and the one connection that writes.
+#[derive(Debug)]
+pub struct Store {
+    /// The database file.
+    pub path: PathBuf,
+    pub(crate) connection: SqliteConnection,
+    pub(crate) readers: SqlitePool,
+    pub(crate) lock: File,
+}
+
+impl Store {
+    /// Opens the database, creating and migrating it as needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::InUse`], [`StoreError::Foreign`], [`StoreError::Newer`] or
+    /// [`StoreError::Migrate`]; the file is untouched by a refused open.
+    pub async fn open(settings: &Settings) -> Result<Store, StoreError> {
+        let path = settings.path.clone();
+        let lock = lock(&path, settings.file_mode)?;
+        create_file(&path, settings.file_mode)?;
+        refuse_foreign(&path).await?;
+        let mut connection = writer_options(&path)
+            .connect()
+            .await
+            .map_err(|error| StoreError::Open { path: shown(&path), source: Arc::new(io::Error::other(error)) })?;
+        MIGRATOR.run(&mut connection).await.map_err(|error| migrate_error(&path, error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(2)
+            .min_connections(1)
+            .connect_with(reader_options(&path))
+            .await
+            .map_err(StoreError::sql("open a reading connection"))?;
+        Ok(Store { path, connection, readers, lock })
+    }
+}
+
+/// Takes the lock file beside the database; the kernel frees it when the process ends, however it ends.
+fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
+    let lock_path = lock_path(path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(mode)
+        .open(&lock_path)
+        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(error) })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: shown(path) }),
+        Err(TryLockError::Error(error)) => Err(StoreError::Open { path: shown(path), source: Arc::new(error) }),
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    PathBuf::from(name)
+}
+
+/// SQLite gives the WAL and its index the permissions of the database, so these decide for all three.
+fn create_file(path: &Path, mode: u32) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(mode)
+        .open(path)
+        .map(drop)
+        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(error) })
+}
+
+/// Looks before anything is written: an empty file is new, any other must carry our mark.
+async fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
+    let empty = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
+    if empty {
+        return Ok(());
+    }
+    let mut connection = reader_options(path)
+        .connect()
+        .await
+        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) })?;
+    let found: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) })?;
+    if found == APPLICATION_ID { Ok(()) } else { Err(StoreError::Foreign { path: shown(path), found }) }
+}
+
+fn writer_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .pragma("application_id", APPLICATION_ID.to_string())
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_KEPT_BYTES)
+        .pragma("cache_size", "-4096")
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(128)
+        .thread_name(|_| "store-writer".into())
+}
+
+fn reader_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .foreign_keys(false)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("cache_size", "-1024")
+        .thread_name(|_| "store-reader".into())
+}
+
+fn migrate_error(path: &Path, error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::Newer { path: shown(path), version },
+        other => StoreError::Migrate { path: shown(path), source: Arc::new(other) },
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
