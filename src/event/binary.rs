@@ -41,7 +41,10 @@ pub(super) fn decode<'a>(record: &Record<'a>, limits: &Limits) -> Result<Event<'
     for header in record.headers {
         let Some((name, value)) = attribute(header)? else { continue };
         if names.add(Cow::Borrowed(name)) == Seen::Before {
-            return Err(DecodeError::new("duplicate_key", format!("the header `{}` is there twice", header.name)));
+            return Err(DecodeError::new(
+                "duplicate_key",
+                format!("the header `{}` is there twice", header.name),
+            ));
         }
         set(&mut event, name, value);
     }

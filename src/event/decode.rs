@@ -37,6 +37,13 @@ pub struct DecodeError {
     pub message: String,
 }
 
+impl Default for Limits {
+    /// The largest message that ApsaraMQ for Kafka takes, and far more levels than any known event has.
+    fn default() -> Self {
+        Limits { payload_bytes_max: 10 * 1024 * 1024, depth_max: 64 }
+    }
+}
+
 impl DecodeError {
     pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         DecodeError { reason, message: message.into() }
@@ -51,7 +58,10 @@ pub fn decode<'a>(record: &Record<'a>, limits: &Limits) -> Result<Event<'a>, Dec
     let bytes = record.payload.len();
     if bytes > limits.payload_bytes_max {
         let max = limits.payload_bytes_max;
-        return Err(DecodeError::new("too_large", format!("the payload has {bytes} bytes, at most {max} are read")));
+        return Err(DecodeError::new(
+            "too_large",
+            format!("the payload has {bytes} bytes, at most {max} are read"),
+        ));
     }
     if binary::is_binary(record.headers) {
         return binary::decode(record, limits);
@@ -153,7 +163,8 @@ fn fill<'a, 'd>(
     payload: &Payload<'d>,
     keep: impl Fn(Cow<'d, str>) -> Cow<'a, str>,
 ) {
-    let row = name(event, naming, payload.event_code().map(&keep));
+    let data_code = payload.event_code().map(&keep);
+    let row = name(event, naming, data_code.as_ref());
     event.workspace = payload.workspace(row);
     event.operator = payload.operator(row).map(&keep);
     let facts = payload.facts(row);
@@ -176,7 +187,7 @@ fn fill<'a, 'd>(
 fn name<'a>(
     event: &mut Event<'a>,
     naming: Naming<'a>,
-    data_code: Option<Cow<'a, str>>,
+    data_code: Option<&Cow<'a, str>>,
 ) -> Option<&'static EventType> {
     let (row, code, blocks) = match naming {
         Naming::Type => {
@@ -184,11 +195,11 @@ fn name<'a>(
             event.flags.unknown_type = row.is_none();
             match row {
                 Some(row) => (Some(row), Some(Cow::Borrowed(row.code)), None),
-                None => (data_code.as_deref().and_then(catalogue::by_code), data_code.clone(), None),
+                None => (data_code.and_then(|code| catalogue::by_code(code)), data_code.cloned(), None),
             }
         }
         Naming::Code { code, blocks } => (catalogue::by_code(&code), Some(code), blocks),
-        Naming::Data => (data_code.as_deref().and_then(catalogue::by_code), data_code.clone(), None),
+        Naming::Data => (data_code.and_then(|code| catalogue::by_code(code)), data_code.cloned(), None),
         Naming::MessageType(message_type) => {
             event.flags.unknown_type = true;
             event.code = Some(message_type);
@@ -197,14 +208,13 @@ fn name<'a>(
         }
     };
     event.flags.unknown_type |= row.is_none();
-    event.flags.code_conflict = data_code.is_some() && data_code != code;
+    event.flags.code_conflict = data_code.is_some() && data_code != code.as_ref();
     if event.event_type.is_none() {
         event.event_type = row.map(|row| Cow::Borrowed(row.event_type));
     }
     // For an event that is not in the catalogue its envelope may still say whether somebody waits.
-    event.kind = row
-        .map(|row| row.kind)
-        .or(blocks.map(|blocks| if blocks { Kind::Extension } else { Kind::Regular }));
+    event.kind =
+        row.map(|row| row.kind).or(blocks.map(|blocks| if blocks { Kind::Extension } else { Kind::Regular }));
     event.code = code;
     row
 }
@@ -219,7 +229,22 @@ pub(super) fn set_published(event: &mut Event<'_>, publish_time: Option<&str>) {
 pub(super) fn is_our_name(name: &str) -> bool {
     matches!(
         name,
-        "code" | "kind" | "workspace" | "operator" | "account" | "region" | "instance" | "instances" | "node"
-            | "nodes" | "file" | "table" | "status" | "rows" | "bytes" | "envelope" | "flags"
+        "code"
+            | "kind"
+            | "workspace"
+            | "operator"
+            | "account"
+            | "region"
+            | "instance"
+            | "instances"
+            | "node"
+            | "nodes"
+            | "file"
+            | "table"
+            | "status"
+            | "rows"
+            | "bytes"
+            | "envelope"
+            | "flags"
     )
 }

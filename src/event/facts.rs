@@ -202,7 +202,9 @@ impl<'d> Payload<'d> {
         }
         let text = if value.starts_with('"') { content(value) } else { Cow::Borrowed(value) };
         let joined = text.trim().trim_start_matches('[').trim_end_matches(']');
-        for part in joined.split(',').map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty()) {
+        for part in
+            joined.split(',').map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty())
+        {
             let number = exact_integer(part);
             self.note(number.is_none());
             numbers.extend(number);
@@ -275,7 +277,9 @@ mod tests {
 
     #[test]
     fn lists_are_read_however_they_are_written() {
-        for list in ["[1,2]", "[\"1\", 2.0]", "\"1,2\"", "\" 1 , 2,\"", "\"[1,2]\"", "\"[\\\"1\\\",\\\"2\\\"]\""] {
+        for list in
+            ["[1,2]", "[\"1\", 2.0]", "\"1,2\"", "\" 1 , 2,\"", "\"[1,2]\"", "\"[\\\"1\\\",\\\"2\\\"]\""]
+        {
             let data = format!("{{\"nodeIds\":{list}}}");
             let payload = Payload::read(&data);
             assert_eq!(payload.facts(None).nodes, [1, 2], "{list}");

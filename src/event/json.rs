@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_document_becomes_a_tree_with_numbers_as_written() {
-        let tree = Node::parse(" {\"a\":[1e999, -0.10,{}],\"b\\n\":null,\"c\":[true,false,\"x\\u0041\", []]} ");
+        let tree =
+            Node::parse(" {\"a\":[1e999, -0.10,{}],\"b\\n\":null,\"c\":[true,false,\"x\\u0041\", []]} ");
         let expected = Node::Map(vec![
             ("a".into(), Node::List(vec![Node::Number("1e999"), Node::Number("-0.10"), Node::Map(vec![])])),
             ("b\n".into(), Node::Null),
@@ -132,16 +133,16 @@ mod tests {
             ),
         ]);
         assert_eq!(tree.expect("the document is valid"), expected);
-        assert_eq!(Node::parse("9007199254740993").expect("a number is valid"), Node::Number("9007199254740993"));
+        assert_eq!(
+            Node::parse("9007199254740993").expect("a number is valid"),
+            Node::Number("9007199254740993")
+        );
     }
 
     #[test]
     fn the_last_of_a_repeated_name_counts() {
         let tree = Node::parse(r#"{"a":1,"b":2,"\u0061":3}"#).expect("the document is valid");
-        assert_eq!(
-            tree,
-            Node::Map(vec![("b".into(), Node::Number("2")), ("a".into(), Node::Number("3"))])
-        );
+        assert_eq!(tree, Node::Map(vec![("b".into(), Node::Number("2")), ("a".into(), Node::Number("3"))]));
     }
 
     #[test]

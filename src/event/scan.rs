@@ -239,16 +239,12 @@ pub(super) fn unescape(string: &str) -> Cow<'_, str> {
             Some(itself) => text.push(itself),
             None => {}
         }
-        match chars.as_str().split_once('\\') {
-            Some((plain, after)) => {
-                text.push_str(plain);
-                rest = after;
-            }
-            None => {
-                text.push_str(chars.as_str());
-                return Cow::Owned(text);
-            }
-        }
+        let Some((plain, after)) = chars.as_str().split_once('\\') else {
+            text.push_str(chars.as_str());
+            return Cow::Owned(text);
+        };
+        text.push_str(plain);
+        rest = after;
     }
 }
 

@@ -18,7 +18,10 @@ const SOURCE: &str = "acs.dataworks";
 pub(super) fn decode(text: &str) -> Result<Event<'_>, DecodeError> {
     if !text.trim_start().starts_with('{') {
         return Err(match serde_json::from_str::<&RawValue>(text) {
-            Ok(_) => DecodeError::new("not_an_object", "the payload is JSON, but no object; send one event a record"),
+            Ok(_) => DecodeError::new(
+                "not_an_object",
+                "the payload is JSON, but no object; send one event a record",
+            ),
             Err(source) => not_json(&source),
         });
     }
@@ -92,22 +95,12 @@ fn kafka_gen1<'a>(
 }
 
 /// What the older envelopes share; `own` are the names that became attributes.
-fn older<'a>(
-    envelope: Envelope,
-    mut members: Members<'a>,
-    own: &[&str],
-) -> Result<Event<'a>, DecodeError> {
+fn older<'a>(envelope: Envelope, mut members: Members<'a>, own: &[&str]) -> Result<Event<'a>, DecodeError> {
     let mut event = blank(envelope);
     event.id = Some(required("messageId", "message", members.message_id)?);
     event.source = Some(Cow::Borrowed(SOURCE));
-    let hidden = [
-        members.id,
-        members.source,
-        members.event_type,
-        members.time,
-        members.subject,
-        members.data,
-    ];
+    let hidden =
+        [members.id, members.source, members.event_type, members.time, members.subject, members.data];
     event.flags.attribute_collision = hidden.iter().any(Option::is_some);
     members.others.retain(|(name, _)| !own.contains(&name.as_ref()));
     set_extensions(&mut event, members.others);

@@ -157,8 +157,10 @@ mod tests {
 
     #[test]
     fn statuses_follow_their_numbers_and_two_numbers_mean_not_run() {
-        let words: Vec<_> = (-1..=9).map(|code| Status::from_code(code).map_or("-", Status::as_str)).collect();
-        let expected = "- NotRun NotRun WaitTime WaitResource Running Failure Success Checking CheckingCondition -";
+        let words: Vec<_> =
+            (-1..=9).map(|code| Status::from_code(code).map_or("-", Status::as_str)).collect();
+        let expected =
+            "- NotRun NotRun WaitTime WaitResource Running Failure Success Checking CheckingCondition -";
         assert_eq!(words.join(" "), expected);
     }
 
