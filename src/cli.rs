@@ -1,1 +1,4 @@
 //! cli
+
+/// `openeventd decode`.
+pub mod decode;

@@ -14,6 +14,22 @@ pub mod decode;
 
 pub mod json;
 
+mod structured;
+
+mod binary;
+
+mod envelope;
+
+mod facts;
+
+mod instant;
+
+mod scan;
+
+mod words;
+
+mod line;
+
 /// One decoded and normalised event, borrowing from the record that carried it.
 ///
 /// Integers are exact; text is as sent. Names are those that people and programs see.
@@ -51,8 +67,9 @@ pub struct Event<'a> {
     pub facts: Facts<'a>,
     /// The payload as JSON text, exactly as sent (owned only where it came as JSON text inside a string).
     pub data: Cow<'a, str>,
-    /// Further CloudEvents attributes under their own names, values as JSON text, as sent.
-    pub extensions: Vec<(Cow<'a, str>, &'a str)>,
+    /// Further attributes of the envelope under their own names, values as JSON text, as sent (owned only
+    /// where they came as the text of a header). `aliyunaccountid` and its like are among them.
+    pub extensions: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// What was odd about the event.
     pub flags: Flags,
 }
@@ -129,6 +146,7 @@ pub enum Status {
 
 /// What was odd about an event; each is shown with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent remarks, not the states of a machine")]
 pub struct Flags {
     /// `data` was JSON text inside a string.
     pub data_was_text: bool,
@@ -142,4 +160,6 @@ pub struct Flags {
     pub no_identity: bool,
     /// The type or code is not in the catalogue.
     pub unknown_type: bool,
+    /// A field that should hold a number, a list, a time or text holds something else: its fact is absent.
+    pub unreadable_value: bool,
 }

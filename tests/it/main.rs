@@ -1,0 +1,3 @@
+//! The fast suite: one binary, its modules in the order of the data path.
+
+mod decode;
