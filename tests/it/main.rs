@@ -1,0 +1,5 @@
+//! The behaviour tests: one fast binary, its modules in path order.
+
+mod endpoint;
+
+mod openapi;
