@@ -1,9 +1,16 @@
 //! The OpenAPI operations of both API versions, as embedded data.
 //!
 //! Name, HTTP method, parameters with position and style, whether it reads or writes, and what a
-//! repetition does. Looked up lazily: start-up pays nothing for the 716 entries.
+//! repetition does. Looked up lazily: start-up pays nothing for the 716 entries, a look-up parses
+//! one line, once. An unknown name is answered with [`suggestions`]: what was probably meant.
 //!
 //! Next: [`crate::action`].
+
+mod catalogue;
+
+mod counterpart;
+
+pub use counterpart::{Suggestions, suggestions};
 
 /// One operation of one API version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +29,8 @@ pub struct Operation {
     pub params: Vec<Param>,
     /// The parameter that makes a repetition safe (`ClientToken`), if the operation has one.
     pub client_token: Option<&'static str>,
+    /// Whether it also takes a file.
+    pub upload: Upload,
 }
 
 /// One parameter of an operation.
@@ -35,8 +44,36 @@ pub struct Param {
     pub position: Position,
     /// Whether a call without it is refused.
     pub required: bool,
+    /// Whether a call without it is refused in some cases.
+    pub required_conditionally: bool,
+    /// Whether a newer parameter replaces it.
+    pub deprecated: bool,
     /// How a list or object is written.
     pub style: Style,
+    /// The declared fields of an object or of the objects in a list; empty where none are declared.
+    pub fields: Vec<Field>,
+}
+
+/// One declared field of an object parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The field's name, case-sensitive.
+    pub name: &'static str,
+    /// The declared type, in the words of [`Param::param_type`].
+    pub field_type: &'static str,
+    /// Whether an object without it is refused.
+    pub required: bool,
+    /// Its own fields.
+    pub fields: Vec<Field>,
+}
+
+/// Whether an operation has a variant that takes a file through an upload of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Upload {
+    /// Parameters only.
+    None,
+    /// One parameter may be the address of a file uploaded before.
+    Offered,
 }
 
 /// An API version.
@@ -141,15 +178,40 @@ impl RepeatEffect {
     }
 }
 
+impl Method {
+    /// As sent: `GET`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        }
+    }
+}
+
+impl Operation {
+    /// The parameter of exactly this name.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&Param> {
+        self.params.iter().find(|param| param.name == name)
+    }
+}
+
 /// Finds an operation by name in one API version.
 #[must_use]
 pub fn find(name: &str, version: ApiVersion) -> Option<&'static Operation> {
-    let _ = (name, version);
-    todo!()
+    catalogue::find(name, version)
 }
 
 /// The names of all operations of one API version, sorted.
 pub fn names(version: ApiVersion) -> impl Iterator<Item = &'static str> {
-    let _ = version;
-    std::iter::empty()
+    catalogue::names(version)
+}
+
+/// The API versions that have an operation of this name, oldest first.
+pub fn versions_of(name: &str) -> impl Iterator<Item = ApiVersion> {
+    [ApiVersion::V2020, ApiVersion::V2024]
+        .into_iter()
+        .filter(move |version| catalogue::contains(name, *version))
 }

@@ -1,0 +1,134 @@
+//! What was probably meant by a name that an API version does not have.
+//!
+//! Three hints, each only where it is true: the other version has the name; the version has another
+//! operation for the same purpose; a name is spelled nearly so. The table of purposes is ours: the two
+//! API versions share no naming rule, and renamed far more than they kept.
+
+use std::fmt;
+
+use super::{ApiVersion, names, versions_of};
+use crate::diagnostic;
+
+/// Operations of 2020-05-18 and, for the same purpose, of 2024-05-18.
+const SAME_PURPOSE: [(&[&str], &[&str]); 17] = [
+    (&["GetInstance"], &["GetTaskInstance"]),
+    (&["GetInstanceLog"], &["GetTaskInstanceLog"]),
+    (&["ListInstances"], &["ListTaskInstances"]),
+    (&["RestartInstance"], &["RerunTaskInstances"]),
+    (&["StopInstance"], &["StopTaskInstances"]),
+    (&["SetSuccessInstance"], &["SetSuccessTaskInstances"]),
+    (&["SuspendInstance"], &["SuspendTaskInstances"]),
+    (&["ResumeInstance"], &["ResumeTaskInstances"]),
+    (&["RunTriggerNode"], &["TriggerSchedulerTaskInstance"]),
+    (&["RunCycleDagNodes", "CreateDagComplement", "RunSmokeTest"], &["CreateWorkflowInstances"]),
+    (&["RunManualDagNodes", "CreateManualDag"], &["CreateWorkflowInstances", "StartWorkflowInstances"]),
+    (&["GetDag"], &["GetWorkflowInstance"]),
+    (&["GetNode", "GetNodeCode"], &["GetTask", "GetNode"]),
+    (&["GetDeployment"], &["GetDeploymentPackage", "GetPipelineRun"]),
+    (&["UpdateWorkbenchEventResult", "CallbackExtension", "UpdateIDEEventResult"], &["UpdateIDEEventResult"]),
+    (&["UpdateMetaTable"], &["UpdateTableBusinessMetadata", "UpdateColumnBusinessMetadata"]),
+    (&["CreateQualityRule"], &["CreateDataQualityRule", "CreateDataQualityScanRun"]),
+];
+
+/// What may have been meant by an unknown operation name; shown as one lowercase fragment, empty if
+/// nothing is near.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestions {
+    /// The other API version, if it has this very name.
+    pub other_version: Option<ApiVersion>,
+    /// What this API version calls an operation of the same purpose.
+    pub same_purpose: Vec<&'static str>,
+    /// The nearest spelling in this API version.
+    pub nearest: Option<&'static str>,
+    version: ApiVersion,
+}
+
+/// What may have been meant by `name`, which `version` does not have.
+#[must_use]
+pub fn suggestions(name: &str, version: ApiVersion) -> Suggestions {
+    let same_purpose = counterparts(name, version);
+    Suggestions {
+        other_version: versions_of(name).find(|other| *other != version),
+        // A name that means something in the other version is no misspelling.
+        nearest: same_purpose.is_empty().then(|| diagnostic::nearest(name, names(version))).flatten(),
+        same_purpose,
+        version,
+    }
+}
+
+/// The operations of `version` that serve the purpose which `name` has in the other version.
+fn counterparts(name: &str, version: ApiVersion) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for (old, new) in SAME_PURPOSE {
+        let (theirs, ours) = match version {
+            ApiVersion::V2020 => (new, old),
+            ApiVersion::V2024 => (old, new),
+        };
+        if theirs.contains(&name) {
+            found.extend(ours.iter().filter(|it| **it != name));
+        }
+    }
+    found
+}
+
+impl fmt::Display for Suggestions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(other) = self.other_version {
+            parts.push(format!("it exists in {}", other.as_str()));
+        }
+        if !self.same_purpose.is_empty() {
+            parts.push(format!("{} has {} for this", self.version.as_str(), self.same_purpose.join(" or ")));
+        }
+        if let Some(nearest) = self.nearest {
+            parts.push(format!("did you mean `{nearest}`?"));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::find;
+
+    #[test]
+    fn every_counterpart_exists_in_its_version() {
+        for (old, new) in SAME_PURPOSE {
+            for name in old {
+                assert!(find(name, ApiVersion::V2020).is_some(), "{name}");
+            }
+            for name in new {
+                assert!(find(name, ApiVersion::V2024).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_other_version_gets_its_counterpart() {
+        for (name, version, shown) in [
+            (
+                "RestartInstance",
+                ApiVersion::V2024,
+                "it exists in 2020-05-18; 2024-05-18 has RerunTaskInstances for this",
+            ),
+            (
+                "RerunTaskInstances",
+                ApiVersion::V2020,
+                "it exists in 2024-05-18; 2020-05-18 has RestartInstance for this",
+            ),
+            ("RestartInstanse", ApiVersion::V2020, "did you mean `RestartInstance`?"),
+            ("rerunTaskInstances", ApiVersion::V2024, "did you mean `RerunTaskInstances`?"),
+            ("Zz", ApiVersion::V2024, ""),
+        ] {
+            assert_eq!(suggestions(name, version).to_string(), shown, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_versions_of_a_name_are_listed() {
+        assert_eq!(versions_of("GetNode").collect::<Vec<_>>(), [ApiVersion::V2020, ApiVersion::V2024]);
+        assert_eq!(versions_of("RestartInstance").collect::<Vec<_>>(), [ApiVersion::V2020]);
+        assert_eq!(versions_of("Nothing").count(), 0);
+    }
+}
