@@ -141,15 +141,62 @@ impl RepeatEffect {
     }
 }
 
+// Until the embedded catalogue is here: the few operations that tests of rules need.
+static OPERATIONS: std::sync::LazyLock<Vec<Operation>> = std::sync::LazyLock::new(|| {
+    let param = |name, param_type, required, style| Param {
+        name,
+        param_type,
+        position: Position::Form,
+        required,
+        style,
+    };
+    let operation = |name, version, access, repeat_effect, params| Operation {
+        name,
+        version,
+        method: Method::Post,
+        access,
+        repeat_effect,
+        params,
+        client_token: None,
+    };
+    let instance_2020 = || {
+        vec![
+            param("InstanceId", "integer", true, Style::Plain),
+            param("ProjectEnv", "string", true, Style::Plain),
+        ]
+    };
+    let (read, write) = (Access::Read, Access::Write);
+    vec![
+        operation("GetInstance", ApiVersion::V2020, read, RepeatEffect::None, instance_2020()),
+        operation("RestartInstance", ApiVersion::V2020, write, RepeatEffect::Duplicates, instance_2020()),
+        operation(
+            "GetTaskInstance",
+            ApiVersion::V2024,
+            read,
+            RepeatEffect::None,
+            vec![param("Id", "integer", true, Style::Plain)],
+        ),
+        operation(
+            "RerunTaskInstances",
+            ApiVersion::V2024,
+            write,
+            RepeatEffect::Duplicates,
+            vec![
+                param("Comment", "string", false, Style::Plain),
+                param("Ids", "array<integer>", false, Style::Json),
+                param("UseLatestConfig", "boolean", false, Style::Plain),
+            ],
+        ),
+    ]
+});
+
 /// Finds an operation by name in one API version.
 #[must_use]
 pub fn find(name: &str, version: ApiVersion) -> Option<&'static Operation> {
-    let _ = (name, version);
-    todo!()
+    OPERATIONS.iter().find(|operation| operation.name == name && operation.version == version)
 }
 
 /// The names of all operations of one API version, sorted.
 pub fn names(version: ApiVersion) -> impl Iterator<Item = &'static str> {
-    let _ = version;
-    std::iter::empty()
+    OPERATIONS.iter().filter(move |operation| operation.version == version).map(|operation| operation.name)
 }
