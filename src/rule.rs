@@ -7,19 +7,40 @@
 //! Next: [`crate::operation`].
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 
 use crate::event::Event;
 use crate::operation::Operation;
 
-pub mod index;
-
 pub mod parse;
 
+mod report;
+
+mod step;
+
+pub(crate) mod parameter;
+
+mod item;
+
+mod compile;
+
+mod operator;
+
 pub mod pattern;
+
+mod decimal;
+
+mod field;
+
+mod evaluate;
+
+pub mod index;
 
 pub mod policy;
 
 pub mod template;
+
+mod scope;
 
 pub use policy::Policy;
 
@@ -96,13 +117,78 @@ pub struct Step {
     pub in_order_by: Option<template::Value>,
 }
 
+/// What came of one rule's evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Firing {
+    Yes,
+    No,
+    Failed,
+}
+
+fn record(index: RuleIndex, firing: Firing, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
+    match firing {
+        Firing::Yes => matched.push(index),
+        Firing::Failed => failed.push(index),
+        Firing::No => {}
+    }
+}
+
+/// Brings what was appended into rule order; a rule found twice (by two of its values) stands once.
+fn sort_from(list: &mut Vec<RuleIndex>, start: usize) {
+    if list.len().saturating_sub(start) < 2 {
+        return;
+    }
+    let mut tail = list.split_off(start);
+    tail.sort_unstable();
+    tail.dedup();
+    list.append(&mut tail);
+}
+
+impl Mode {
+    /// As written in rules and stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Observe => "observe",
+            Mode::Approve => "approve",
+            Mode::Live => "live",
+        }
+    }
+}
+
 impl RuleSet {
     /// Appends the rules that fire for `event` to `matched`, in rule order.
     ///
     /// A rule whose evaluation panics is appended to `failed` instead.
     pub fn matches(&self, event: &Event<'_>, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
-        let _ = (event, matched, failed);
-        todo!()
+        let (matched_before, failed_before) = (matched.len(), failed.len());
+        let subject = evaluate::Subject::new(event);
+        // One guard around all candidates costs nothing; after a panic each gets its own.
+        let together = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.index.candidates(event, |place| {
+                record(RuleIndex(place), self.fires(place, &subject), matched, failed);
+            });
+        }));
+        if together.is_err() {
+            matched.truncate(matched_before);
+            failed.truncate(failed_before);
+            self.index.candidates(event, |place| {
+                let fresh = evaluate::Subject::new(event);
+                let alone = panic::catch_unwind(AssertUnwindSafe(|| self.fires(place, &fresh)));
+                record(RuleIndex(place), alone.unwrap_or(Firing::Failed), matched, failed);
+            });
+        }
+        sort_from(matched, matched_before);
+        sort_from(failed, failed_before);
+    }
+
+    fn fires(&self, place: u32, subject: &evaluate::Subject<'_>) -> Firing {
+        let Some(rule) = self.rule(RuleIndex(place)) else { return Firing::No };
+        match evaluate::event(&rule.pattern.root, subject) {
+            Ok(true) => Firing::Yes,
+            Ok(false) => Firing::No,
+            Err(evaluate::Unreadable) => Firing::Failed,
+        }
     }
 
     /// The rule at `index`, which came from this set.

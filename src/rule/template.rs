@@ -1,9 +1,71 @@
-//! Parameter templates.
-use crate::event::Event;
+//! Parameter templates: compiled once, rendered for each match.
+//!
+//! A string that is exactly one `{{ expr }}` keeps its JSON type; any other string renders to text. What
+//! is undefined is an error. Work and output are bounded. A secret is named, never rendered: only a string
+//! that is exactly `{{ secret("name") }}` becomes [`secret_placeholder`], and no value of an event can look
+//! like one.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::LazyLock;
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior};
+use serde_json::Value as Json;
+
+pub use crate::rule::scope::Scope;
+
+/// Bytes that one rendered parameter may have.
+pub const RENDERED_BYTES_MAX: usize = 64 * 1024;
+/// Steps of the template engine that one string may take.
+const FUEL: u64 = 20_000;
+/// Levels that a rendered value may be nested.
+const DEPTH_MAX: usize = 64;
+/// The key of the object that stands for a secret.
+pub const SECRET_KEY: &str = "$secret";
+/// Functions of the template engine, which are no names of the event.
+pub(crate) const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    // A width from an event could ask for any amount of memory in one step.
+    environment.remove_filter("indent");
+    environment.remove_filter("format");
+    environment.add_filter("join", bounded_join);
+    environment.add_filter("replace", bounded_replace);
+    environment
+});
 
 /// A parameter's value with its templates compiled.
 #[derive(Debug)]
-pub struct Value {}
+pub struct Value {
+    path: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Literal(Json),
+    Text(TextTemplate),
+    Expression(LoneExpression),
+    Secret(String),
+    List(Vec<Value>),
+    Map(BTreeMap<String, Value>),
+}
+
+pub(crate) struct TextTemplate {
+    source: String,
+    // Holds the compiled template under the empty name.
+    environment: Environment<'static>,
+}
+
+pub(crate) struct LoneExpression {
+    source: String,
+    compiled: Expression<'static, 'static>,
+}
 
 /// A template that could not be rendered for an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,26 +77,330 @@ pub struct RenderError {
     pub message: String,
 }
 
-/// What templates see of an event, prepared once an event.
-#[derive(Debug)]
-pub struct Scope {}
+/// What is wrong with a template as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TemplateProblem {
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
 
-impl Scope {
-    /// The scope of `event`.
-    #[must_use]
-    pub fn of_event(event: &Event<'_>) -> Self {
-        let _ = event;
-        todo!()
+/// The rendered form of `{{ secret("name") }}`: stored and shown as it is, resolved when it is sent.
+#[must_use]
+pub fn secret_placeholder(name: &str) -> Json {
+    let mut object = serde_json::Map::new();
+    object.insert(SECRET_KEY.to_owned(), Json::from(name));
+    Json::Object(object)
+}
+
+/// The secret that a rendered value names, if it is a placeholder.
+#[must_use]
+pub fn secret_name(value: &Json) -> Option<&str> {
+    match value {
+        Json::Object(object) if object.len() == 1 => object.get(SECRET_KEY)?.as_str(),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for TextTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TextTemplate").field(&self.source).finish()
+    }
+}
+
+impl fmt::Debug for LoneExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LoneExpression").field(&self.source).finish()
     }
 }
 
 impl Value {
+    pub(crate) fn literal(path: &str, value: Json) -> Self {
+        Value { path: path.to_owned(), kind: Kind::Literal(value) }
+    }
+
+    pub(crate) fn list(path: &str, elements: Vec<Value>) -> Self {
+        Value { path: path.to_owned(), kind: Kind::List(elements) }
+    }
+
+    pub(crate) fn map(path: &str, entries: BTreeMap<String, Value>) -> Self {
+        Value { path: path.to_owned(), kind: Kind::Map(entries) }
+    }
+
+    /// Compiles a string as a rule's author wrote it.
+    pub(crate) fn compile(path: &str, source: &str) -> Result<Self, TemplateProblem> {
+        let kind = match lone_expression(source) {
+            Some(expression) => match secret_call(expression) {
+                Some(name) => Kind::Secret(name.to_owned()),
+                None => {
+                    let compiled = ENVIRONMENT
+                        .compile_expression_owned(expression.to_owned())
+                        .map_err(|error| syntax_problem(&error))?;
+                    refuse_mixed_secret(&compiled.undeclared_variables(false))?;
+                    Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+                }
+            },
+            None if ["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) => {
+                let mut environment = ENVIRONMENT.clone();
+                environment
+                    .add_template_owned("", source.to_owned())
+                    .map_err(|error| syntax_problem(&error))?;
+                let text = TextTemplate { source: source.to_owned(), environment };
+                refuse_mixed_secret(&text.undeclared(false))?;
+                Kind::Text(text)
+            }
+            None => Kind::Literal(Json::from(source)),
+        };
+        Ok(Value { path: path.to_owned(), kind })
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The parameter that it belongs to, dotted.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The names at the top that its own template asks for, sorted.
+    pub(crate) fn roots(&self) -> BTreeSet<String> {
+        match &self.kind {
+            Kind::Text(text) => text.undeclared(false).into_iter().collect(),
+            Kind::Expression(lone) => lone.compiled.undeclared_variables(false).into_iter().collect(),
+            Kind::Literal(_) | Kind::Secret(_) | Kind::List(_) | Kind::Map(_) => BTreeSet::new(),
+        }
+    }
+
     /// Renders the value; a lone `{{ expr }}` keeps its JSON type.
     ///
     /// # Errors
     /// An undefined name, a failing expression, or too much work.
-    pub fn render(&self, scope: &Scope) -> Result<serde_json::Value, RenderError> {
-        let _ = scope;
-        todo!()
+    pub fn render(&self, scope: &Scope) -> Result<Json, RenderError> {
+        let mut bytes_left = RENDERED_BYTES_MAX;
+        self.render_within(&scope.root(), scope, &mut bytes_left)
     }
+
+    fn render_within(
+        &self,
+        root: &minijinja::Value,
+        scope: &Scope,
+        bytes_left: &mut usize,
+    ) -> Result<Json, RenderError> {
+        let failed = |message: String| RenderError { path: self.path.clone(), message };
+        match &self.kind {
+            // What the author wrote is bounded by the size of the file.
+            Kind::Literal(value) => Ok(value.clone()),
+            Kind::Secret(name) => Ok(secret_placeholder(name)),
+            Kind::Text(text) => {
+                let rendered = text.render(root, scope).map_err(failed)?;
+                spend(bytes_left, rendered.len()).map_err(failed)?;
+                Ok(Json::from(rendered))
+            }
+            Kind::Expression(lone) => {
+                let paths = || lone.compiled.undeclared_variables(true);
+                let value = lone
+                    .compiled
+                    .eval(root.clone())
+                    .map_err(|error| failed(explained(&error, paths(), scope)))?;
+                if value.is_undefined() {
+                    return Err(failed(undefined(paths(), scope)));
+                }
+                json_of(&value, bytes_left, 0).map_err(failed)
+            }
+            Kind::List(elements) => {
+                let rendered = elements.iter().map(|element| element.render_within(root, scope, bytes_left));
+                Ok(Json::Array(rendered.collect::<Result<_, _>>()?))
+            }
+            Kind::Map(entries) => {
+                let rendered = entries.iter().map(|(name, value)| {
+                    Ok((name.clone(), value.render_within(root, scope, bytes_left)?))
+                });
+                Ok(Json::Object(rendered.collect::<Result<_, _>>()?))
+            }
+        }
+    }
+}
+
+impl TextTemplate {
+    fn undeclared(&self, nested: bool) -> HashSet<String> {
+        self.environment.get_template("").map(|template| template.undeclared_variables(nested)).unwrap_or_default()
+    }
+
+    fn render(&self, root: &minijinja::Value, scope: &Scope) -> Result<String, String> {
+        let mut buffer = vec![0; RENDERED_BYTES_MAX];
+        let mut rest = buffer.as_mut_slice();
+        let template = self.environment.get_template("").map_err(|error| plain(&error))?;
+        template.render_captured_to(root.clone(), &mut rest).map_err(|error| match error.kind() {
+            ErrorKind::WriteFailure => too_large(),
+            _ => explained(&error, self.undeclared(true), scope),
+        })?;
+        let written = RENDERED_BYTES_MAX - rest.len();
+        buffer.truncate(written);
+        String::from_utf8(buffer).map_err(|_| "the rendered text is not UTF-8".to_owned())
+    }
+}
+
+/// The expression of a string that is exactly one `{{ expr }}`.
+fn lone_expression(source: &str) -> Option<&str> {
+    let inner = source.strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    let mut open = 0_usize;
+    let mut quote = None;
+    let mut escaped = false;
+    for character in inner.chars() {
+        match (quote, character) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(own), _) if own == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '{' | '[' | '(') => open += 1,
+            // More closed than opened: the first expression ends before the string does.
+            (None, '}' | ']' | ')') => open = open.checked_sub(1)?,
+            (None, _) => {}
+        }
+    }
+    Some(inner.trim())
+}
+
+/// The name in `secret("name")`, if the expression is just that with a name written out.
+fn secret_call(expression: &str) -> Option<&str> {
+    let argument = expression.strip_prefix("secret")?.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let quoted = |quote: char| argument.strip_prefix(quote)?.strip_suffix(quote);
+    let name = quoted('"').or_else(|| quoted('\''))?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (!name.is_empty() && name.chars().all(allowed)).then_some(name)
+}
+
+fn refuse_mixed_secret(roots: &HashSet<String>) -> Result<(), TemplateProblem> {
+    if !roots.contains("secret") {
+        return Ok(());
+    }
+    Err(TemplateProblem {
+        message: "a secret is named, it cannot be part of an expression or a longer text".to_owned(),
+        help: "the string is exactly `{{ secret(\"name\") }}`, the name of letters, digits, `.`, `_` and `-`"
+            .to_owned(),
+    })
+}
+
+fn syntax_problem(error: &minijinja::Error) -> TemplateProblem {
+    TemplateProblem { message: format!("the template does not compile: {}", plain(error)), help: String::new() }
+}
+
+/// The engine's message without its own idea of a file name.
+fn plain(error: &minijinja::Error) -> String {
+    error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
+}
+
+fn explained(error: &minijinja::Error, paths: impl IntoIterator<Item = String>, scope: &Scope) -> String {
+    match error.kind() {
+        ErrorKind::UndefinedError => undefined(paths, scope),
+        ErrorKind::OutOfFuel => format!("more than {FUEL} steps of work"),
+        _ => plain(error),
+    }
+}
+
+fn undefined(paths: impl IntoIterator<Item = String>, scope: &Scope) -> String {
+    let missing: BTreeSet<String> = paths
+        .into_iter()
+        .filter(|path| !FUNCTIONS.contains(&path.as_str()))
+        .filter_map(|path| scope.first_missing(&path))
+        .collect();
+    if missing.is_empty() {
+        return "the event has no such value; `| default(...)` gives one".to_owned();
+    }
+    let names: Vec<String> = missing.into_iter().map(|name| format!("`{name}`")).collect();
+    format!("the event has no {}; `| default(...)` gives one", names.join(", "))
+}
+
+fn too_large() -> String {
+    format!("the rendered value has more than {RENDERED_BYTES_MAX} bytes")
+}
+
+fn spend(bytes_left: &mut usize, bytes: usize) -> Result<(), String> {
+    *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(too_large)?;
+    Ok(())
+}
+
+fn json_of(value: &minijinja::Value, bytes_left: &mut usize, depth: usize) -> Result<Json, String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("the value is nested deeper than {DEPTH_MAX} levels"));
+    }
+    spend(bytes_left, 1)?;
+    match value.kind() {
+        ValueKind::None => Ok(Json::Null),
+        ValueKind::Bool => Ok(Json::from(value.is_true())),
+        ValueKind::Number => json_number(value),
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            spend(bytes_left, text.len())?;
+            Ok(Json::from(text))
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            let mut elements = Vec::new();
+            for element in value.try_iter().map_err(|error| plain(&error))? {
+                elements.push(json_of(&element, bytes_left, depth + 1)?);
+            }
+            Ok(Json::Array(elements))
+        }
+        ValueKind::Map => {
+            let mut object = serde_json::Map::new();
+            for key in value.try_iter().map_err(|error| plain(&error))? {
+                let Some(name) = key.as_str() else {
+                    return Err(format!("the key {key} of an object is not text"));
+                };
+                if name == SECRET_KEY {
+                    return Err(format!("a value with the key `{SECRET_KEY}` is refused: it would look like a secret"));
+                }
+                spend(bytes_left, name.len())?;
+                let element = value.get_item(&key).map_err(|error| plain(&error))?;
+                object.insert(name.to_owned(), json_of(&element, bytes_left, depth + 1)?);
+            }
+            Ok(Json::Object(object))
+        }
+        other => Err(format!("a value of the kind {other} has no JSON form")),
+    }
+}
+
+fn json_number(value: &minijinja::Value) -> Result<Json, String> {
+    if value.is_integer() {
+        if let Ok(integer) = i64::try_from(value.clone()) {
+            return Ok(Json::from(integer));
+        }
+        return u64::try_from(value.clone())
+            .map(Json::from)
+            .map_err(|_| format!("{value} does not fit an integer of 64 bits; `| string` makes it text"));
+    }
+    let number = f64::try_from(value.clone()).map_err(|error| plain(&error))?;
+    serde_json::Number::from_f64(number).map(Json::Number).ok_or_else(|| format!("{value} is no JSON number"))
+}
+
+fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<String, minijinja::Error> {
+    let separator = separator.unwrap_or_default();
+    let mut joined = String::new();
+    for (place, element) in list.try_iter()?.enumerate() {
+        if place > 0 {
+            joined.push_str(&separator);
+        }
+        match element.as_str() {
+            Some(text) => joined.push_str(text),
+            None => joined.push_str(&element.to_string()),
+        }
+        bounded(joined.len())?;
+    }
+    Ok(joined)
+}
+
+fn bounded_replace(text: &str, from: &str, to: &str) -> Result<String, minijinja::Error> {
+    let growth = text.matches(from).count().saturating_mul(to.len());
+    bounded(growth)?;
+    Ok(text.replace(from, to))
+}
+
+fn bounded(bytes: usize) -> Result<(), minijinja::Error> {
+    if bytes <= RENDERED_BYTES_MAX {
+        return Ok(());
+    }
+    Err(minijinja::Error::new(ErrorKind::InvalidOperation, too_large()))
 }

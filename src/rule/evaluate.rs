@@ -1,0 +1,243 @@
+//! Judging an event, or any JSON document, by a pattern.
+//!
+//! A list matches if one element does, and all conditions below it look at the same element: so a
+//! condition does not only hold or fail, it holds by a value or by an absence ([`Fit`]), and only a value
+//! picks an element. Nothing depends on the order of keys.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::Event;
+use crate::event::json::Node;
+use crate::rule::decimal::Decimal;
+use crate::rule::field::{Field, FieldValue};
+use crate::rule::item::DEPTH_MAX;
+use crate::rule::pattern::{Branch, Condition, Leaf, Scalar};
+
+/// How a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    No,
+    /// Only because something is missing: that picks no element of a list.
+    ByAbsence,
+    ByValue,
+}
+
+/// A part of the event is no JSON, although its decoding said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// An event while rules look at it: its payload is parsed when the first of them asks for it.
+pub(crate) struct Subject<'e> {
+    pub(crate) event: &'e Event<'e>,
+    data: OnceCell<Result<Node<'e>, Unreadable>>,
+}
+
+impl<'e> Subject<'e> {
+    pub(crate) fn new(event: &'e Event<'e>) -> Self {
+        Subject { event, data: OnceCell::new() }
+    }
+
+    fn data(&self) -> Result<&Node<'e>, Unreadable> {
+        self.data.get_or_init(|| parse(&self.event.data)).as_ref().map_err(|unreadable| *unreadable)
+    }
+
+    fn extension(&self, name: &str) -> Result<Option<Node<'e>>, Unreadable> {
+        match self.event.extensions.iter().find(|(own, _)| own == name) {
+            Some((_, text)) => parse(text).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Node<'_>, Unreadable> {
+    Node::parse(text).map(undotted).map_err(|_| Unreadable)
+}
+
+/// Whether the conditions at the top of a pattern hold for an event.
+pub(crate) fn event(root: &Branch, subject: &Subject<'_>) -> Result<bool, Unreadable> {
+    for condition in &root.conditions {
+        let fit = match condition.field {
+            Some(Field::Data) => condition_fit(condition, Some(subject.data()?)),
+            Some(field) => field_fit(condition, field.value(subject.event)),
+            None => condition_fit(condition, subject.extension(&condition.name)?.as_ref()),
+        };
+        if fit == Fit::No {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the conditions at the top of a pattern hold for a JSON document.
+pub(crate) fn document(root: &Branch, document: Node<'_>) -> bool {
+    branch_fit(root, Some(&undotted(document))) != Fit::No
+}
+
+fn both(left: Fit, right: impl FnOnce() -> Fit) -> Fit {
+    match left {
+        Fit::No => Fit::No,
+        Fit::ByAbsence => right(),
+        Fit::ByValue if right() == Fit::No => Fit::No,
+        Fit::ByValue => Fit::ByValue,
+    }
+}
+
+fn condition_fit(condition: &Condition, value: Option<&Node<'_>>) -> Fit {
+    let own = condition.leaf.as_ref().map_or(Fit::ByAbsence, |leaf| leaf_fit(leaf, value));
+    both(own, || condition.below.as_ref().map_or(Fit::ByAbsence, |below| branch_fit(below, value)))
+}
+
+fn field_fit(condition: &Condition, value: FieldValue<'_>) -> Fit {
+    let own = condition.leaf.as_ref().map_or(Fit::ByAbsence, |leaf| {
+        let by_value = match value {
+            FieldValue::Missing => return if leaf.absent { Fit::ByAbsence } else { Fit::No },
+            FieldValue::Text(text) => leaf.holds(Scalar::Text(text)),
+            FieldValue::Integer(value) => leaf.holds(Scalar::Integer(value)),
+            FieldValue::Integers(values) => values.iter().any(|value| leaf.holds(Scalar::Integer(*value))),
+        };
+        if by_value { Fit::ByValue } else { Fit::No }
+    });
+    // Nothing stands below a plain value.
+    both(own, || condition.below.as_ref().map_or(Fit::ByAbsence, |below| branch_fit(below, None)))
+}
+
+fn branch_fit(branch: &Branch, value: Option<&Node<'_>>) -> Fit {
+    match value {
+        Some(Node::List(elements)) if !elements.is_empty() => {
+            let mut all_by_absence = true;
+            for element in elements {
+                match branch_fit(branch, Some(element)) {
+                    Fit::ByValue => return Fit::ByValue,
+                    Fit::ByAbsence => {}
+                    Fit::No => all_by_absence = false,
+                }
+            }
+            if all_by_absence { Fit::ByAbsence } else { Fit::No }
+        }
+        _ => {
+            let mut fit = Fit::ByAbsence;
+            for condition in &branch.conditions {
+                fit = both(fit, || condition_fit(condition, child(value, &condition.name)));
+                if fit == Fit::No {
+                    break;
+                }
+            }
+            fit
+        }
+    }
+}
+
+/// The value under `name`; of a repeated key the last one counts.
+fn child<'n, 'e>(value: Option<&'n Node<'e>>, name: &str) -> Option<&'n Node<'e>> {
+    match value {
+        Some(Node::Map(entries)) => entries.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn leaf_fit(leaf: &Leaf, value: Option<&Node<'_>>) -> Fit {
+    match value {
+        Some(value) if picks(leaf, value) => Fit::ByValue,
+        Some(value) if leaf.absent && !exists(value) => Fit::ByAbsence,
+        None if leaf.absent => Fit::ByAbsence,
+        _ => Fit::No,
+    }
+}
+
+/// Whether the value, or one element of it, satisfies the leaf.
+fn picks(leaf: &Leaf, value: &Node<'_>) -> bool {
+    match value {
+        Node::Null => leaf.holds(Scalar::Null),
+        Node::Bool(value) => leaf.holds(Scalar::Bool(*value)),
+        Node::Number(text) => leaf.holds(Scalar::Decimal(Decimal::parse(text))),
+        Node::Text(text) => leaf.holds(Scalar::Text(text)),
+        Node::List(elements) => elements.iter().any(|element| picks(leaf, element)),
+        Node::Map(_) => leaf.present && exists(value),
+    }
+}
+
+/// Whether a plain value, null included, stands at or below.
+fn exists(value: &Node<'_>) -> bool {
+    match value {
+        Node::List(elements) => elements.iter().any(exists),
+        Node::Map(entries) => entries.iter().any(|(_, value)| exists(value)),
+        _ => true,
+    }
+}
+
+/// Turns dotted keys into nested ones, so that both are the same path.
+fn undotted(node: Node<'_>) -> Node<'_> {
+    if has_dotted_key(&node) { resolved(node, 0) } else { node }
+}
+
+fn has_dotted_key(node: &Node<'_>) -> bool {
+    match node {
+        Node::List(elements) => elements.iter().any(has_dotted_key),
+        Node::Map(entries) => entries.iter().any(|(key, value)| key.contains('.') || has_dotted_key(value)),
+        _ => false,
+    }
+}
+
+fn resolved(node: Node<'_>, depth: usize) -> Node<'_> {
+    match node {
+        Node::List(elements) => {
+            Node::List(elements.into_iter().map(|element| resolved(element, depth + 1)).collect())
+        }
+        Node::Map(entries) => Node::Map(nested(entries, depth)),
+        plain => plain,
+    }
+}
+
+/// Everything that stands under one name: objects are merged, otherwise the later one counts.
+#[derive(Default)]
+struct Group<'e> {
+    plain: Option<Node<'e>>,
+    below: Vec<(Cow<'e, str>, Node<'e>)>,
+}
+
+impl<'e> Group<'e> {
+    fn add(&mut self, value: Node<'e>) {
+        match value {
+            Node::Map(entries) if !entries.is_empty() => {
+                self.plain = None;
+                self.below.extend(entries);
+            }
+            other => {
+                self.below.clear();
+                self.plain = Some(other);
+            }
+        }
+    }
+}
+
+/// A pattern cannot look deeper than [`DEPTH_MAX`], so a key is not taken apart beyond it: an event
+/// cannot make a tree that is deeper than the stack.
+fn nested<'e>(entries: Vec<(Cow<'e, str>, Node<'e>)>, depth: usize) -> Vec<(Cow<'e, str>, Node<'e>)> {
+    let last_places: HashMap<Cow<'_, str>, usize> =
+        entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
+    let mut groups: BTreeMap<String, Group<'e>> = BTreeMap::new();
+    for (place, (key, value)) in entries.into_iter().enumerate() {
+        if last_places.get(&key) != Some(&place) {
+            continue;
+        }
+        match key.split_once('.').filter(|_| depth < DEPTH_MAX) {
+            Some((name, rest)) => {
+                let below = Node::Map(vec![(Cow::Owned(rest.to_owned()), value)]);
+                groups.entry(name.to_owned()).or_default().add(below);
+            }
+            None => groups.entry(key.into_owned()).or_default().add(value),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(name, group)| {
+            let value = match group.plain {
+                Some(plain) => resolved(plain, depth + 1),
+                None => Node::Map(nested(group.below, depth + 1)),
+            };
+            (Cow::Owned(name), value)
+        })
+        .collect()
+}

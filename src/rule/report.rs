@@ -1,0 +1,115 @@
+//! Collects every problem of one rule file, each with its place.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::rule::RuleFile;
+
+/// The problems of one file.
+#[derive(Debug)]
+pub(crate) struct Report<'f> {
+    pub(crate) file: &'f RuleFile,
+    found: Vec<(usize, Diagnostic)>,
+}
+
+/// A key that will exist in a later version, and what to do until then.
+pub(crate) struct LaterKey {
+    pub(crate) name: &'static str,
+    pub(crate) until_then: &'static str,
+}
+
+impl<'f> Report<'f> {
+    pub(crate) fn new(file: &'f RuleFile) -> Self {
+        Report { file, found: Vec::new() }
+    }
+
+    pub(crate) fn error(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Error, at, key, message.into(), help.into());
+    }
+
+    pub(crate) fn warning(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Warning, at, key, message.into(), help.into());
+    }
+
+    pub(crate) fn add(&mut self, severity: Severity, at: &Range<usize>, key: &str, message: String, help: String) {
+        let place = Some(Place::of_byte(&self.file.text, at.start));
+        let diagnostic =
+            Diagnostic { file: self.file.path.clone(), place, key: key.to_owned(), message, help, severity };
+        self.found.push((at.start, diagnostic));
+    }
+
+    /// Refuses every key of `table` that is not `known`.
+    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, path: &str, known: &[&str], later: &[LaterKey]) {
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let dotted = dotted(path, name);
+            if let Some(later) = later.iter().find(|later| later.name == name) {
+                let message = format!("`{name}` comes in a later version");
+                self.error(&key.span(), &dotted, message, later.until_then);
+                continue;
+            }
+            let help = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the keys here are {}", known.join(", ")),
+            };
+            self.error(&key.span(), &dotted, "unknown key", help);
+        }
+    }
+
+    /// The text under `name`, if it is there and is text.
+    pub(crate) fn text<'t>(
+        &mut self,
+        table: &'t DeTable<'_>,
+        path: &str,
+        name: &str,
+    ) -> Option<(&'t str, Range<usize>)> {
+        let value = table.get(name)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some((text.as_ref(), value.span())),
+            _ => {
+                self.wrong_type(value, &dotted(path, name), "text");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {
+        let message = format!("expected {expected}, found {}", type_name(value.get_ref()));
+        self.error(&value.span(), key, message, "");
+    }
+
+    /// How many errors there are so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.found.iter().filter(|(_, diagnostic)| diagnostic.severity == Severity::Error).count()
+    }
+
+    /// Everything found, in order of place.
+    pub(crate) fn into_diagnostics(mut self) -> impl Iterator<Item = Diagnostic> {
+        self.found.sort_by_key(|(offset, _)| *offset);
+        self.found.into_iter().map(|(_, diagnostic)| diagnostic)
+    }
+}
+
+/// What a TOML value is called in messages.
+pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// `path.name`, or `name` at the top.
+pub(crate) fn dotted(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}

@@ -1,0 +1,330 @@
+//! Parsing a rule's step and checking it against the API catalogue, the accounts and the policy.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::nearest;
+use crate::operation::{self, ApiVersion, Operation};
+use crate::rule::field::Field;
+use crate::rule::item::{Item, ItemKind};
+use crate::rule::parse::Surroundings;
+use crate::rule::report::{LaterKey, Report, dotted};
+use crate::rule::template::{self, Kind, Value};
+use crate::rule::{Mode, Step, parameter, scope};
+
+const PATH: &str = "steps[0]";
+const KEYS: [&str; 5] = ["operation", "version", "account", "params", "in_order_by"];
+const LATER_KEYS: [LaterKey; 3] = [
+    LaterKey { name: "id", until_then: "" },
+    LaterKey { name: "when", until_then: "say it with the rule's `match`" },
+    LaterKey { name: "verdict", until_then: "" },
+];
+/// Levels that a parameter may be nested.
+const PARAM_DEPTH_MAX: usize = 32;
+
+/// Parses `steps` of a rule; none is a rule that only records its matches.
+pub(crate) fn parse(
+    report: &mut Report<'_>,
+    surroundings: &Surroundings<'_>,
+    rule: &DeTable<'_>,
+    mode: Mode,
+) -> Option<Step> {
+    let steps = rule.get("steps")?;
+    let DeValue::Array(list) = steps.get_ref() else {
+        report.wrong_type(steps, "steps", "a list of steps, each under a line `[[rule.steps]]`");
+        return None;
+    };
+    if let Some(second) = list.get(1) {
+        let help = "write one rule for each call until then";
+        report.error(&second.span(), "steps[1]", "more than one step comes in a later version", help);
+    }
+    let first = list.first()?;
+    let DeValue::Table(table) = first.get_ref() else {
+        report.wrong_type(first, PATH, "a table");
+        return None;
+    };
+    parse_step(report, surroundings, table, &first.span(), mode)
+}
+
+fn parse_step(
+    report: &mut Report<'_>,
+    surroundings: &Surroundings<'_>,
+    table: &DeTable<'_>,
+    at: &Range<usize>,
+    mode: Mode,
+) -> Option<Step> {
+    report.refuse_unknown(table, PATH, &KEYS, &LATER_KEYS);
+    let operation = parse_operation(report, table, at);
+    if let Some((operation, span)) = &operation {
+        check_policy(report, surroundings, operation, span, mode);
+    }
+    let account = parse_account(report, surroundings, table, at, mode);
+    let params = parse_params(report, table);
+    if let Some((operation, span)) = &operation {
+        check_params(report, operation, &params, span);
+    }
+    let in_order_by = parse_in_order_by(report, table);
+    let params = params.into_iter().filter_map(|(name, param)| Some((name, param.value?))).collect();
+    Some(Step { operation: operation?.0, account, params, in_order_by })
+}
+
+fn parse_operation(
+    report: &mut Report<'_>,
+    table: &DeTable<'_>,
+    at: &Range<usize>,
+) -> Option<(&'static Operation, Range<usize>)> {
+    let key = dotted(PATH, "operation");
+    if !table.contains_key("operation") {
+        let help = "add for example `operation = \"GetTaskInstance\"`";
+        report.error(at, &key, "a step needs an operation", help);
+    }
+    let version = parse_version(report, table);
+    let (name, span) = report.text(table, PATH, "operation")?;
+    let found = |version| operation::find(name, version);
+    let operation = match version? {
+        Some(version) => found(version),
+        None => match (found(ApiVersion::V2020), found(ApiVersion::V2024)) {
+            (Some(_), Some(_)) => {
+                let help = "add `version = \"2024-05-18\"` or `version = \"2020-05-18\"`";
+                report.error(&span, &key, format!("both API versions have the operation {name}"), help);
+                return None;
+            }
+            (older, newer) => newer.or(older),
+        },
+    };
+    match operation {
+        Some(operation) => Some((operation, span)),
+        None => {
+            unknown_operation(report, name, version?, &span, &key);
+            None
+        }
+    }
+}
+
+/// The version, if one is written; the outer `None` is a problem that is reported already.
+#[expect(clippy::option_option, reason = "absent and wrong are different, and neither is worth an enum here")]
+fn parse_version(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Option<ApiVersion>> {
+    if !table.contains_key("version") {
+        return Some(None);
+    }
+    let (text, span) = report.text(table, PATH, "version")?;
+    let version = ApiVersion::from_text(text);
+    if version.is_none() {
+        let message = format!("expected \"2020-05-18\" or \"2024-05-18\", found \"{text}\"");
+        report.error(&span, &dotted(PATH, "version"), message, "");
+    }
+    version.map(Some)
+}
+
+fn unknown_operation(
+    report: &mut Report<'_>,
+    name: &str,
+    version: Option<ApiVersion>,
+    span: &Range<usize>,
+    key: &str,
+) {
+    let both = [ApiVersion::V2024, ApiVersion::V2020];
+    let elsewhere = both.into_iter().find(|other| operation::find(name, *other).is_some());
+    let message = match version {
+        Some(version) => format!("API version {} has no operation {name}", version.as_str()),
+        None => format!("neither API version has an operation {name}"),
+    };
+    if let Some(other) = elsewhere {
+        let help = format!("{name} exists in {0}: write `version = \"{0}\"`", other.as_str());
+        report.error(span, key, message, help);
+        return;
+    }
+    let wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
+    let near = |version: ApiVersion| nearest(name, operation::names(version)).map(|near| (near, version));
+    let meant = wanted.filter_map(near).next().or_else(|| both.into_iter().find_map(near));
+    let help = meant.map(|(near, version)| format!("did you mean `{near}` ({})?", version.as_str()));
+    report.error(span, key, message, help.unwrap_or_default());
+}
+
+fn check_policy(
+    report: &mut Report<'_>,
+    surroundings: &Surroundings<'_>,
+    operation: &Operation,
+    span: &Range<usize>,
+    mode: Mode,
+) {
+    if surroundings.policy.allows_rule(operation, &report.file.path) {
+        return;
+    }
+    let key = dotted(PATH, "operation");
+    let message = format!("{} writes, and the policy does not allow it to this rule", operation.name);
+    let line = format!("[policy] allow = [{{ operation = \"{}\" }}]", operation.name);
+    if mode == Mode::Observe {
+        let help = format!("before another mode than observe, add to the configuration: {line}");
+        report.warning(span, &key, message, help);
+    } else {
+        report.error(span, &key, message, format!("add to the configuration: {line}"));
+    }
+}
+
+fn parse_account(
+    report: &mut Report<'_>,
+    surroundings: &Surroundings<'_>,
+    table: &DeTable<'_>,
+    at: &Range<usize>,
+    mode: Mode,
+) -> Option<String> {
+    let key = dotted(PATH, "account");
+    let known = surroundings.accounts;
+    if let Some((name, span)) = report.text(table, PATH, "account") {
+        if !known.iter().any(|own| own == name) {
+            let help = match nearest(name, known.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None if known.is_empty() => format!("configure it as `[account.{name}]`"),
+                None => format!("the configured accounts are {}", known.join(", ")),
+            };
+            report.error(&span, &key, format!("no account \"{name}\" is configured"), help);
+        }
+        return Some(name.to_owned());
+    }
+    if table.contains_key("account") {
+        return None;
+    }
+    if known.len() > 1 {
+        let help = format!("add `account = ...`, one of {}", known.join(", "));
+        report.error(at, &key, "several accounts are configured: name one", help);
+    }
+    if known.is_empty() && mode != Mode::Observe {
+        report.error(at, &key, "no account is configured to sign the call", "configure an `[account.NAME]`");
+    }
+    None
+}
+
+/// A parameter as written, with its place; without a value if that was refused.
+struct Param {
+    value: Option<Value>,
+    span: Range<usize>,
+}
+
+fn parse_params(report: &mut Report<'_>, table: &DeTable<'_>) -> BTreeMap<String, Param> {
+    let mut params = BTreeMap::new();
+    let key = dotted(PATH, "params");
+    let Some(value) = table.get("params") else { return params };
+    let DeValue::Table(entries) = value.get_ref() else {
+        report.wrong_type(value, &key, "a table of parameters");
+        return params;
+    };
+    for (name, written) in entries {
+        let path = dotted(&key, name.get_ref());
+        let value = compile(report, &Item::of_toml(written), &path, 0);
+        params.insert(name.get_ref().to_string(), Param { value, span: name.span() });
+    }
+    params
+}
+
+fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Option<Value> {
+    if depth > PARAM_DEPTH_MAX {
+        report.error(&item.span, path, format!("nested deeper than {PARAM_DEPTH_MAX} levels"), "");
+        return None;
+    }
+    match &item.kind {
+        ItemKind::Text(text) => compile_text(report, text, &item.span, path),
+        ItemKind::List(elements) => {
+            let compiled = elements.iter().enumerate().map(|(place, element)| {
+                compile(report, element, &format!("{path}[{place}]"), depth + 1)
+            });
+            // Every element is compiled, so that every problem is reported.
+            let compiled: Vec<Option<Value>> = compiled.collect();
+            Some(Value::list(path, compiled.into_iter().collect::<Option<_>>()?))
+        }
+        ItemKind::Map(entries) => {
+            let mut compiled = BTreeMap::new();
+            for (key, value) in entries {
+                if key.text == template::SECRET_KEY {
+                    let message = format!("a key `{}` is refused", template::SECRET_KEY);
+                    report.error(&key.span, path, message, "write `\"{{ secret(\\\"name\\\") }}\"`");
+                }
+                let value = compile(report, value, &dotted(path, &key.text), depth + 1);
+                compiled.insert(key.text.clone(), value);
+            }
+            let compiled = compiled.into_iter().map(|(key, value)| Some((key, value?)));
+            Some(Value::map(path, compiled.collect::<Option<_>>()?))
+        }
+        ItemKind::Bool(value) => Some(Value::literal(path, (*value).into())),
+        ItemKind::Number(text) => match serde_json::from_str::<serde_json::Number>(text) {
+            Ok(number) => Some(Value::literal(path, number.into())),
+            Err(_) => {
+                report.error(&item.span, path, format!("{text} does not fit a number of 64 bits"), "");
+                None
+            }
+        },
+        ItemKind::Null | ItemKind::Foreign(_) => {
+            let help = "write it as text";
+            report.error(&item.span, path, format!("{} is no parameter value", item.describe()), help);
+            None
+        }
+    }
+}
+
+fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: &str) -> Option<Value> {
+    let value = match Value::compile(path, text) {
+        Ok(value) => value,
+        Err(problem) => {
+            report.error(span, path, problem.message, problem.help);
+            return None;
+        }
+    };
+    let known: Vec<&str> =
+        Field::ALL.into_iter().map(Field::name).chain([scope::EVENT, scope::RULE]).collect();
+    for root in value.roots() {
+        if known.contains(&root.as_str()) || template::FUNCTIONS.contains(&root.as_str()) {
+            continue;
+        }
+        let help = match nearest(&root, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the payload is under `data`, an extension attribute under `event.{root}`"),
+        };
+        report.error(span, path, format!("no event has the name `{root}`"), help);
+    }
+    Some(value)
+}
+
+fn check_params(
+    report: &mut Report<'_>,
+    operation: &Operation,
+    params: &BTreeMap<String, Param>,
+    span: &Range<usize>,
+) {
+    let key = dotted(PATH, "params");
+    let title = format!("{} ({})", operation.name, operation.version.as_str());
+    for (name, param) in params {
+        let Some(declared) = operation.params.iter().find(|declared| declared.name == name) else {
+            let help = match nearest(name, operation.params.iter().map(|declared| declared.name)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => {
+                    let names: Vec<&str> = operation.params.iter().map(|declared| declared.name).collect();
+                    format!("its parameters are {}", names.join(", "))
+                }
+            };
+            report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
+            continue;
+        };
+        let fit = param.value.as_ref().map_or(Ok(()), |value| parameter::check_written(declared.param_type, value));
+        if let Err(misfit) = fit {
+            report.error(&param.span, &misfit.path, misfit.message, "");
+        }
+    }
+    for declared in operation.params.iter().filter(|declared| declared.required) {
+        if !params.contains_key(declared.name) {
+            let message = format!("{title} needs it ({})", declared.param_type);
+            report.error(span, &dotted(&key, declared.name), message, "add it to `params`");
+        }
+    }
+}
+
+fn parse_in_order_by(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Value> {
+    let key = dotted(PATH, "in_order_by");
+    let (text, span) = report.text(table, PATH, "in_order_by")?;
+    let value = compile_text(report, text, &span, &key)?;
+    if matches!(value.kind(), Kind::Secret(_)) {
+        report.error(&span, &key, "a secret is no key to order by", "");
+    }
+    Some(value)
+}
