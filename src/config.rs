@@ -1,1 +1,95 @@
-//! config
+//! Settings: from the file and the environment to typed values.
+//!
+//! [`load`] reads the TOML file once, lays variables `OPENEVENTD__SECTION__KEY` over it, reads the
+//! secrets that it names, and gives a [`Config`] or every problem in one report. Nothing else is touched:
+//! no database, no network. The path is: [`layers`] (merge) to [`raw`] (strict mirror) to [`resolve`]
+//! (types and checks) to [`resolved`] (one struct for each component).
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Severity};
+
+mod environment;
+
+mod layers;
+
+mod raw;
+
+mod forms;
+
+mod report;
+
+mod resolve;
+
+mod accounts;
+
+mod fields;
+
+mod size;
+
+mod secret;
+
+mod redacted;
+
+mod resolved;
+
+pub use environment::Environment;
+pub use resolved::{
+    Config, DispatchSettings, IngestSettings, Redacted, StartAt, StoreSettings, TrustSettings, UpkeepSettings,
+};
+
+/// A larger file is a mistake, not a configuration.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is far too large.
+    #[error("the configuration {} is over {FILE_BYTES_MAX} bytes", .0.display())]
+    TooLarge(PathBuf),
+    /// The file is not text.
+    #[error("the configuration {} is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// The settings are wrong: all problems, warnings among them.
+    #[error("the configuration has {} problems", .0.len())]
+    Invalid(Vec<Diagnostic>),
+}
+
+/// Reads the settings of `file` and `environment`, with the warnings about them.
+///
+/// # Errors
+/// The file cannot be read, or there is at least one error among the problems.
+pub fn load(file: &Path, environment: &Environment) -> Result<(Config, Vec<Diagnostic>), LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let config = layers::merge(&text, environment, &mut report)
+        .map(|raw| resolve::resolve(&raw, file, environment, &mut report));
+    let problems = report.finish();
+    match config {
+        Some(config) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
+            Ok((config, problems))
+        }
+        _ => Err(LoadError::Invalid(problems)),
+    }
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let failed = |source| LoadError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
+        return Err(LoadError::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| LoadError::NotText(path.to_owned()))
+}

@@ -10,6 +10,9 @@
 /// What is wrong in a file that a person wrote, where, and how to mend it.
 pub mod diagnostic;
 
+/// Durations as people write them: `90s`, `7d`.
+pub mod duration;
+
 /// A Kafka record as plain borrowed data.
 pub mod record;
 

@@ -1,0 +1,121 @@
+//! How the program ends: the exit codes, and the error that is printed before one.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use crate::config::LoadError;
+use crate::diagnostic::Diagnostic;
+
+/// The exit codes, those of sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All went well.
+    Success = 0,
+    /// The arguments are wrong.
+    Usage = 64,
+    /// Data that was given is bad.
+    Data = 65,
+    /// An input does not exist or cannot be read.
+    NoInput = 66,
+    /// A service that is needed cannot be used.
+    Unavailable = 69,
+    /// A bug of ours.
+    Internal = 70,
+    /// A file cannot be created.
+    CannotCreate = 73,
+    /// Reading or writing failed.
+    Io = 74,
+    /// A failure that passes: trying again can help.
+    Temporary = 75,
+    /// Something is not permitted.
+    Permission = 77,
+    /// The configuration or the rules are wrong: a restart cannot help.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a subcommand ended early, and with which exit code.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// An error with its chain of causes.
+    Error(Box<dyn Error + Send + Sync>),
+    /// Problems in files that a person wrote.
+    Problems(Vec<Diagnostic>),
+    /// What clap says: the help text, the version, or a wrong argument.
+    Arguments(clap::Error),
+}
+
+impl Failure {
+    /// Ends with `exit` because of `error`.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure { exit, what: What::Error(error.into()) }
+    }
+
+    /// Ends because files that a person wrote are wrong.
+    pub fn of_problems(problems: Vec<Diagnostic>) -> Self {
+        Failure { exit: Exit::Config, what: What::Problems(problems) }
+    }
+
+    /// Ends because of the arguments, be it that help was asked for.
+    pub(super) fn of_arguments(error: clap::Error) -> Self {
+        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        Failure { exit, what: What::Arguments(error) }
+    }
+
+    /// Prints the error with all its causes, once, and gives the exit code.
+    #[must_use]
+    pub fn report(self) -> Exit {
+        let printed = match &self.what {
+            What::Error(error) => print_chain(error.as_ref()),
+            What::Problems(problems) => print_problems(problems),
+            What::Arguments(error) => error.print(),
+        };
+        match printed {
+            Err(_) if self.exit == Exit::Success => Exit::Io,
+            // Even if nobody could be told, the code says what happened.
+            Ok(()) | Err(_) => self.exit,
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Invalid(problems) => Failure::of_problems(problems),
+            other => Failure::new(Exit::Config, other),
+        }
+    }
+}
+
+fn print_chain(error: &(dyn Error + 'static)) -> io::Result<()> {
+    let mut line = format!("openeventd: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    writeln!(io::stderr().lock(), "{line}")
+}
+
+/// Prints problems to standard error, one paragraph each.
+pub(super) fn print_problems(problems: &[Diagnostic]) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    for problem in problems {
+        writeln!(stderr, "{problem}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,341 @@
+//! From the texts of the file to typed settings: Kafka, memory, store, dispatch, log.
+//!
+//! Every check runs, whatever failed before. Accounts, policy and secrets are in [`super::accounts`].
+
+use std::path::{Path, PathBuf};
+
+use super::accounts;
+use super::environment::Environment;
+use super::fields::{
+    choice, count_within, duration_within, required, required_list, required_secret, size_within,
+};
+use super::raw::{self, Raw};
+use super::redacted;
+use super::report::{Report, join, may_hold_secret};
+use super::resolved::{Config, DispatchSettings, IngestSettings, StartAt, StoreSettings, UpkeepSettings};
+use crate::event::decode;
+use crate::kafka::{self, EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol};
+use crate::{openapi, telemetry};
+
+/// The program itself, its stacks, the database's cache, TLS and the rule set: what does not grow with
+/// the load. The rest of `memory_max` is queue and batches.
+const BASE_BYTES: usize = 24 << 20;
+
+/// The rest of the memory is divided into so many equal parts:
+/// two for the client's queue, three for batches (one being filled, two in flight), one for the copy
+/// of a batch that the writer has bound to a statement.
+const MEMORY_PARTS: usize = 6;
+const QUEUE_PARTS: usize = 2;
+
+/// Types and checks all of `raw`, which came from the file `file`.
+pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report: &mut Report<'_>) -> Config {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let (queue_bytes_max, ingest) = ingest(raw, report);
+    Config {
+        kafka: kafka_settings(&raw.kafka, queue_bytes_max, directory, environment, report),
+        ingest,
+        store: store(&raw.store, directory, environment, report),
+        upkeep: upkeep(&raw.store, report),
+        dispatch: dispatch(&raw.dispatch, report),
+        openapi: openapi_settings(&raw.dispatch, report),
+        accounts: accounts::accounts(&raw.account, environment, report),
+        secrets: accounts::secrets(&raw.secrets, environment, report),
+        policy: accounts::policy(&raw.policy, report),
+        trust: accounts::trust(&raw.trust),
+        rules_directory: path(raw.rules.directory.as_deref(), directory)
+            .unwrap_or_else(|| directory.join("rules.d")),
+        log: log(&raw.log, report),
+        stop_timeout: duration_within(
+            report,
+            "service.stop_timeout",
+            &raw.service.stop_timeout,
+            ("1s", "10m"),
+        ),
+        redacted: redacted::of_raw(raw, report),
+    }
+}
+
+fn kafka_settings(
+    raw: &raw::Kafka,
+    queue_bytes_max: usize,
+    directory: &Path,
+    environment: &Environment,
+    report: &mut Report<'_>,
+) -> kafka::Settings {
+    let bootstrap_servers = required_list(
+        report,
+        "kafka.bootstrap_servers",
+        &raw.bootstrap_servers,
+        r#"["broker-1.example.com:9093"]"#,
+    );
+    for (at, server) in bootstrap_servers.iter().enumerate().filter(|(_, server)| !is_host_port(server)) {
+        let path = format!("kafka.bootstrap_servers[{at}]");
+        report.error(&path, format!("`{server}` is no broker, expected host:port"), "");
+    }
+    let topics = required_list(report, "kafka.topics", &raw.topics, r#"["dataworks-openevent"]"#);
+    for (at, topic) in topics.iter().enumerate().filter(|(_, topic)| !is_topic(topic)) {
+        let message = format!("`{topic}` is no topic, expected up to 249 of letters, digits, `.`, `_`, `-`");
+        report.error(&format!("kafka.topics[{at}]"), message, "");
+    }
+    let ssl_ca_location = path(raw.ssl_ca_location.as_deref(), directory);
+    if let Some(bundle) = ssl_ca_location.as_ref().filter(|bundle| !bundle.is_file()) {
+        let message = format!("no readable file {}", bundle.display());
+        report.error("kafka.ssl_ca_location", message, "name the PEM file with the authorities to trust");
+    }
+    for name in raw.properties.keys().filter(|name| may_hold_secret(name)) {
+        let help = "its value would stand in the settings; use kafka.password, or a certificate in a file";
+        report.error(&join("kafka.properties", name), "a secret is never written into the settings", help);
+    }
+    let protocol = security_protocol(raw, report);
+    kafka::Settings {
+        bootstrap_servers,
+        topics,
+        group_id: required(report, "kafka.group_id", &raw.group_id, r#""openeventd""#),
+        protocol,
+        sasl: sasl(raw, protocol, environment, report),
+        ssl_ca_location,
+        ssl_endpoint_identification: choice(
+            report,
+            "kafka.ssl_endpoint_identification",
+            &raw.ssl_endpoint_identification,
+            EndpointIdentification::Https,
+            &[("https", EndpointIdentification::Https), ("none", EndpointIdentification::None)],
+        ),
+        session_timeout: duration_within(
+            report,
+            "kafka.session_timeout",
+            &raw.session_timeout,
+            ("1s", "30m"),
+        ),
+        queue_bytes_max,
+        properties: raw.properties.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
+    }
+}
+
+fn security_protocol(raw: &raw::Kafka, report: &mut Report<'_>) -> SecurityProtocol {
+    choice(
+        report,
+        "kafka.security_protocol",
+        &raw.security_protocol,
+        SecurityProtocol::Plaintext,
+        &[
+            ("sasl_ssl", SecurityProtocol::SaslSsl),
+            ("ssl", SecurityProtocol::Ssl),
+            ("sasl_plaintext", SecurityProtocol::SaslPlaintext),
+            ("plaintext", SecurityProtocol::Plaintext),
+        ],
+    )
+}
+
+fn sasl(
+    raw: &raw::Kafka,
+    protocol: SecurityProtocol,
+    environment: &Environment,
+    report: &mut Report<'_>,
+) -> Option<Sasl> {
+    let mechanism = choice(
+        report,
+        "kafka.sasl_mechanism",
+        &raw.sasl_mechanism,
+        SaslMechanism::Plain,
+        &[
+            ("plain", SaslMechanism::Plain),
+            ("scram-sha-256", SaslMechanism::ScramSha256),
+            ("scram-sha-512", SaslMechanism::ScramSha512),
+        ],
+    );
+    if matches!(protocol, SecurityProtocol::Plaintext | SecurityProtocol::Ssl) {
+        for (key, given) in [("username", !raw.username.is_empty()), ("password", raw.password.is_some())] {
+            if given {
+                let message = format!("has no use with security_protocol = \"{}\"", raw.security_protocol);
+                let help = "remove it, or use sasl_ssl";
+                report.warning(&join("kafka", key), message, help);
+            }
+        }
+        return None;
+    }
+    Some(Sasl {
+        mechanism,
+        username: required(report, "kafka.username", &raw.username, r#""alice""#),
+        password: required_secret(report, "kafka.password", raw.password.as_ref(), environment),
+    })
+}
+
+/// The bytes of the client's queue, and how batches are made.
+fn ingest(raw: &Raw, report: &mut Report<'_>) -> (usize, IngestSettings) {
+    let (limits, kafka) = (&raw.limits, &raw.kafka);
+    let memory_max = size_within(report, "limits.memory_max", &limits.memory_max, ("30MiB", "64GiB"));
+    let payload_bytes_max =
+        size_within(report, "limits.record_bytes_max", &limits.record_bytes_max, ("1KiB", "64MiB"));
+    let part_bytes = memory_max.saturating_sub(BASE_BYTES) / MEMORY_PARTS;
+    if memory_max >= BASE_BYTES && part_bytes < payload_bytes_max {
+        let needed_mib =
+            (BASE_BYTES.saturating_add(payload_bytes_max.saturating_mul(MEMORY_PARTS))).div_ceil(1 << 20);
+        let message = format!("a batch could not hold one record of {}", limits.record_bytes_max);
+        let help = format!("set memory_max = \"{needed_mib}MiB\" or more, or lower record_bytes_max");
+        report.error("limits.memory_max", message, help);
+    }
+    let settings = IngestSettings {
+        start_at: start_at(&kafka.start_at, report),
+        batch_max: count_within(report, "kafka.batch_max", kafka.batch_max, (1, 100_000)),
+        batch_linger: duration_within(report, "kafka.batch_linger", &kafka.batch_linger, ("0s", "10s")),
+        batch_bytes_max: part_bytes,
+        limits: decode::Limits {
+            payload_bytes_max,
+            depth_max: count_within(report, "limits.depth_max", limits.depth_max, (8, 120)),
+        },
+    };
+    (part_bytes * QUEUE_PARTS, settings)
+}
+
+fn start_at(text: &str, report: &mut Report<'_>) -> StartAt {
+    match text {
+        "earliest" => return StartAt::Earliest,
+        "latest" => return StartAt::Latest,
+        _ => {}
+    }
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return StartAt::Timestamp(instant.as_millisecond());
+    }
+    let message = format!("`{text}` is no start, expected earliest, latest, or an instant with its offset");
+    report.error("kafka.start_at", message, "write an instant like \"2026-11-01T00:00:00+08:00\"");
+    StartAt::Earliest
+}
+
+fn store(
+    raw: &raw::Store,
+    directory: &Path,
+    environment: &Environment,
+    report: &mut Report<'_>,
+) -> StoreSettings {
+    let state_directory = environment
+        .get("STATE_DIRECTORY")
+        .and_then(|list| list.split(':').next())
+        .map_or_else(|| PathBuf::from("/var/lib/openeventd"), PathBuf::from);
+    let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    StoreSettings {
+        path: path(raw.path.as_deref(), directory).unwrap_or_else(|| state_directory.join("audit.db")),
+        wal_bytes_max: bytes(size_within(
+            report,
+            "store.wal_bytes_max",
+            &raw.wal_bytes_max,
+            ("8MiB", "64GiB"),
+        )),
+        disk_free_min: bytes(size_within(
+            report,
+            "store.disk_free_min",
+            &raw.disk_free_min,
+            ("0B", "1024GiB"),
+        )),
+    }
+}
+
+fn upkeep(raw: &raw::Store, report: &mut Report<'_>) -> UpkeepSettings {
+    let bounds = ("1h", "5000d");
+    let settings = UpkeepSettings {
+        retention_unmatched: duration_within(
+            report,
+            "store.retention_unmatched",
+            &raw.retention_unmatched,
+            bounds,
+        ),
+        retention_matched: duration_within(report, "store.retention_matched", &raw.retention_matched, bounds),
+        dedupe_horizon: duration_within(report, "store.dedupe_horizon", &raw.dedupe_horizon, bounds),
+    };
+    if settings.dedupe_horizon < settings.retention_unmatched {
+        let message = "shorter than retention_unmatched: a stored event could be taken for a new one";
+        report.error("store.dedupe_horizon", message, "set it to retention_unmatched or longer");
+    }
+    if settings.retention_matched < settings.retention_unmatched {
+        let message = "shorter than retention_unmatched: decisions would go before what nothing matched";
+        report.warning("store.retention_matched", message, "");
+    }
+    settings
+}
+
+fn dispatch(raw: &raw::Dispatch, report: &mut Report<'_>) -> DispatchSettings {
+    let attempts_max = count_within(report, "dispatch.attempts_max", raw.attempts_max, (1, 100));
+    let settings = DispatchSettings {
+        concurrency: count_within(report, "dispatch.concurrency", raw.concurrency, (1, 256)),
+        lease: duration_within(report, "dispatch.lease", &raw.lease, ("1s", "1h")),
+        attempts_max: u32::try_from(attempts_max).unwrap_or(u32::MAX),
+        backoff_min: duration_within(report, "dispatch.backoff_min", &raw.backoff_min, ("10ms", "1h")),
+        backoff_max: duration_within(report, "dispatch.backoff_max", &raw.backoff_max, ("10ms", "1d")),
+        repeat_within: duration_within(report, "dispatch.repeat_within", &raw.repeat_within, ("0s", "1d")),
+    };
+    if settings.backoff_max < settings.backoff_min {
+        report.error("dispatch.backoff_max", "shorter than backoff_min", "set it to backoff_min or longer");
+    }
+    settings
+}
+
+fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Settings {
+    let timeout = duration_within(report, "dispatch.attempt_timeout", &raw.attempt_timeout, ("1s", "10m"));
+    let connect_timeout =
+        duration_within(report, "dispatch.connect_timeout", &raw.connect_timeout, ("100ms", "1m"));
+    // A lease that ends while its call is under way would let the sweep call that action lost.
+    if crate::duration::parse(&raw.lease).is_ok_and(|lease| lease <= timeout) {
+        let message = format!("not longer than attempt_timeout = \"{}\"", raw.attempt_timeout);
+        report.error("dispatch.lease", message, "a lease must outlive an attempt: raise lease");
+    }
+    if connect_timeout > timeout {
+        report.error("dispatch.connect_timeout", "longer than attempt_timeout", "lower connect_timeout");
+    }
+    if let Some(proxy) = &raw.proxy {
+        accounts::check_url(report, "dispatch.proxy", proxy);
+    }
+    openapi::Settings {
+        timeout,
+        connect_timeout,
+        body_bytes_max: size_within(
+            report,
+            "dispatch.body_bytes_max",
+            &raw.body_bytes_max,
+            ("1KiB", "64MiB"),
+        ),
+        proxy: raw.proxy.clone(),
+    }
+}
+
+fn log(raw: &raw::Log, report: &mut Report<'_>) -> telemetry::Settings {
+    use telemetry::{Format, Level};
+    telemetry::Settings {
+        format: choice(
+            report,
+            "log.format",
+            &raw.format,
+            Format::Auto,
+            &[("auto", Format::Auto), ("text", Format::Text), ("json", Format::Json)],
+        ),
+        level: choice(
+            report,
+            "log.level",
+            &raw.level,
+            Level::Info,
+            &[
+                ("error", Level::Error),
+                ("warn", Level::Warn),
+                ("info", Level::Info),
+                ("debug", Level::Debug),
+                ("trace", Level::Trace),
+            ],
+        ),
+    }
+}
+
+/// A path of the settings; a relative one is beside the settings file.
+fn path(text: Option<&str>, directory: &Path) -> Option<PathBuf> {
+    text.filter(|text| !text.is_empty()).map(|text| directory.join(text))
+}
+
+fn is_host_port(server: &str) -> bool {
+    server.rsplit_once(':').is_some_and(|(host, port)| {
+        let host_fits = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/,@".contains(c));
+        host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+fn is_topic(topic: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=249).contains(&topic.len()) && topic.chars().all(fits) && topic != "." && topic != ".."
+}
