@@ -126,6 +126,14 @@ impl<'a> Record<'a> {
     /// A record that came from no broker (a file, standard input): position zero, no key, no headers.
     #[must_use]
     pub fn of_payload(payload: &'a [u8]) -> Self {
-        Record { topic: "", partition: 0, offset: 0, timestamp_ms: None, key: None, headers: Headers::NONE, payload }
+        Record {
+            topic: "",
+            partition: 0,
+            offset: 0,
+            timestamp_ms: None,
+            key: None,
+            headers: Headers::NONE,
+            payload,
+        }
     }
 }

@@ -204,17 +204,21 @@ impl RecordBatch {
     fn extend_range(&mut self, topic: usize, partition: i32, offset: i64) {
         let Some(topic) = self.topics.get(topic) else { return };
         // From the end: records of one partition come in runs.
-        let known = self
-            .ranges
-            .iter_mut()
-            .rev()
-            .find(|range| range.partition == partition && range.topic == *topic);
+        let known =
+            self.ranges.iter_mut().rev().find(|range| range.partition == partition && range.topic == *topic);
         if let Some(range) = known {
             range.last = offset;
             range.records += 1;
         } else {
             let (topic, epoch) = (Arc::clone(topic), Epoch::default());
-            self.ranges.push(OffsetRange { topic, partition, first: offset, last: offset, records: 1, epoch });
+            self.ranges.push(OffsetRange {
+                topic,
+                partition,
+                first: offset,
+                last: offset,
+                records: 1,
+                epoch,
+            });
         }
     }
 }

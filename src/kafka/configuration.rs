@@ -54,6 +54,9 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Configu
     config.set("client.id", "openeventd").set("reconnect.backoff.ms", "250");
     config.set("reconnect.backoff.max.ms", "5000").set("auto.commit.interval.ms", "1000");
     config.set("metadata.recovery.strategy", "rebootstrap");
+    // Three heartbeats fit into a session, however short it is set.
+    let heartbeat_ms = (settings.session_timeout.as_millis() / 3).clamp(1, 3000);
+    config.set("heartbeat.interval.ms", heartbeat_ms.to_string());
     for (name, value) in &settings.properties {
         config.set(name, value);
     }

@@ -236,7 +236,12 @@ impl Consumer {
             .map_err(|source| KafkaError::Subscribe { topics: topics.join(", "), source })?;
         Ok(Consumer {
             client: Arc::new(client),
-            polling: Mutex::new(Polling { start, pending: None, retry_at: None, out_of_range: VecDeque::new() }),
+            polling: Mutex::new(Polling {
+                start,
+                pending: None,
+                retry_at: None,
+                out_of_range: VecDeque::new(),
+            }),
             paused: AtomicBool::new(false),
             epochs: AtomicU64::new(0),
             group: settings.group_id.clone(),
@@ -393,7 +398,11 @@ impl Consumer {
     }
 
     /// Acts on what happened during the last poll.
-    fn settle(&self, polling: &mut MutexGuard<'_, Polling>, batch: &mut RecordBatch) -> Result<(), KafkaError> {
+    fn settle(
+        &self,
+        polling: &mut MutexGuard<'_, Polling>,
+        batch: &mut RecordBatch,
+    ) -> Result<(), KafkaError> {
         if !self.client.context().has_rebalanced.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -474,9 +483,9 @@ impl Consumer {
     }
 
     fn watermarks(&self, topic: &Arc<str>, partition: i32) -> Result<(i64, i64), KafkaError> {
-        self.client.fetch_watermarks(topic, partition, FACTS_TIMEOUT).map_err(|source| {
-            KafkaError::FetchWatermarks { topic: Arc::clone(topic), partition, source }
-        })
+        self.client
+            .fetch_watermarks(topic, partition, FACTS_TIMEOUT)
+            .map_err(|source| KafkaError::FetchWatermarks { topic: Arc::clone(topic), partition, source })
     }
 
     /// Assigns every partition where it stands.
@@ -534,8 +543,7 @@ impl Consumer {
 
     fn refuse_fatal(&self, error: &ClientError) -> Result<(), KafkaError> {
         let ClientError::MessageConsumptionFatal(code) = error else { return Ok(()) };
-        let (code, reason) =
-            self.client.client().fatal_error().unwrap_or_else(|| (*code, error.to_string()));
+        let (code, reason) = self.client.client().fatal_error().unwrap_or_else(|| (*code, error.to_string()));
         Err(KafkaError::Fatal { code, reason })
     }
 

@@ -102,10 +102,7 @@ impl Target {
             _ => fault(
                 FaultKind::TlsUntrusted,
                 server,
-                &format!(
-                    "the server's certificate is not from {trusted}: {}",
-                    verification.error_string()
-                ),
+                &format!("the server's certificate is not from {trusted}: {}", verification.error_string()),
                 "set `ssl_ca_location` to the root certificate that the server's operator gives out, as PEM \
                  (for DataWorks the one downloaded with the Kafka user)",
             ),
@@ -225,8 +222,7 @@ fn address_text(bytes: &[u8]) -> String {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return std::net::Ipv4Addr::from(v4).to_string();
     }
-    <[u8; 16]>::try_from(bytes)
-        .map_or_else(|_| "?".to_owned(), |v6| std::net::Ipv6Addr::from(v6).to_string())
+    <[u8; 16]>::try_from(bytes).map_or_else(|_| "?".to_owned(), |v6| std::net::Ipv6Addr::from(v6).to_string())
 }
 
 pub(super) fn unresolved(server: &str, reason: &str) -> Fault {

@@ -75,10 +75,13 @@ struct Names {
 #[derive(Debug, Default)]
 struct Suspects {
     servers: BTreeMap<String, Option<Fault>>,
-    all_down: bool,
+    /// How often all brokers were reported down since one was last connected.
+    all_down: u32,
 }
 
 const SUSPECTS_MAX: usize = 64;
+/// All brokers down once or twice, and nothing wrong to be seen: a restart, or a host with two addresses.
+const ALL_DOWN_TOLERATED: u32 = 3;
 
 impl Session {
     pub(super) fn new(settings: &Settings, drain: Drain, conditions: Conditions) -> std::io::Result<Self> {
@@ -136,7 +139,10 @@ impl Session {
     fn revoke(&self, client: &BaseConsumer<Self>) {
         let held: Vec<TopicPartition> = self.progress().keys().cloned().collect();
         if client.assignment_lost() {
-            tracing::warn!(partitions = held.len(), "partitions lost to the group, nothing is committed for them");
+            tracing::warn!(
+                partitions = held.len(),
+                "partitions lost to the group, nothing is committed for them"
+            );
         } else if !held.is_empty() {
             (self.drain.lock().unwrap_or_else(PoisonError::into_inner))(&held);
             // While closing, giving up the partitions commits as well, and within the deadline.
@@ -161,7 +167,7 @@ impl Session {
                 }
                 Some(_) => {}
                 None => {
-                    suspects.all_down = true;
+                    suspects.all_down = suspects.all_down.saturating_add(1);
                     for server in &self.names.servers {
                         suspects.servers.entry(server.clone()).or_insert(None);
                     }
@@ -185,7 +191,9 @@ impl Session {
         };
         match code {
             Code::Authentication => self.conditions.raise(self.login_fault(reason)),
-            Code::Resolve => self.conditions.raise(probe::unresolved(&named, "the resolver knows no such name")),
+            Code::Resolve => {
+                self.conditions.raise(probe::unresolved(&named, "the resolver knows no such name"))
+            }
             Code::SSL => {
                 let said = fault(
                     FaultKind::Tls,
@@ -250,7 +258,9 @@ impl Session {
         Fault {
             kind: FaultKind::SaslCredentials,
             subject: user.to_owned(),
-            message: format!("the server does not know this Kafka user, or the {mechanism} password is wrong"),
+            message: format!(
+                "the server does not know this Kafka user, or the {mechanism} password is wrong"
+            ),
             fix: "check username and password; a Kafka user's password is shown and reset only by an Open \
                   Platform Administrator or Tenant Administrator in the Developer Backend"
                 .to_owned(),
@@ -273,9 +283,9 @@ impl Session {
         *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
         let any_up = brokers.values().any(|state| *state == BrokerState::Up);
         if any_up {
+            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).all_down = 0;
             self.conditions.clear(|kind, subject| {
-                kind.is_connection()
-                    && brokers.get(subject).is_none_or(|state| *state == BrokerState::Up)
+                kind.is_connection() && brokers.get(subject).is_none_or(|state| *state == BrokerState::Up)
             });
         }
     }
@@ -309,14 +319,16 @@ fn start_doctor(
     let (due, calls) = sync_channel::<()>(1);
     std::thread::Builder::new().name("kafka-probe".to_owned()).spawn(move || {
         while calls.recv().is_ok() {
-            let Suspects { servers, all_down } =
-                std::mem::take(&mut *suspects.lock().unwrap_or_else(PoisonError::into_inner));
+            let (servers, all_down) = {
+                let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
+                (std::mem::take(&mut suspects.servers), suspects.all_down)
+            };
             for (server, said) in servers {
                 if let Some(fault) = target.examine(&server).or(said) {
                     conditions.raise(fault);
                 }
             }
-            if all_down && !conditions.any(FaultKind::is_connection) {
+            if all_down > ALL_DOWN_TOLERATED && !conditions.any(FaultKind::is_connection) {
                 conditions.raise(dropped(&all));
             }
             std::thread::sleep(Duration::from_secs(1));
@@ -428,10 +440,7 @@ mod tests {
 
     #[test]
     fn the_server_is_read_from_the_text_that_names_it() {
-        assert_eq!(
-            server_of("sasl_ssl://a.b:9093/bootstrap: SSL handshake failed: x"),
-            Some("a.b:9093")
-        );
+        assert_eq!(server_of("sasl_ssl://a.b:9093/bootstrap: SSL handshake failed: x"), Some("a.b:9093"));
         assert_eq!(server_of("1/1 brokers are down"), None);
     }
 }
