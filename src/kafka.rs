@@ -6,6 +6,25 @@
 //!
 //! Next: [`crate::store`].
 
+/// One poll's records in one arena.
+pub mod batch;
+
+/// The consumer: polling, starting partitions, storing offsets, leaving.
+pub mod consumer;
+
+/// What is wrong with the connection, and how to mend it.
+pub mod fault;
+
+/// How far behind we are.
+pub mod lag;
+
+/// Which properties of the client a user may set.
+pub mod properties;
+
+mod configuration;
+mod probe;
+mod session;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
