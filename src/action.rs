@@ -15,6 +15,8 @@ mod identity;
 
 mod limits;
 
+pub mod repeat;
+
 pub use identity::{ActionId, EventIdentity};
 pub use limits::PlanState;
 

@@ -7,6 +7,7 @@
 //!
 //! Next: [`crate::dispatch`].
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,6 +84,8 @@ pub struct Polling {
     pub consumer: Arc<Consumer>,
     /// How the intake works.
     pub settings: Settings,
+    /// Records that wait for the writer: at most what was fetched when the partitions paused.
+    pub held: VecDeque<RecordBatch>,
     /// The rules in force; changes between batches.
     pub deciding: watch::Receiver<Arc<Deciding>>,
     /// Where batches go.
@@ -137,23 +140,32 @@ impl Polling {
     /// One poll: a batch handed over, nothing, or a position that Kafka no longer has.
     fn step(&mut self) -> Result<Goes, KafkaError> {
         let Some(permit) = self.room()? else { return Ok(Goes::Ending) };
-        let mut records = RecordBatch::new();
-        match self.consumer.poll_batch(&mut records, &self.settings.batch, POLL_WAIT)? {
-            Polled::Idle => {}
-            Polled::OutOfRange(place) => self.go_on_after(&place)?,
-            Polled::Records => {
-                let deciding = Arc::clone(&self.deciding.borrow_and_update());
-                let batch = decode_batch(records, &self.settings.limits, &deciding.rules);
-                self.sent.fetch_add(1, Ordering::AcqRel);
-                permit.send(Intake { batch: Arc::new(batch), deciding });
-            }
+        if self.held.is_empty() {
+            self.poll()?;
+        }
+        if let Some(records) = self.held.pop_front() {
+            let deciding = Arc::clone(&self.deciding.borrow_and_update());
+            let batch = decode_batch(records, &self.settings.limits, &deciding.rules);
+            self.sent.fetch_add(1, Ordering::AcqRel);
+            permit.send(Intake { batch: Arc::new(batch), deciding });
         }
         Ok(Goes::On)
     }
 
+    /// Polls once; records join those that wait for the writer.
+    fn poll(&mut self) -> Result<(), KafkaError> {
+        let mut records = RecordBatch::new();
+        match self.consumer.poll_batch(&mut records, &self.settings.batch, POLL_WAIT)? {
+            Polled::Idle => {}
+            Polled::OutOfRange(place) => self.go_on_after(&place)?,
+            Polled::Records => self.held.push_back(records),
+        }
+        Ok(())
+    }
+
     /// Waits for room in the queue to the writer, polling with paused partitions while it takes long;
     /// `None` when nobody takes batches any more.
-    fn room(&self) -> Result<Option<mpsc::OwnedPermit<Intake>>, KafkaError> {
+    fn room(&mut self) -> Result<Option<mpsc::OwnedPermit<Intake>>, KafkaError> {
         let mut paused = false;
         let room = loop {
             if self.stop.load(Ordering::Acquire) {
@@ -173,9 +185,8 @@ impl Polling {
                 paused = true;
                 tracing::info!("the writer is behind: intake is paused");
             }
-            // Paused partitions give no records; the poll serves the group.
-            let mut none = RecordBatch::new();
-            let _idle = self.consumer.poll_batch(&mut none, &self.settings.batch, POLL_WAIT)?;
+            // The poll serves the group. It may still give what had been fetched before the pause.
+            self.poll()?;
         };
         if paused {
             self.consumer.resume()?;
@@ -207,7 +218,9 @@ impl Polling {
 #[must_use]
 pub fn decode_batch(records: RecordBatch, limits: &Limits, rules: &RuleSet) -> DecodedBatch {
     DecodedBatch::of(records, |records| {
-        records.records().map(|record| decode_record(record, limits, rules)).collect()
+        let mut entries = Vec::with_capacity(records.len());
+        entries.extend(records.records().map(|record| decode_record(record, limits, rules)));
+        entries
     })
 }
 

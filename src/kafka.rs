@@ -6,9 +6,6 @@
 //!
 //! Next: [`crate::store`].
 
-/// One poll's records in one arena.
-pub mod batch;
-
 /// The consumer: polling, starting partitions, storing offsets, leaving.
 pub mod consumer;
 

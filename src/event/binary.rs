@@ -12,7 +12,7 @@ use super::decode::{
 };
 use super::scan::{Names, Seen, append_quoted};
 use super::{Envelope, Event};
-use crate::record::{Header, Record};
+use crate::record::{Header, Headers, Record};
 
 const PREFIX: &str = "ce_";
 const CONTENT_TYPE: &str = "content-type";
@@ -20,8 +20,8 @@ const CONTENT_TYPE: &str = "content-type";
 const WHOLE_EVENT: &[u8] = b"application/cloudevents";
 
 /// Whether the headers hold a CloudEvent's attributes.
-pub(super) fn is_binary(headers: &[Header<'_>]) -> bool {
-    let is_whole = |header: &Header<'_>| {
+pub(super) fn is_binary(headers: Headers<'_>) -> bool {
+    let is_whole = |header: Header<'_>| {
         header.name.eq_ignore_ascii_case(CONTENT_TYPE)
             && header.value.is_some_and(|value| value.starts_with(WHOLE_EVENT))
     };
@@ -38,8 +38,8 @@ pub(super) fn decode<'a>(record: &Record<'a>, limits: &Limits) -> Result<Event<'
     serde_json::from_str::<&RawValue>(data).map_err(|source| not_json(&source))?;
     let mut event = blank(Envelope::CloudEventsBinary);
     let mut names = Names::default();
-    for header in record.headers {
-        let Some((name, value)) = attribute(header)? else { continue };
+    for header in record.headers.iter() {
+        let Some((name, value)) = attribute(&header)? else { continue };
         if names.add(Cow::Borrowed(name)) == Seen::Before {
             return Err(DecodeError::new(
                 "duplicate_key",

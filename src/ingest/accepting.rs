@@ -13,7 +13,6 @@ use crate::store::{StoreError, Writer};
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Accepts batches until the polling half has ended.
-#[derive(Debug)]
 pub struct Accepting {
     /// Whose offsets are stored.
     pub consumer: Arc<Consumer>,
@@ -27,6 +26,12 @@ pub struct Accepting {
     pub progress: watch::Sender<Progress>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> i64,
+}
+
+impl std::fmt::Debug for Accepting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accepting").finish_non_exhaustive()
+    }
 }
 
 /// How far the accepting has come.

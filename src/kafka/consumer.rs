@@ -16,7 +16,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-use super::batch::{Epoch, NextOffset, RecordBatch};
+use crate::batch::{Epoch, NextOffset, RecordBatch};
 use super::configuration::{ConfigurationError, client_config};
 use super::fault::{Condition, Conditions};
 use super::lag::PartitionLag;

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::batch::Epoch;
+use crate::batch::Epoch;
 use super::consumer::TopicPartition;
 use super::fault::{Conditions, Fault, FaultKind};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::event::{Envelope, Facts, Kind, Status};
-use crate::record::Header;
+use crate::record::Headers;
 
 /// A count as SQLite's integer; nothing we count reaches 2^63.
 pub(super) fn count(number: usize) -> i64 {
@@ -98,7 +98,7 @@ pub(super) fn facts(facts: &Facts<'_>) -> Option<String> {
 }
 
 /// Headers as JSON: `[[name, text | {"base64": ...} | null], ...]`; `None` if there are none.
-pub(super) fn headers(headers: &[Header<'_>]) -> Option<String> {
+pub(super) fn headers(headers: Headers<'_>) -> Option<String> {
     use base64::Engine as _;
     if headers.is_empty() {
         return None;

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::writer::{State, Writer};
 use super::{StoreError, columns};
-use crate::action::plan::HeldReason;
+use crate::action::HeldReason;
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::operation::{Access, RepeatEffect};
 

@@ -1,10 +1,12 @@
 //! Reading back what planning remembers: the calls of the last hour by rule.
 
+use std::collections::HashMap;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
-use crate::action::plan::PlanState;
+use crate::action::PlanState;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -23,10 +25,14 @@ pub(super) async fn load(connection: &mut SqliteConnection, now_ms: i64) -> Resu
         .fetch_all(connection)
         .await
         .map_err(failed())?;
-    let mut state = PlanState::default();
+    let mut calls: HashMap<String, Vec<i64>> = HashMap::new();
     for row in rows {
         let rule: &str = row.try_get(0).map_err(failed())?;
-        state.restore(rule, row.try_get(1).map_err(failed())?);
+        calls.entry(rule.to_owned()).or_default().push(row.try_get(1).map_err(failed())?);
+    }
+    let mut state = PlanState::default();
+    for (rule, times) in calls {
+        state.restore(&rule, times);
     }
     Ok(state)
 }

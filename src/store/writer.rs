@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::accept::Stream;
 use super::identity::IdentityLog;
 use super::{StoreError, columns, plan_state};
-use crate::action::plan::PlanState;
+use crate::action::PlanState;
 use crate::event::Event;
 
 /// Jobs that wait for the writer; more make their senders wait.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openeventd::kafka::batch::RecordBatch;
+use openeventd::batch::RecordBatch;
 use openeventd::kafka::consumer::Polled;
 use openeventd::kafka::{EndpointIdentification, SaslMechanism, SecurityProtocol};
 use openeventd::record::Header;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use openeventd::kafka::batch::{NextOffset, RecordBatch};
+use openeventd::batch::{NextOffset, RecordBatch};
 use openeventd::kafka::consumer::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
 use openeventd::kafka::fault::{Condition, Fault, FaultKind};
 use openeventd::kafka::{EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol, Settings};

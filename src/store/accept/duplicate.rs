@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Doubt, Fate, Stream, advance_stream, newest_stream, open_stream};
+use super::{Doubt, Fate, advance_stream, newest_stream, open_stream};
 use crate::batch::{Content, Entry};
 use crate::store::StoreError;
 use crate::store::columns;

@@ -7,12 +7,14 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use sqlx::AssertSqlSafe;
 use sqlx::Arguments as _;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::{Accepted, Decided, Deciding, Doubt};
-use crate::action::plan::{self, Decision, EventIdentity, PlanContext, PlannedAction, PlannedState};
+use crate::action::plan::{self, PlanContext};
+use crate::action::{Decision, DecisionOutcome, EventIdentity, PlannedAction, PlannedState};
 use crate::batch::{Content, Entry};
 use crate::event::Event;
 use crate::event::decode::DecodeError;
@@ -112,11 +114,17 @@ impl Writing {
         }
         self.accepted.matched += 1;
         let record = &entry.record;
+        let payload_hash = Sha256::digest(record.payload);
         let identity = match (&event.id, &event.source) {
             (Some(id), Some(source)) => {
-                EventIdentity::of_event(source, id, event.event_type.as_deref())
+                EventIdentity::Named { source, id, event_type: event.event_type.as_deref().unwrap_or("") }
             }
-            _ => EventIdentity::of_record(record.topic, record.partition, record.offset, record.payload),
+            _ => EventIdentity::Position {
+                topic: record.topic,
+                partition: record.partition,
+                offset: record.offset,
+                payload_hash: &payload_hash,
+            },
         };
         let decisions = plan::plan(
             event,
@@ -141,11 +149,11 @@ impl Writing {
                 event_id: event.id.as_deref().map(str::to_owned),
                 rule: decision.rule.clone(),
                 outcome: decision.outcome.as_str(),
-                message: decision.outcome.message().map(str::to_owned),
+                message: message_of(&decision.outcome).map(str::to_owned),
                 action: decision
                     .action
                     .as_ref()
-                    .map(|action| (action.id.to_string(), state_of(action.state).0)),
+                    .map(|action| (action.id.to_string(), action.state.as_str())),
             });
         }
         self.objects(seq, event);
@@ -234,14 +242,15 @@ impl Writing {
         event: &Event<'_>,
         record: &Record<'_>,
     ) {
+        let (batch, accepted_at) = (self.accepted.batch, self.accepted_at);
         let Some(row) = self.event_arguments() else { return };
         let facts = &event.facts;
         let filled = (|| {
             row.add(seq)?;
             row.add(stream)?;
             row.add(record.offset)?;
-            row.add(self.accepted.batch)?;
-            row.add(self.accepted_at)?;
+            row.add(batch)?;
+            row.add(accepted_at)?;
             row.add(record.timestamp_ms)?;
             row.add(origin)?;
             row.add(columns::envelope(event.envelope))?;
@@ -297,7 +306,7 @@ impl Writing {
             row.add(deciding.rule_set)?;
             row.add(deciding.configuration)?;
             row.add(decision.outcome.as_str())?;
-            row.add(decision.outcome.message())?;
+            row.add(message_of(&decision.outcome))?;
             row.add(decision.age_ms)?;
             row.add(i64::from(decision.calls_in_hour))?;
             row.add(action)?;
@@ -314,7 +323,7 @@ impl Writing {
         decision: &Decision,
         action: &PlannedAction,
     ) {
-        let (state, held_reason) = state_of(action.state);
+        let (state, held_reason) = (action.state.as_str(), held_reason(action.state));
         if state == "planned" {
             self.accepted.planned += 1;
         }
@@ -399,12 +408,19 @@ impl Writing {
     }
 }
 
-/// The first state of an action, and why it is held.
-fn state_of(state: PlannedState) -> (&'static str, Option<&'static str>) {
+/// Why a decision came to nothing.
+fn message_of(outcome: &DecisionOutcome) -> Option<&str> {
+    match outcome {
+        DecisionOutcome::Failed(message) => Some(message),
+        _ => None,
+    }
+}
+
+/// Why an action is held, if it is.
+fn held_reason(state: PlannedState) -> Option<&'static str> {
     match state {
-        PlannedState::Planned => ("planned", None),
-        PlannedState::Observed => ("observed", None),
-        PlannedState::Held(reason) => ("held", Some(reason.as_str())),
+        PlannedState::Planned | PlannedState::Observed => None,
+        PlannedState::Held(reason) => Some(reason.as_str()),
     }
 }
 

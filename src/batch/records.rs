@@ -43,7 +43,7 @@ pub struct OffsetRange {
 /// Counts the assignments and seeks of a partition: what was polled before one of them must not move the
 /// offset after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Epoch(pub(super) u64);
+pub struct Epoch(pub(crate) u64);
 
 /// The offset from which a partition is to be consumed next, once all before it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl RecordBatch {
     }
 
     /// Marks each range with the assignment that `epoch_of` knows for it.
-    pub(super) fn stamp(&mut self, mut epoch_of: impl FnMut(&OffsetRange) -> Epoch) {
+    pub(crate) fn stamp(&mut self, mut epoch_of: impl FnMut(&OffsetRange) -> Epoch) {
         for range in &mut self.ranges {
             range.epoch = epoch_of(range);
         }
