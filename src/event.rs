@@ -77,7 +77,7 @@ pub struct Event<'a> {
 /// What carried an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Envelope {
-    /// EventBridge, the whole CloudEvent as the record's value.
+    /// CloudEvents, the whole event as the record's value.
     CloudEvents,
     /// CloudEvents in Kafka's binary mode: attributes in `ce_` headers, `data` as the value.
     CloudEventsBinary,

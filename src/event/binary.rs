@@ -19,7 +19,7 @@ const CONTENT_TYPE: &str = "content-type";
 /// The content type of a whole event as payload, whatever the other headers say.
 const WHOLE_EVENT: &[u8] = b"application/cloudevents";
 
-/// Whether the headers hold a CloudEvent's attributes.
+/// Whether the headers hold the attributes of an event.
 pub(super) fn is_binary(headers: Headers<'_>) -> bool {
     let is_whole = |header: Header<'_>| {
         header.name.eq_ignore_ascii_case(CONTENT_TYPE)

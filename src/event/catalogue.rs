@@ -28,7 +28,7 @@ pub struct EventType {
 /// The call that answers an extension point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callback {
-    /// `UpdateIDEEventResult`, for DataStudio.
+    /// `UpdateIDEEventResult`, for the editor.
     Ide,
     /// `UpdateWorkbenchEventResult`, for Operation Center.
     Workbench,

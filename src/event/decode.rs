@@ -227,24 +227,25 @@ pub(super) fn set_published(event: &mut Event<'_>, publish_time: Option<&str>) {
 
 /// Whether an extension attribute would hide behind a name of ours.
 pub(super) fn is_our_name(name: &str) -> bool {
-    matches!(
-        name,
-        "code"
-            | "kind"
-            | "workspace"
-            | "operator"
-            | "account"
-            | "region"
-            | "instance"
-            | "instances"
-            | "node"
-            | "nodes"
-            | "file"
-            | "table"
-            | "status"
-            | "rows"
-            | "bytes"
-            | "envelope"
-            | "flags"
-    )
+    const OURS: [&str; 17] = [
+        "code",
+        "kind",
+        "workspace",
+        "operator",
+        "account",
+        "region",
+        "instance",
+        "instances",
+        "node",
+        "nodes",
+        "file",
+        "table",
+        "status",
+        "rows",
+        "bytes",
+        "envelope",
+        "flags",
+    ];
+    // The attributes that EventBridge adds are all longer.
+    name.len() <= 9 && OURS.contains(&name)
 }

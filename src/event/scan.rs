@@ -82,14 +82,14 @@ impl<'a> Reader<'a> {
         self.pass(b'"')?;
         let start = self.at;
         loop {
-            match self.byte()? {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            self.at += stop + 1;
+            if rest.get(stop) == Some(&b'"') {
+                return self.text.get(start..self.at - 1);
             }
+            self.at += 1;
         }
-        self.at += 1;
-        self.text.get(start..self.at - 1)
     }
 
     /// The value that comes next, as written.
@@ -128,12 +128,9 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_scalar(&mut self) {
-        while let Some(byte) = self.byte() {
-            if matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') {
-                return;
-            }
-            self.at += 1;
-        }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
     }
 }
 
@@ -190,6 +187,9 @@ pub(super) fn repeats_a_name(value: &str) -> bool {
 /// The names of one object.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a> {
+    /// One bit for every name so far, by its length and three of its bytes: most names are new, and then
+    /// nothing needs to be compared.
+    marks: [u64; 4],
     few: Vec<Cow<'a, str>>,
     many: BTreeSet<Cow<'a, str>>,
 }
@@ -206,10 +206,17 @@ const FEW: usize = 24;
 
 impl<'a> Names<'a> {
     pub(super) fn add(&mut self, name: Cow<'a, str>) -> Seen {
-        if self.few.contains(&name) || (!self.many.is_empty() && self.many.contains(&name)) {
-            return Seen::Before;
+        let (word, bit) = mark(name.as_bytes());
+        if let Some(marks) = self.marks.get_mut(word) {
+            let is_marked = *marks & bit != 0;
+            *marks |= bit;
+            if is_marked && (self.few.contains(&name) || self.many.contains(&name)) {
+                return Seen::Before;
+            }
         }
         if self.few.len() < FEW {
+            // One allocation, not one for every doubling.
+            self.few.reserve_exact(FEW - self.few.len());
             self.few.push(name);
         } else {
             self.many.insert(name);
@@ -218,8 +225,19 @@ impl<'a> Names<'a> {
     }
 }
 
+/// The place of a name's bit: which of four words, and which bit of it.
+fn mark(name: &[u8]) -> (usize, u64) {
+    let byte = |at: usize| usize::from(name.get(at).copied().unwrap_or_default());
+    let sum =
+        name.len() * 7 + byte(0) * 31 + byte(name.len() / 2) * 13 + byte(name.len().wrapping_sub(1)) * 3;
+    (sum / 64 % 4, 1 << (sum % 64))
+}
+
 /// The text of a string between its quotes. Half of a surrogate pair becomes U+FFFD.
 pub(super) fn unescape(string: &str) -> Cow<'_, str> {
+    if !string.as_bytes().contains(&b'\\') {
+        return Cow::Borrowed(string);
+    }
     let Some((plain, mut rest)) = string.split_once('\\') else { return Cow::Borrowed(string) };
     let mut text = String::with_capacity(string.len());
     text.push_str(plain);
@@ -332,7 +350,7 @@ mod tests {
         assert!(repeats_a_name(r#"{"a":1,"b":2,"\u0061":3}"#));
         assert!(repeats_a_name(r#"[{"a":[{"x":1,"x":1}]}]"#));
         assert!(!repeats_a_name(r#"{"a":{"a":{"a":"a"}},"b":[{"a":1},{"a":2}]}"#));
-        let many: String = (0..500).map(|n| format!("\"k{n}\":0,")).collect();
+        let many = (0..500).map(|n| format!("\"k{n}\":0,")).collect::<Vec<_>>().concat();
         assert!(repeats_a_name(&format!("{{{many}\"k499\":1}}")));
         assert!(!repeats_a_name(&format!("{{{many}\"k500\":1}}")));
     }

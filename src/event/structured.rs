@@ -1,6 +1,6 @@
 //! The envelopes that are one JSON object: CloudEvents, the older topics, Function Compute, only `data`.
 //!
-//! Takes the record's text and tells the envelope by the names it has. A CloudEvent without identity, or an
+//! Takes the record's text and tells the envelope by the names it has. An event without identity, or an
 //! older message without `messageId`, is refused with the name of what is missing.
 
 use std::borrow::Cow;

@@ -31,7 +31,7 @@ fn shown(event: &Event<'_>) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
-/// A CloudEvent of `event_type` with `data`.
+/// An event of `event_type` with `data`, as CloudEvents.
 fn cloud_event(event_type: &str, data: &str) -> String {
     format!(
         r#"{{"data":{data},"id":"1f9e","source":"acs.dataworks","specversion":"1.0","type":"{event_type}"}}"#
