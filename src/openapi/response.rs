@@ -1,6 +1,6 @@
 //! Responses, and what they say about their calls.
 //!
-//! [`classify`] takes what came over the wire and gives a [`Response`] (success) or a [`CallError`].
+//! `classify` takes what came over the wire and gives a [`Response`] (success) or a [`CallError`].
 //! The code decides before the HTTP status: sources differ on the status of some codes. HTTP success is
 //! not success: `Success: false` is a failure, and so is a failed item of a batch; an `ErrorCode` beside
 //! `Success: true` is not. A success whose body is no whole JSON object and does not state `Success` is
@@ -105,14 +105,12 @@ pub(super) fn classify(received: Received, scrubber: &Scrubber) -> Result<Respon
         server_date_ms: headers.date.as_deref().and_then(http_date_ms),
         latency_ms,
     };
-    match http_status {
-        200..=299 => classify_success(said, response, &headers, scrubber),
-        _ => {
-            let location = headers.location.as_deref().filter(|_| (300..400).contains(&http_status));
-            let refusal = refusal(&said, response, location, scrubber);
-            Err(refused(kind_of(&said.code, http_status), refusal, &headers))
-        }
+    if (200..300).contains(&http_status) {
+        return classify_success(said, response, &headers, scrubber);
     }
+    let location = headers.location.as_deref().filter(|_| (300..400).contains(&http_status));
+    let refusal = refusal(&said, response, location, scrubber);
+    Err(refused(kind_of(&said.code, http_status), refusal, &headers))
 }
 
 fn classify_success(

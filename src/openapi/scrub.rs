@@ -4,7 +4,7 @@
 //! twice; error pages and JSON escape in their own ways. What is shorter than [`LENGTH_MIN`] is left
 //! alone: it would blot out ordinary text and hides nothing.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Secrets;
 use super::credential::Credentials;
@@ -34,7 +34,7 @@ impl Scrubber {
         let mut spellings: Vec<SecretString> =
             secrets.by_name.values().flat_map(|value| spell(value.expose_secret())).collect();
         if let Some(credentials) = credentials {
-            let token = credentials.security_token.as_ref().map(|token| token.expose_secret());
+            let token = credentials.security_token.as_ref().map(ExposeSecret::expose_secret);
             let values = [&credentials.access_key_id, credentials.access_key_secret.expose_secret()];
             spellings.extend(values.into_iter().chain(token).flat_map(spell));
         }

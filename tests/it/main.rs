@@ -2,4 +2,6 @@
 
 mod endpoint;
 
+mod signature;
+
 mod openapi;
