@@ -335,6 +335,17 @@ mod tests {
     }
 
     #[test]
+    fn no_beginning_of_a_failure_passes_for_success() {
+        let body =
+            r#"{"RequestId":"R","Data":{"a":[1,"}"]},"Success":false,"SuccessInfo":{"1":{"Success":true}}}"#;
+        for end in 0..=body.len() {
+            let beginning = &body[..end];
+            let found = class(200, beginning);
+            assert!(matches!(found, Some(Class::Lost | Class::FailedInBody)), "{beginning}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_partial_failure_names_the_items() {
         let body =
             r#"{"SuccessInfo":{"11":{"Success":true},"12":{"Success":false,"Message":"hunter2000 frozen"}}}"#;

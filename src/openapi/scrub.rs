@@ -55,7 +55,8 @@ impl Scrubber {
 
     /// Scrubs text that was cut: the beginning of a secret at its very end goes too.
     pub(super) fn scrub_cut(&self, text: &str) -> String {
-        let mut text = self.scrub(text);
+        // A character cut in two was replaced by this one, and would hide the beginning before it.
+        let mut text = self.scrub(text.trim_end_matches(char::REPLACEMENT_CHARACTER));
         let longest_tail = self
             .spellings
             .iter()
@@ -187,6 +188,8 @@ mod tests {
     fn the_beginning_of_a_secret_at_a_cut_is_removed() {
         let scrubber = Scrubber::new(&secrets("correct horse"), None);
         assert_eq!(scrubber.scrub_cut("log: correct ho"), "log: [secret]");
+        assert_eq!(scrubber.scrub_cut("log: correct%20h"), "log: [secret]");
+        assert_eq!(scrubber.scrub_cut("log: corre\u{fffd}"), "log: [secret]");
         assert_eq!(scrubber.scrub_cut("log: cor"), "log: cor");
     }
 
