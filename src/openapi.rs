@@ -32,6 +32,8 @@ pub mod response;
 
 mod body;
 
+mod code;
+
 pub mod error;
 
 pub mod scrub;

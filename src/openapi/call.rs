@@ -38,8 +38,8 @@ pub enum ClientError {
         /// Where the URL came from.
         origin: &'static str,
     },
-    /// TLS could not be set up.
-    #[error("HTTPS cannot be set up: are the system's CA certificates (ca-certificates) installed?")]
+    /// The HTTP library refused its set-up.
+    #[error("HTTP client cannot be set up")]
     Build(#[source] reqwest::Error),
 }
 

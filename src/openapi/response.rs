@@ -7,7 +7,8 @@
 //! [`CallError::Unreadable`]: its class is `Lost`, since the call may have been executed, or not.
 
 use super::body::{self, Form, Said};
-use super::error::{CallError, Refusal, Until};
+use super::code::{Kind, kind_of};
+use super::error::{CallError, Refusal};
 use super::scrub::Scrubber;
 
 /// What the endpoint returned, without any known secret.
@@ -48,45 +49,6 @@ pub(super) struct Headers {
 
 /// Texts of the endpoint that errors show are cut here; the body has all of it.
 const SHOWN_CHARS_MAX: usize = 1_000;
-
-/// What an error code says.
-enum Kind {
-    Rejected,
-    Throttled(Until),
-    Unavailable,
-    Forbidden,
-    Credentials,
-    Clock,
-    Repeated,
-}
-
-/// Codes by their beginning; the first that fits decides, so the longer stand before the shorter.
-const KINDS: [(&str, Kind); 24] = [
-    ("Throttling.Api.Risk", Kind::Throttled(Until::NextDay)),
-    ("Throttling.Resource", Kind::Throttled(Until::NextMonth)),
-    ("Throttling.Api", Kind::Throttled(Until::Later)),
-    ("Throttling", Kind::Throttled(Until::Soon)),
-    ("InvalidTimeStamp.Expired", Kind::Clock),
-    ("SignatureNonceUsed", Kind::Repeated),
-    ("SignatureDoesNotMatch", Kind::Credentials),
-    ("IncompleteSignature", Kind::Credentials),
-    ("InvalidSignatureMethod", Kind::Credentials),
-    ("InvalidAccessKeyId", Kind::Credentials),
-    ("InvalidSecurityToken", Kind::Credentials),
-    ("MissingSecurityToken", Kind::Credentials),
-    ("Forbidden", Kind::Forbidden),
-    ("NoPermission", Kind::Forbidden),
-    ("ResourceNotAuthorized", Kind::Forbidden),
-    ("InternalError", Kind::Unavailable),
-    ("UnknownError", Kind::Unavailable),
-    ("ServiceUnavailable", Kind::Unavailable),
-    ("Missing", Kind::Rejected),
-    ("Invalid", Kind::Rejected),
-    ("IllegalTimestamp", Kind::Rejected),
-    ("IdempotentParameterMismatch", Kind::Rejected),
-    ("UnsupportedHTTPMethod", Kind::Rejected),
-    ("UnsupportedParameter", Kind::Rejected),
-];
 
 /// What a response says about its call.
 pub(super) fn classify(received: Received, scrubber: &Scrubber) -> Result<Response, CallError> {
@@ -144,17 +106,6 @@ fn classify_success(
     }
 }
 
-/// The kind by the code; by the status where the code says nothing.
-fn kind_of(code: &str, http_status: u16) -> &'static Kind {
-    let by_code = KINDS.iter().find(|(start, _)| code.starts_with(start)).map(|(_, kind)| kind);
-    by_code.unwrap_or(match http_status {
-        429 => &Kind::Throttled(Until::Soon),
-        401 | 403 => &Kind::Forbidden,
-        500.. => &Kind::Unavailable,
-        _ => &Kind::Rejected,
-    })
-}
-
 fn refused(kind: &Kind, refusal: Refusal, headers: &Headers) -> CallError {
     let refusal = Box::new(refusal);
     match kind {
@@ -203,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::openapi::Secrets;
-    use crate::openapi::error::Class;
+    use crate::openapi::error::{Class, Until};
 
     fn respond(http_status: u16, headers: Headers, body: &str) -> Result<Response, CallError> {
         let secrets = Secrets { by_name: [("x".to_owned(), SecretString::from("hunter2000"))].into() };
