@@ -1,9 +1,9 @@
 //! Signed calls to the DataWorks OpenAPI: the only place that names the HTTP client.
 //!
-//! Takes an operation with rendered parameters and gives a [`Response`](response::Response) or a
-//! [`CallError`](error::CallError) that says what is known about the call: not sent, rejected,
-//! throttled, or lost. One call is one attempt: no redirects, no retries, HTTP/1.1. Nothing that
-//! leaves this module contains a secret.
+//! Takes an operation with rendered parameters and gives a
+//! [`Response`](crate::openapi::response::Response) or a [`CallError`](crate::openapi::error::CallError)
+//! that says what is known about the call: not sent, rejected, throttled, or lost. One call is one
+//! attempt: no redirects, no retries, HTTP/1.1. Nothing that leaves this module contains a secret.
 //!
 //! Next: [`crate::ingest`].
 
@@ -31,6 +31,8 @@ pub mod call;
 pub mod response;
 
 mod body;
+
+mod code;
 
 pub mod error;
 

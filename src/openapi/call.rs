@@ -8,6 +8,7 @@
 //! Only a failure to connect is known to be before sending; whatever fails later may have been executed.
 
 use std::error::Error as _;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -37,16 +38,22 @@ pub enum ClientError {
         /// Where the URL came from.
         origin: &'static str,
     },
-    /// TLS could not be set up.
-    #[error("HTTPS cannot be set up: are the system's CA certificates (ca-certificates) installed?")]
+    /// The HTTP library refused its set-up.
+    #[error("HTTP client cannot be set up")]
     Build(#[source] reqwest::Error),
 }
 
 /// Makes calls. Cheap to share behind a reference; connections are shared by all calls.
-#[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     body_bytes_max: usize,
+}
+
+/// Without the HTTP client: it knows the proxy, whose URL may hold a password.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("body_bytes_max", &self.body_bytes_max).finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -212,4 +219,53 @@ fn proxy(
     // Plain text goes to loopback addresses only, so HTTPS is all that a proxy ever sees.
     let proxy = Proxy::https(url).map_err(|_| ClientError::Proxy { origin })?;
     Ok(Some(proxy.no_proxy(NoProxy::from_string(&exceptions))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Whether a client with this environment asks the proxy for a host that nobody serves.
+    async fn asks_the_proxy(no_proxy: Option<&'static str>) -> bool {
+        let proxy_listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        proxy_listener.set_nonblocking(true).expect("a socket option");
+        let url = format!("http://{}", proxy_listener.local_addr().expect("a bound address"));
+        let environment = |name: &str| match name {
+            "https_proxy" => Some(url.clone()),
+            "NO_PROXY" => no_proxy.map(str::to_owned),
+            _ => None,
+        };
+        let proxy = proxy(None, environment).expect("a proxy URL").expect("the environment names one");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().proxy(proxy).timeout(Duration::from_millis(300));
+        // This address is our own machine's, yet no loopback address; nobody listens on the port.
+        let sent = http.build().expect("a client").get("https://0.0.0.0:9").send().await;
+        assert!(sent.is_err());
+        match proxy_listener.accept() {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                false
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_environment_names_the_proxy_and_its_exceptions() {
+        assert!(asks_the_proxy(None).await);
+        assert!(asks_the_proxy(Some("192.0.2.1,example.com")).await);
+        assert!(!asks_the_proxy(Some("example.com,0.0.0.0/8")).await);
+    }
+
+    #[test]
+    fn the_setting_wins_over_the_environment_and_an_empty_variable_is_none() {
+        let broken = |name: &str| (name == "HTTPS_PROXY").then(|| "ho st".to_owned());
+        assert!(proxy(Some("http://127.0.0.1:3128"), broken).is_ok_and(|proxy| proxy.is_some()));
+        let error = proxy(None, broken).expect_err("no URL");
+        assert_eq!(error.to_string(), "HTTPS_PROXY is no proxy URL: expected `http://HOST:PORT`");
+        assert!(proxy(None, |_| Some(String::new())).is_ok_and(|proxy| proxy.is_none()));
+    }
 }

@@ -226,7 +226,7 @@ mod tests {
             match (explicit(url), expected) {
                 (Ok(base), Ok(expected)) => assert_eq!(base, expected),
                 (Err(error), Err(expected)) => {
-                    assert!(error.to_string().contains(expected), "{url}: {error}")
+                    assert!(error.to_string().contains(expected), "{url}: {error}");
                 }
                 (found, _) => panic!("{url}: {found:?}"),
             }

@@ -1,7 +1,7 @@
 //! Builds the request of a call, by the catalogue's positions and styles.
 //!
 //! Pure. [`prepare`] gives the request as it may be stored and shown: placeholders in place of secrets,
-//! nothing of the credentials. [`sign_request`] gives the one that leaves. Both are built by the same code
+//! nothing of the credentials. `sign_request` gives the one that leaves. Both are built by the same code
 //! from the same call, so what is stored is what was sent. What does not fit the catalogue is a
 //! [`CallError`] of class `Unsendable`, before anything leaves.
 

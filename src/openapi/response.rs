@@ -1,13 +1,14 @@
 //! Responses, and what they say about their calls.
 //!
-//! [`classify`] takes what came over the wire and gives a [`Response`] (success) or a [`CallError`].
+//! `classify` takes what came over the wire and gives a [`Response`] (success) or a [`CallError`].
 //! The code decides before the HTTP status: sources differ on the status of some codes. HTTP success is
 //! not success: `Success: false` is a failure, and so is a failed item of a batch; an `ErrorCode` beside
 //! `Success: true` is not. A success whose body is no whole JSON object and does not state `Success` is
 //! [`CallError::Unreadable`]: its class is `Lost`, since the call may have been executed, or not.
 
 use super::body::{self, Form, Said};
-use super::error::{CallError, Refusal, Until};
+use super::code::{Kind, kind_of};
+use super::error::{CallError, Refusal};
 use super::scrub::Scrubber;
 
 /// What the endpoint returned, without any known secret.
@@ -49,45 +50,6 @@ pub(super) struct Headers {
 /// Texts of the endpoint that errors show are cut here; the body has all of it.
 const SHOWN_CHARS_MAX: usize = 1_000;
 
-/// What an error code says.
-enum Kind {
-    Rejected,
-    Throttled(Until),
-    Unavailable,
-    Forbidden,
-    Credentials,
-    Clock,
-    Repeated,
-}
-
-/// Codes by their beginning; the first that fits decides, so the longer stand before the shorter.
-const KINDS: [(&str, Kind); 24] = [
-    ("Throttling.Api.Risk", Kind::Throttled(Until::NextDay)),
-    ("Throttling.Resource", Kind::Throttled(Until::NextMonth)),
-    ("Throttling.Api", Kind::Throttled(Until::Later)),
-    ("Throttling", Kind::Throttled(Until::Soon)),
-    ("InvalidTimeStamp.Expired", Kind::Clock),
-    ("SignatureNonceUsed", Kind::Repeated),
-    ("SignatureDoesNotMatch", Kind::Credentials),
-    ("IncompleteSignature", Kind::Credentials),
-    ("InvalidSignatureMethod", Kind::Credentials),
-    ("InvalidAccessKeyId", Kind::Credentials),
-    ("InvalidSecurityToken", Kind::Credentials),
-    ("MissingSecurityToken", Kind::Credentials),
-    ("Forbidden", Kind::Forbidden),
-    ("NoPermission", Kind::Forbidden),
-    ("ResourceNotAuthorized", Kind::Forbidden),
-    ("InternalError", Kind::Unavailable),
-    ("UnknownError", Kind::Unavailable),
-    ("ServiceUnavailable", Kind::Unavailable),
-    ("Missing", Kind::Rejected),
-    ("Invalid", Kind::Rejected),
-    ("IllegalTimestamp", Kind::Rejected),
-    ("IdempotentParameterMismatch", Kind::Rejected),
-    ("UnsupportedHTTPMethod", Kind::Rejected),
-    ("UnsupportedParameter", Kind::Rejected),
-];
-
 /// What a response says about its call.
 pub(super) fn classify(received: Received, scrubber: &Scrubber) -> Result<Response, CallError> {
     let Received { http_status, headers, body, truncated, latency_ms } = received;
@@ -105,14 +67,12 @@ pub(super) fn classify(received: Received, scrubber: &Scrubber) -> Result<Respon
         server_date_ms: headers.date.as_deref().and_then(http_date_ms),
         latency_ms,
     };
-    match http_status {
-        200..=299 => classify_success(said, response, &headers, scrubber),
-        _ => {
-            let location = headers.location.as_deref().filter(|_| (300..400).contains(&http_status));
-            let refusal = refusal(&said, response, location, scrubber);
-            Err(refused(kind_of(&said.code, http_status), refusal, &headers))
-        }
+    if (200..300).contains(&http_status) {
+        return classify_success(said, response, &headers, scrubber);
     }
+    let location = headers.location.as_deref().filter(|_| (300..400).contains(&http_status));
+    let refusal = refusal(&said, response, location, scrubber);
+    Err(refused(kind_of(&said.code, http_status), refusal, &headers))
 }
 
 fn classify_success(
@@ -144,17 +104,6 @@ fn classify_success(
     } else {
         Err(CallError::Unreadable { response: Box::new(response) })
     }
-}
-
-/// The kind by the code; by the status where the code says nothing.
-fn kind_of(code: &str, http_status: u16) -> &'static Kind {
-    let by_code = KINDS.iter().find(|(start, _)| code.starts_with(start)).map(|(_, kind)| kind);
-    by_code.unwrap_or(match http_status {
-        429 => &Kind::Throttled(Until::Soon),
-        401 | 403 => &Kind::Forbidden,
-        500.. => &Kind::Unavailable,
-        _ => &Kind::Rejected,
-    })
 }
 
 fn refused(kind: &Kind, refusal: Refusal, headers: &Headers) -> CallError {
@@ -205,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::openapi::Secrets;
-    use crate::openapi::error::Class;
+    use crate::openapi::error::{Class, Until};
 
     fn respond(http_status: u16, headers: Headers, body: &str) -> Result<Response, CallError> {
         let secrets = Secrets { by_name: [("x".to_owned(), SecretString::from("hunter2000"))].into() };
@@ -333,6 +282,17 @@ mod tests {
             ("[]", Some(Class::Lost)),
         ] {
             assert_eq!(class(200, body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_beginning_of_a_failure_passes_for_success() {
+        let body =
+            r#"{"RequestId":"R","Data":{"a":[1,"}"]},"Success":false,"SuccessInfo":{"1":{"Success":true}}}"#;
+        for end in 0..=body.len() {
+            let beginning = &body[..end];
+            let found = class(200, beginning);
+            assert!(matches!(found, Some(Class::Lost | Class::FailedInBody)), "{beginning}: {found:?}");
         }
     }
 

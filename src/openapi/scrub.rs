@@ -4,7 +4,7 @@
 //! twice; error pages and JSON escape in their own ways. What is shorter than [`LENGTH_MIN`] is left
 //! alone: it would blot out ordinary text and hides nothing.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Secrets;
 use super::credential::Credentials;
@@ -34,7 +34,7 @@ impl Scrubber {
         let mut spellings: Vec<SecretString> =
             secrets.by_name.values().flat_map(|value| spell(value.expose_secret())).collect();
         if let Some(credentials) = credentials {
-            let token = credentials.security_token.as_ref().map(|token| token.expose_secret());
+            let token = credentials.security_token.as_ref().map(ExposeSecret::expose_secret);
             let values = [&credentials.access_key_id, credentials.access_key_secret.expose_secret()];
             spellings.extend(values.into_iter().chain(token).flat_map(spell));
         }
@@ -55,7 +55,8 @@ impl Scrubber {
 
     /// Scrubs text that was cut: the beginning of a secret at its very end goes too.
     pub(super) fn scrub_cut(&self, text: &str) -> String {
-        let mut text = self.scrub(text);
+        // A character cut in two was replaced by this one, and would hide the beginning before it.
+        let mut text = self.scrub(text.trim_end_matches(char::REPLACEMENT_CHARACTER));
         let longest_tail = self
             .spellings
             .iter()
@@ -187,6 +188,8 @@ mod tests {
     fn the_beginning_of_a_secret_at_a_cut_is_removed() {
         let scrubber = Scrubber::new(&secrets("correct horse"), None);
         assert_eq!(scrubber.scrub_cut("log: correct ho"), "log: [secret]");
+        assert_eq!(scrubber.scrub_cut("log: correct%20h"), "log: [secret]");
+        assert_eq!(scrubber.scrub_cut("log: corre\u{fffd}"), "log: [secret]");
         assert_eq!(scrubber.scrub_cut("log: cor"), "log: cor");
     }
 

@@ -1,8 +1,8 @@
 //! From a JSON value to the text pairs that travel: fit to the declared type, flattened by style.
 //!
-//! [`fit`] says whether a value can stand for a declared type and spells it as that type (an id given as
+//! `fit` says whether a value can stand for a declared type and spells it as that type (an id given as
 //! digits is a number in a list of numbers); [`flatten`] writes it by its style. Secret placeholders
-//! pass through `fit` and are replaced by [`replace_secrets`] in between. Nothing here is a secret's
+//! pass through `fit` and are replaced by `replace_secrets` in between. Nothing here is a secret's
 //! last place: results live as long as the request that they are built for.
 
 use serde_json::{Map, Number, Value};

@@ -4,7 +4,10 @@
 //! code of its own (nothing of the crate is used here), and answers from a script. A request with a
 //! wrong signature gets what the real endpoint says, the string to sign included.
 
+#![expect(clippy::expect_used, reason = "a test that cannot set up its stand-in has failed")]
+
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -162,7 +165,7 @@ async fn serve(
             Reply::Answer(status, headers, body) => {
                 let mut head = format!("HTTP/1.1 {status} Reply\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
                 for (name, value) in headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
+                    let _ = write!(head, "{name}: {value}\r\n");
                 }
                 let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
                 if stream.write_all(whole.as_bytes()).await.is_err() {
@@ -247,7 +250,7 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

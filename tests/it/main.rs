@@ -12,6 +12,8 @@ mod decode;
 
 mod endpoint;
 
+mod signature;
+
 mod openapi;
 
 mod config;

@@ -1,25 +1,26 @@
-//! Calls to the OpenAPI endpoint: signatures, requests, outcomes, and what must never be seen.
+//! Calls to the OpenAPI endpoint: requests, outcomes, and what must never be seen.
 
-use std::collections::BTreeMap;
+#![expect(clippy::expect_used, reason = "a helper that cannot prepare its test has failed it")]
+
 use std::time::Duration;
 
 use openeventd::openapi::call::Client;
 use openeventd::openapi::credential::Credentials;
 use openeventd::openapi::error::{CallError, Class, Until};
+use openeventd::openapi::rate::RateLimiter;
 use openeventd::openapi::response::Response;
 use openeventd::openapi::sign::{self, Pair};
-use openeventd::openapi::value::flatten;
 use openeventd::openapi::{Account, Call, Edition, Secrets, Settings};
-use openeventd::operation::{self, ApiVersion, Method, Operation, Position, Style};
+use openeventd::operation::{self, Access, ApiVersion, Method, Operation, Position, Style};
 use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, DataWorksDouble, Reply, Signature};
 
-const NOW_MS: i64 = 1_774_425_600_000;
+/// 2026-03-25T08:00:00Z, the time of all our signature vectors.
+pub(crate) const NOW_MS: i64 = 1_774_425_600_000;
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(10),
@@ -28,7 +29,7 @@ fn settings() -> Settings {
     }
 }
 
-fn account(endpoint: &str) -> Account {
+pub(crate) fn account(endpoint: &str) -> Account {
     Account {
         name: "main".into(),
         region: "cn-shanghai".into(),
@@ -42,7 +43,7 @@ fn account(endpoint: &str) -> Account {
     }
 }
 
-fn operation(name: &str, version: ApiVersion) -> &'static Operation {
+pub(crate) fn operation(name: &str, version: ApiVersion) -> &'static Operation {
     operation::find(name, version).expect(name)
 }
 
@@ -67,176 +68,6 @@ async fn outcome(settings: &Settings, reply: Reply) -> (Result<Response, CallErr
     let client = Client::new(settings).expect("a client");
     let outcome = rerun(&client, &account(&double.url), &secrets()).await;
     (outcome, double.received().len())
-}
-
-// -- signatures --
-
-#[derive(Deserialize)]
-struct Vector {
-    name: String,
-    method: String,
-    action: String,
-    version: String,
-    format: String,
-    #[serde(default = "timestamp_name")]
-    timestamp_param: String,
-    #[serde(default)]
-    input_query: Vec<Input>,
-    #[serde(default)]
-    input_body: Vec<Input>,
-    query: BTreeMap<String, String>,
-    body: BTreeMap<String, String>,
-    access_key_id: String,
-    access_key_secret: String,
-    security_token: Option<String>,
-    nonce: String,
-    timestamp: String,
-    string_to_sign: String,
-    signature: String,
-    signature_encoded: String,
-}
-
-#[derive(Deserialize)]
-struct Input {
-    name: String,
-    value: Value,
-    style: Option<String>,
-}
-
-fn timestamp_name() -> String {
-    "Timestamp".into()
-}
-
-fn vectors() -> Vec<Vector> {
-    let text = include_str!("../fixtures/vectors/rpc_v1.public.json");
-    let vectors: Vec<Vector> = serde_json::from_str(text).expect("the fixture is a list of vectors");
-    assert_eq!(vectors.len(), 36);
-    vectors
-}
-
-impl Vector {
-    fn method(&self) -> Method {
-        match self.method.as_str() {
-            "GET" => Method::Get,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            other => panic!("unknown method {other}"),
-        }
-    }
-
-    fn credentials(&self) -> Credentials {
-        Credentials {
-            access_key_id: self.access_key_id.clone(),
-            access_key_secret: self.access_key_secret.as_str().into(),
-            security_token: self.security_token.as_deref().map(SecretString::from),
-        }
-    }
-
-    fn system_pairs(&self) -> Vec<Pair> {
-        let written = [
-            ("Action", &self.action),
-            ("Version", &self.version),
-            ("Format", &self.format),
-            ("SignatureMethod", &"HMAC-SHA1".to_owned()),
-            ("SignatureVersion", &"1.0".to_owned()),
-            ("SignatureNonce", &self.nonce),
-            (self.timestamp_param.as_str(), &self.timestamp),
-        ];
-        written.map(|(name, value)| (name.to_owned(), value.clone())).into()
-    }
-}
-
-#[test]
-fn every_vector_gives_its_string_to_sign_and_its_signature() {
-    for vector in vectors() {
-        let mut pairs = vector.system_pairs();
-        pairs.extend(sign::credential_pairs(&vector.credentials()));
-        pairs.extend(vector.query.clone());
-        pairs.extend(vector.body.clone());
-        let string_to_sign = sign::string_to_sign(vector.method(), &pairs);
-        assert_eq!(string_to_sign, vector.string_to_sign, "{}", vector.name);
-        let signature = sign::signature(&vector.credentials().access_key_secret, &string_to_sign);
-        assert_eq!(signature, vector.signature, "{}", vector.name);
-        assert_eq!(sign::percent_encode(&signature), vector.signature_encoded, "{}", vector.name);
-    }
-}
-
-#[test]
-fn our_system_parameters_are_those_of_the_vectors() {
-    let mut compared = 0;
-    for vector in vectors() {
-        let Some(version) = ApiVersion::from_text(&vector.version) else { continue };
-        assert_eq!(vector.timestamp, "2026-03-25T08:00:00Z");
-        let ours = sign::system_pairs(&vector.action, version, &vector.nonce, NOW_MS);
-        assert_eq!(ours, vector.system_pairs(), "{}", vector.name);
-        compared += 1;
-    }
-    assert_eq!(compared, 34);
-}
-
-#[test]
-fn every_vector_s_structured_input_flattens_to_its_pairs() {
-    for vector in vectors() {
-        for (inputs, expected) in [(&vector.input_query, &vector.query), (&vector.input_body, &vector.body)] {
-            let mut flattened = BTreeMap::new();
-            for input in inputs {
-                let style = match input.style.as_deref() {
-                    None => Style::Plain,
-                    Some("json") => Style::Json,
-                    Some("simple") => Style::Simple,
-                    Some("flat") => Style::Flat,
-                    Some(other) => panic!("unknown style {other}"),
-                };
-                flattened.extend(flatten(&input.name, &input.value, style));
-            }
-            if !inputs.is_empty() {
-                assert_eq!(keys_sorted(&flattened), keys_sorted(expected), "{}", vector.name);
-            }
-        }
-    }
-}
-
-/// The keys of JSON objects in an order of their own: it means nothing, and ours is by name.
-fn keys_sorted(pairs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let sorted = |text: &String| match serde_json::from_str(text) {
-        Ok(value @ Value::Object(_)) => value.to_string(),
-        _ => text.clone(),
-    };
-    pairs.iter().map(|(name, text)| (name.clone(), sorted(text))).collect()
-}
-
-#[tokio::test]
-async fn whole_calls_equal_those_captured_from_the_official_clients() {
-    let double = DataWorksDouble::replying([]).await;
-    let client = Client::new(&settings()).expect("a client");
-    for vector in vectors().into_iter().filter(|vector| vector.name.starts_with("sdk-")) {
-        let version = ApiVersion::from_text(&vector.version).expect("a DataWorks version");
-        let mut params: Map<String, Value> = Map::new();
-        params
-            .extend(vector.query.iter().chain(&vector.body).map(|(name, text)| (name.clone(), json!(text))));
-        if vector.name.contains("CreateDagComplement") {
-            // The capture left out what the catalogue requires; its signature cannot be compared.
-            params.insert("Parallelism".into(), json!(true));
-        }
-        let mut account = account(&double.url);
-        account.credentials = vector.credentials();
-        let call =
-            Call { operation: operation(&vector.action, version), params: &params, client_token: None };
-        let sent = client.call(&account, &call, &Secrets::default(), &vector.nonce, NOW_MS).await;
-        sent.unwrap_or_else(|error| panic!("{}: {error}", vector.name));
-
-        let received = double.received().pop().expect("the call arrived");
-        assert_eq!(received.method, vector.method);
-        if !vector.name.contains("CreateDagComplement") {
-            assert_eq!(received.form, vector.body, "{}", vector.name);
-            assert_eq!(received.query["Signature"], vector.signature, "{}", vector.name);
-        }
-        assert_eq!(received.query.get("SecurityToken"), vector.security_token.as_ref());
-        for (name, value) in &vector.query {
-            assert_eq!(received.query.get(name), Some(value), "{}", vector.name);
-        }
-    }
-    assert_eq!(double.received().len(), 5);
 }
 
 // -- requests --
@@ -317,7 +148,7 @@ async fn what_is_prepared_is_what_is_sent_without_secrets() {
     client.call(&account, &call, &secrets(), "n", NOW_MS).await.expect("success");
 
     let received = &double.received()[0];
-    assert_eq!(received.form["Comment"], "correct/horse battery");
+    assert_eq!(received.body, "Comment=correct%2Fhorse%20battery&Ids=%5B1%2C2%5D");
     let form: Vec<Pair> =
         vec![("Comment".into(), "secret(\"comment\")".into()), ("Ids".into(), "[1,2]".into())];
     assert_eq!(prepared.form, form);
@@ -380,6 +211,44 @@ async fn an_endpoint_that_says_nothing_in_time_is_a_lost_call() {
     let error = outcome.expect_err("nothing came");
     assert!(matches!(error, CallError::TimedOut { .. }), "{error:?}");
     assert_eq!((error.class(), requests), (Class::Lost, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_we_give_up_reached_the_endpoint_once() {
+    let double = DataWorksDouble::replying([Reply::Hang]).await;
+    let (client, account, secrets) =
+        (Client::new(&settings()).expect("a client"), account(&double.url), secrets());
+    tokio::select! {
+        outcome = rerun(&client, &account, &secrets) => panic!("nobody answers: {outcome:?}"),
+        () = double.wait_for(1) => {}
+    }
+    rerun(&client, &account, &secrets).await.expect("success");
+    let received = double.received();
+    assert_eq!(received.len(), 2);
+    assert_ne!(received[0].connection, received[1].connection, "a given-up connection is not used again");
+}
+
+#[tokio::test]
+async fn the_endpoint_never_sees_more_than_the_limit_in_any_second() {
+    let double = DataWorksDouble::replying([]).await;
+    let (client, account, secrets) =
+        (Client::new(&settings()).expect("a client"), account(&double.url), secrets());
+    let limiter = RateLimiter::new(Edition::Basic);
+    let six_calls = || async {
+        for _ in 0..6 {
+            let slot = limiter.acquire(Access::Write).await;
+            let outcome = rerun(&client, &account, &secrets).await;
+            drop(slot);
+            outcome.expect("success");
+        }
+    };
+    tokio::join!(six_calls(), six_calls());
+    let mut arrivals: Vec<_> = double.received().iter().map(|request| request.at).collect();
+    arrivals.sort_unstable();
+    assert_eq!(arrivals.len(), 12);
+    for six in arrivals.windows(6) {
+        assert!(six[5] - six[0] > Duration::from_secs(1), "{six:?}");
+    }
 }
 
 #[tokio::test]
