@@ -3,6 +3,7 @@
 //! Rule files and settings are checked completely: every problem of every file becomes one
 //! [`Diagnostic`], and all of them are shown in one report. Nothing here reads files.
 
+use std::error::Error;
 use std::fmt;
 
 /// One problem at one place.
@@ -92,6 +93,19 @@ impl fmt::Display for Diagnostic {
         }
         Ok(())
     }
+}
+
+/// An error with all its causes, on one line: for the edge where it ends, be it a log or a terminal.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
 }
 
 /// The known name nearest to `unknown`, if one is near enough to be what was meant.

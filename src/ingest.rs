@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::diagnostic::chain;
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
 use crate::event::decode::{DecodeError, Limits, decode};
 use crate::kafka::consumer::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
@@ -96,6 +97,8 @@ pub struct Polling {
     pub writer: Writer,
     /// What may keep us from taking more.
     pub gate: Arc<Gate>,
+    /// Counts the polls, so that a watchdog sees whether they go on.
+    pub heartbeat: Arc<AtomicU64>,
     /// Set when the daemon stops.
     pub stop: Arc<AtomicBool>,
     /// The runtime of the writer.
@@ -154,6 +157,7 @@ impl Polling {
 
     /// Polls once; records join those that wait for the writer.
     fn poll(&mut self) -> Result<(), KafkaError> {
+        self.heartbeat.fetch_add(1, Ordering::Relaxed);
         let mut records = RecordBatch::new();
         match self.consumer.poll_batch(&mut records, &self.settings.batch, POLL_WAIT)? {
             Polled::Idle => {}
@@ -238,16 +242,4 @@ fn decode_record<'a>(record: Record<'a>, limits: &Limits, rules: &RuleSet) -> En
         }
     };
     Entry { record, content }
-}
-
-/// An error with its causes, for one log line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::config::LoadError;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, chain};
 
 /// The exit codes, those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,14 +101,7 @@ impl From<LoadError> for Failure {
 }
 
 fn print_chain(error: &(dyn Error + 'static)) -> io::Result<()> {
-    let mut line = format!("openeventd: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    writeln!(io::stderr().lock(), "{line}")
+    writeln!(io::stderr().lock(), "openeventd: {}", chain(error))
 }
 
 /// Prints problems to standard error, one paragraph each.

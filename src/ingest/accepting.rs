@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Intake, chain};
+use super::Intake;
+use crate::diagnostic::chain;
 use crate::kafka::consumer::Consumer;
 use crate::store::{StoreError, Writer};
 

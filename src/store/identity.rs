@@ -207,11 +207,6 @@ impl IdentityLog {
         Ok(Remaining::More)
     }
 
-    /// Whether [`IdentityLog::step`] would do something that cannot wait for quiet times.
-    pub(crate) fn tail_is_full(&self) -> bool {
-        self.tail.len() >= TAIL_ENTRIES_MAX
-    }
-
     fn remember(&mut self, entry: Entry) {
         match self.tail.entry(entry.hash) {
             std::collections::hash_map::Entry::Vacant(place) => {

@@ -17,6 +17,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
+use super::positions::Positions;
+use super::writer::{Writer, WriterTask};
 use super::{Settings, StoreError};
 
 /// "OEvd": marks the file as ours (`PRAGMA application_id`).
@@ -32,6 +34,29 @@ const WAL_CHECKPOINT_PAGES: &str = "2000";
 const WAL_KEPT_BYTES: &str = "67108864";
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// Ends the database's use: runs the writer to its end, then lets the readers and the lock go.
+#[derive(Debug)]
+pub struct Closing {
+    writer: WriterTask,
+    readers: SqlitePool,
+    lock: File,
+}
+
+impl Closing {
+    /// Serves the writer until every handle is gone, then closes the database.
+    ///
+    /// # Errors
+    /// The writer failed for good.
+    pub async fn run(self) -> Result<(), StoreError> {
+        let written = self.writer.run().await;
+        // A reading connection that closes last leaves the -wal and -shm files in place, and members
+        // of the file's group, who cannot create them, need them to query.
+        self.readers.close().await;
+        drop(self.lock);
+        written
+    }
+}
 
 /// The open database: the lock, the readers, and the one connection that writes.
 #[derive(Debug)]
@@ -66,6 +91,16 @@ impl Store {
             .await
             .map_err(StoreError::sql("open a reading connection"))?;
         Ok(Store { path, connection, readers, lock })
+    }
+
+    /// The writer, the positions, and what closes the database after the last use.
+    ///
+    /// # Errors
+    /// What the writer keeps in memory cannot be read.
+    pub async fn into_writer(self, now_ms: i64) -> Result<(Writer, Positions, Closing), StoreError> {
+        let (writer, task) = Writer::over(self.connection, now_ms).await?;
+        let positions = Positions::over(self.readers.clone());
+        Ok((writer, positions, Closing { writer: task, readers: self.readers, lock: self.lock }))
     }
 }
 

@@ -134,11 +134,6 @@ impl Building {
         }
     }
 
-    /// Pages written so far.
-    pub(super) fn pages(&self) -> usize {
-        self.fences.len().saturating_sub(usize::from(!self.page.is_empty()))
-    }
-
     pub(super) async fn push(
         &mut self,
         connection: &mut SqliteConnection,
