@@ -344,9 +344,9 @@ fn typed_values_are_what_was_written() {
     let config = Given::file(&format!("{MINIMAL}[dispatch]\nbackoff_max = \"1h30m\"\n")).config();
     assert_eq!(config.kafka.protocol, SecurityProtocol::Plaintext);
     assert!(config.kafka.sasl.is_none());
-    assert_eq!(config.dispatch.backoff_max, Duration::from_secs(5400));
-    assert_eq!(config.dispatch.lease, Duration::from_secs(120));
-    assert_eq!(config.upkeep.retention_matched, Duration::from_secs(400 * 86_400));
+    assert_eq!(config.dispatch.backoff_max, Duration::from_mins(90));
+    assert_eq!(config.dispatch.lease, Duration::from_mins(2));
+    assert_eq!(config.upkeep.retention_matched, Duration::from_hours(400 * 24));
 }
 
 /// The shipped file with every `#key = value` made a setting, for the keys that `wanted` accepts.
