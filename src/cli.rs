@@ -8,16 +8,16 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// How the program ends.
+// How the program ends.
 pub mod exit;
 
-/// The texts of the rule directory.
+// The texts of the rule directory.
 pub mod rule_files;
 
-/// `openeventd run`
+// `openeventd run`
 pub mod run;
 
-/// `openeventd check`
+// `openeventd check`
 pub mod check;
 
 /// `openeventd decode`

@@ -2,8 +2,8 @@
 //!
 //! [`load`] reads the TOML file once, lays variables `OPENEVENTD__SECTION__KEY` over it, reads the
 //! secrets that it names, and gives a [`Config`] or every problem in one report. Nothing else is touched:
-//! no database, no network. The path is: [`layers`] (merge) to [`raw`] (strict mirror) to [`resolve`]
-//! (types and checks) to [`resolved`] (one struct for each component).
+//! no database, no network. The path is: `layers` (merge) to `raw` (strict mirror) to `resolve`
+//! (types and checks) to `resolved` (one struct for each component).
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -4,63 +4,65 @@
 //! The modules stand in the order in which a record travels: read them from top to bottom.
 //! The first group is pure (no I/O, clock, randomness, async or tracing: `now`, `nonce` and `jitter`
 //! are arguments); the second group are the edges, of which none knows another; the third joins them.
+//! (The lines above the modules are plain comments: a doc comment there would make rustdoc read the
+//! links of a module's charter in this scope.)
 
 // -- pure --
 
-/// What is wrong in a file that a person wrote, where, and how to mend it.
+// What is wrong in a file that a person wrote, where, and how to mend it.
 pub mod diagnostic;
 
-/// Durations as people write them: `90s`, `7d`.
+// Durations as people write them: `90s`, `7d`.
 pub mod duration;
 
-/// A Kafka record as plain borrowed data.
+// A Kafka record as plain borrowed data.
 pub mod record;
 
-/// The normalised event, and its decoding from every envelope.
+// The normalised event, and its decoding from every envelope.
 pub mod event;
 
-/// The unit of work: records, and what decoding and matching made of them.
+// The unit of work: records, and what decoding and matching made of them.
 pub mod batch;
 
-/// Rules: patterns, the index over them, and their strict parsing.
+// Rules: patterns, the index over them, and their strict parsing.
 pub mod rule;
 
-/// The OpenAPI operations of both API versions, as embedded data.
+// The OpenAPI operations of both API versions, as embedded data.
 pub mod operation;
 
-/// Planning: what a matched rule asks for.
+// Planning: what a matched rule asks for.
 pub mod action;
 
 // -- edges --
 
-/// The only place that names the Kafka client.
+// The only place that names the Kafka client.
 pub mod kafka;
 
-/// The only place that names the database: intake, outbox, audit.
+// The only place that names the database: intake, outbox, audit.
 pub mod store;
 
-/// The only place that names the HTTP client: signing, endpoints, calls.
+// The only place that names the HTTP client: signing, endpoints, calls.
 pub mod openapi;
 
 // -- the halves, and the program --
 
-/// From Kafka to the accepted batch.
+// From Kafka to the accepted batch.
 pub mod ingest;
 
-/// From the due action to its settled outcome.
+// From the due action to its settled outcome.
 pub mod dispatch;
 
-/// Periodic repair, retention and checkpointing of the store.
+// Periodic repair, retention and checkpointing of the store.
 pub mod upkeep;
 
-/// Starts the halves, watches over them, stops them in order.
+// Starts the halves, watches over them, stops them in order.
 pub mod supervise;
 
-/// Settings: the strict mirror of the file, and the resolved values.
+// Settings: the strict mirror of the file, and the resolved values.
 pub mod config;
 
-/// Logs for operators.
+// Logs for operators.
 pub mod telemetry;
 
-/// The subcommands.
+// The subcommands.
 pub mod cli;

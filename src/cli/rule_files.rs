@@ -104,10 +104,9 @@ impl Walk {
         if name.starts_with('.') {
             return Ok(());
         }
-        let is_rule = path.extension().is_some_and(|extension| extension == "toml")
-            && !path
-                .file_stem()
-                .is_some_and(|stem| Path::new(stem).extension().is_some_and(|kind| kind == "test"));
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let kind = path.file_stem().and_then(|stem| Path::new(stem).extension());
+        let is_rule = is_toml && kind.is_none_or(|kind| kind != "test");
         let below = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -187,7 +186,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_rule_is_an_error_with_its_path() {
-        for (name, content) in [("bytes.toml", &b"\xff\xfe"[..]), ("large.toml", &[b'#'; (4 << 20) + 1])] {
+        for (name, content) in
+            [("bytes.toml", b"\xff\xfe".to_vec()), ("large.toml", vec![b'#'; (4 << 20) + 1])]
+        {
             let directory = tempfile::tempdir().expect("a temporary directory");
             fs::write(directory.path().join(name), content).expect("the file is written");
             let error = read(directory.path()).expect_err("it is no rule file");

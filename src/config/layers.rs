@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{Environment, setting_of};
 use super::raw::Raw;
-use super::report::{Report, join};
+use super::report::{Report, UNKNOWN_KEY, join};
 use crate::diagnostic::nearest;
 
 /// The problems of one kind that are reported before giving up; nobody mends more at once.
@@ -209,7 +209,7 @@ fn explain(message: &str, path: &str) -> (String, String) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("{table} {}", known.join(", ")),
         };
-        return ("unknown key".into(), help);
+        return (UNKNOWN_KEY.into(), help);
     }
     if message == "a secret is never written into the settings" {
         return (message.into(), format!("name where it is kept: {}", super::forms::SECRET_FORMS));

@@ -13,10 +13,21 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 /// Keys with one of these words in them may hold a secret, also when they were written by mistake.
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "token", "ssl.key", "pem", "jaas"];
 
+/// The message about a key that does not exist: its place is the key, not the value.
+pub(super) const UNKNOWN_KEY: &str = "unknown key";
+
 /// Whether the key or path `name` may hold a secret.
 pub(super) fn may_hold_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Where a setting stands in the file, bytes.
+#[derive(Debug, Clone, Copy)]
+struct Offsets {
+    key: usize,
+    /// Of a table, which may be spread over the file, its key again.
+    value: usize,
 }
 
 /// The problems found so far.
@@ -24,8 +35,8 @@ pub(super) fn may_hold_secret(name: &str) -> bool {
 pub(super) struct Report<'a> {
     file: &'a str,
     text: &'a str,
-    /// Dotted setting to the byte where its value (of a table: its key) stands in the file.
-    offsets: BTreeMap<String, usize>,
+    /// Dotted setting to where it stands in the file.
+    offsets: BTreeMap<String, Offsets>,
     /// Dotted setting to the variable that sets it.
     variables: BTreeMap<String, String>,
     found: Vec<Diagnostic>,
@@ -41,23 +52,25 @@ impl<'a> Report<'a> {
     pub(super) fn index(&mut self, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path = join(path, key.get_ref());
+            let key = key.span().start;
             let is_table = matches!(value.get_ref(), DeValue::Table(_));
-            let offset = if is_table { key.span().start } else { value.span().start };
-            self.index_value(path, offset, value);
+            let value_at = if is_table { key } else { value.span().start };
+            self.index_value(path, Offsets { key, value: value_at }, value);
         }
     }
 
-    fn index_value(&mut self, path: String, offset: usize, value: &Spanned<DeValue<'_>>) {
+    fn index_value(&mut self, path: String, offsets: Offsets, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
             DeValue::Table(table) => self.index(&path, table),
             DeValue::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.index_value(format!("{path}[{at}]"), item.span().start, item);
+                    let start = item.span().start;
+                    self.index_value(format!("{path}[{at}]"), Offsets { key: start, value: start }, item);
                 }
             }
             _ => {}
         }
-        self.offsets.insert(path, offset);
+        self.offsets.insert(path, offsets);
     }
 
     /// Notes that `variable` sets `path`.
@@ -117,29 +130,34 @@ impl<'a> Report<'a> {
         let (file, place, key) = if let Some(variable) = variable {
             (String::new(), None, variable.clone())
         } else {
-            let place = self.nearest_offset(path).map(|offset| self.place(offset, path));
+            let offsets = self.nearest_offsets(path);
+            let place = offsets.map(|at| {
+                let offset = if message == UNKNOWN_KEY { at.key } else { at.value };
+                // The words of the message too: a misspelt key is shown with the one that was meant.
+                self.place(offset, &format!("{path} {message} {help}"))
+            });
             (self.file.to_owned(), place, path.to_owned())
         };
         self.found.push(Diagnostic { file, place, key, message, help, severity });
     }
 
-    /// The byte of the setting, or of the nearest table around it.
-    fn nearest_offset(&self, path: &str) -> Option<usize> {
+    /// Where the setting stands, or of the nearest table around it.
+    fn nearest_offsets(&self, path: &str) -> Option<Offsets> {
         let mut path = path;
         loop {
-            if let Some(offset) = self.offsets.get(path) {
-                return Some(*offset);
+            if let Some(offsets) = self.offsets.get(path) {
+                return Some(*offsets);
             }
             path = path.get(..path.rfind(['.', '['])?)?;
         }
     }
 
-    fn place(&self, offset: usize, path: &str) -> Place {
+    fn place(&self, offset: usize, about: &str) -> Place {
         let mut place = Place::of_byte(self.text, offset);
         let before = self.text.get(..offset).unwrap_or(self.text);
         let header = before.lines().rev().map(str::trim).find(|line| line.starts_with('['));
         let key = place.text.split('=').next().unwrap_or_default();
-        if [path, key, header.unwrap_or_default()].into_iter().any(may_hold_secret)
+        if [about, key, header.unwrap_or_default()].into_iter().any(may_hold_secret)
             && let Some(equals) = place.text.find('=')
         {
             place.text.truncate(equals);

@@ -70,7 +70,7 @@ fn wrong_settings_are_shown_on_standard_error_and_counted_on_standard_output() {
     let directory = given(&[("openeventd.toml", &text)]);
     let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);
     assert_eq!((code, stdout.as_str()), (78, "not ok: 2 errors, 0 warnings\n"), "{stderr}");
-    assert!(stderr.contains("openeventd.toml:7:10: error: kafka.topcis: unknown key"), "{stderr}");
+    assert!(stderr.contains("openeventd.toml:7:1: error: kafka.topcis: unknown key"), "{stderr}");
     assert!(stderr.contains("help: did you mean `topics`?"), "{stderr}");
 }
 

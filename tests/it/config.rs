@@ -84,8 +84,8 @@ fn an_unknown_key_is_shown_with_its_line_and_the_key_that_was_meant() {
     let report = Given::file(&kafka_with("  topcis = [\"a\"]")).report();
     assert_eq!(
         report,
-        "openeventd.toml:3:12: error: kafka.topcis: unknown key\n \
-         3 |   topcis = [\"a\"]\n   |            ^\n  help: did you mean `topics`?"
+        "openeventd.toml:3:3: error: kafka.topcis: unknown key\n \
+         3 |   topcis = [\"a\"]\n   |   ^\n  help: did you mean `topics`?"
     );
 }
 
@@ -122,9 +122,9 @@ concurrency = 1.5
         "openeventd.toml:6:13: error: kafka.batch_max: wrong type: found string \"many\", expected a whole number",
         "openeventd.toml:7:19: error: kafka.session_timeout: `30` has no unit",
         "openeventd.toml:10:14: error: limits.memory_max: `48MB` has no exact meaning, write `48MiB`",
-        "openeventd.toml:11:9: error: limits.depth: unknown key",
+        "openeventd.toml:11:1: error: limits.depth: unknown key",
         "openeventd.toml:14:24: error: policy.allow[0].operation: `NoSuchOperation` is no operation",
-        "openeventd.toml:14:56: error: policy.allow[1].operaton: unknown key",
+        "openeventd.toml:14:47: error: policy.allow[1].operaton: unknown key",
         "openeventd.toml:17:9: error: dispatch.lease: not longer than attempt_timeout = \"30s\"",
         "openeventd.toml:18:15: error: dispatch.concurrency: wrong type: found floating point `1.5`",
         "openeventd.toml:20:2: error: logs: unknown key",
@@ -254,7 +254,7 @@ fn a_secret_that_is_not_there_is_a_clear_error() {
 fn a_secret_written_into_the_settings_is_refused_and_not_repeated() {
     for text in [
         kafka_with(r#"password = "hunter2""#).replace("plaintext", "sasl_ssl"),
-        kafka_with(r"password = 20260101").replace('1', "1"),
+        kafka_with(r"password = 20260101"),
         kafka_with(r#"password = { value = "hunter2" }"#),
         kafka_with(r#"pasword = "hunter2""#),
         kafka_with(r#"password = "hunter2"#),
@@ -265,9 +265,7 @@ fn a_secret_written_into_the_settings_is_refused_and_not_repeated() {
     ] {
         let given = Given::file(&text);
         let report = given.report();
-        if !text.contains("proxy") && !text.contains("pasword") {
-            assert!(!report.contains("hunter2") && !report.contains("20260101"), "{report}");
-        }
+        assert!(!report.contains("hunter2") && !report.contains("20260101"), "{report}");
     }
     let report = Given::file(MINIMAL).variable("OPENEVENTD__KAFKA__PASSWORD", "hunter2").report();
     assert!(report.contains("{ credential = \"NAME\" }, { file = \"/path\" } or { env ="), "{report}");
@@ -346,9 +344,9 @@ fn typed_values_are_what_was_written() {
     let config = Given::file(&format!("{MINIMAL}[dispatch]\nbackoff_max = \"1h30m\"\n")).config();
     assert_eq!(config.kafka.protocol, SecurityProtocol::Plaintext);
     assert!(config.kafka.sasl.is_none());
-    assert_eq!(config.dispatch.backoff_max, Duration::from_secs(5400));
-    assert_eq!(config.dispatch.lease, Duration::from_secs(120));
-    assert_eq!(config.upkeep.retention_matched, Duration::from_secs(400 * 86_400));
+    assert_eq!(config.dispatch.backoff_max, Duration::from_mins(90));
+    assert_eq!(config.dispatch.lease, Duration::from_mins(2));
+    assert_eq!(config.upkeep.retention_matched, Duration::from_hours(400 * 24));
 }
 
 /// The shipped file with every `#key = value` made a setting, for the keys that `wanted` accepts.
@@ -393,9 +391,7 @@ fn keys(path: &str, value: &serde_json::Value, found: &mut Vec<String>) {
 #[test]
 fn the_shipped_file_shows_every_setting_and_no_other() {
     let text = uncommented(|_| true)
-        .replace(r#"{ file = "/run/openeventd/security-token" }"#, r#"{ credential = "webhook" }"#)
-        // The VPC endpoint and an explicit one exclude each other; false is the default.
-        .replace("vpc = false", "vpc = false");
+        .replace(r#"{ file = "/run/openeventd/security-token" }"#, r#"{ credential = "webhook" }"#);
     let config = shipped(&text).config();
     let (mut mirrored, mut shown) = (Vec::new(), Vec::new());
     let mirror: serde_json::Value = serde_json::from_str(&config.redacted.text).expect("it is JSON");
