@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::event::decode::Limits;
+
 // How the program ends.
 pub mod exit;
 
@@ -70,6 +72,15 @@ pub enum Command {
     /// to see whether they can be; no database is opened and no network is used.
     #[command(after_long_help = "Example:\n  openeventd check --config ./openeventd.toml")]
     Check,
+    /// Decode records from files or standard input into normalised events
+    ///
+    /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
+    /// record; one that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
+    #[command(after_long_help = "Examples:\n  openeventd decode event.json\n  kcat -C -t topic -e | openeventd decode")]
+    Decode {
+        /// Files to read instead of standard input
+        files: Vec<PathBuf>,
+    },
 }
 
 impl Arguments {
@@ -87,5 +98,16 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run => run::run(&arguments.config),
         Command::Check => check::run(&arguments.config),
+        Command::Decode { files } => decode_files(files),
+    }
+}
+
+fn decode_files(files: &[PathBuf]) -> Result<Exit, Failure> {
+    let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
+    match decode::run(files, stdin, &mut stdout, &Limits::default()) {
+        Ok(decode::Outcome::Decoded) => Ok(Exit::Success),
+        Ok(decode::Outcome::Quarantined) => Ok(Exit::Data),
+        Err(error @ decode::DecodeCommandError::Open { .. }) => Err(Failure::new(Exit::NoInput, error)),
+        Err(error) => Err(Failure::new(Exit::Io, error)),
     }
 }

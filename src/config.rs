@@ -36,9 +36,7 @@ mod redacted;
 mod resolved;
 
 pub use environment::Environment;
-pub use resolved::{
-    Config, DispatchSettings, IngestSettings, Redacted, StartAt, StoreSettings, TrustSettings, UpkeepSettings,
-};
+pub use resolved::{Config, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;

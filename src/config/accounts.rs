@@ -7,10 +7,10 @@ use super::fields::{choice, required, required_secret, secret};
 use super::forms::{KeyId, SecretSource};
 use super::raw;
 use super::report::{Report, join};
-use super::resolved::TrustSettings;
+use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
-use crate::openapi::{self, Account, Edition};
+use crate::openapi::{self, Account, Edition, endpoint};
 use crate::operation::{self, ApiVersion};
 use crate::rule::policy::{Allow, Policy};
 
@@ -43,11 +43,8 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
             ("enterprise", Edition::Enterprise),
         ],
     );
-    if let Some(url) = &raw.endpoint {
-        check_url(report, &at("endpoint"), url);
-        if raw.vpc {
-            report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
-        }
+    if raw.endpoint.is_some() && raw.vpc {
+        report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
     let access_key_id = match &raw.access_key_id {
         Some(KeyId::Plain(id)) => required(report, &at("access_key_id"), id, r#""LTAI...""#),
@@ -63,7 +60,7 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
         raw.security_token.as_ref().map(|token| secret(report, &at("security_token"), token, environment));
     Account {
         name: name.to_owned(),
-        endpoint: endpoint(&region, raw),
+        endpoint: endpoint(&path, &region, raw, report),
         region,
         edition,
         credentials: Credentials { access_key_id, access_key_secret, security_token },
@@ -71,12 +68,22 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
 }
 
 /// The base URL of the account's calls.
-fn endpoint(region: &str, raw: &raw::Account) -> String {
-    match &raw.endpoint {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None if raw.vpc => format!("https://dataworks-vpc.{region}.aliyuncs.com"),
-        None => format!("https://dataworks.{region}.aliyuncs.com"),
+fn endpoint(path: &str, region: &str, raw: &raw::Account, report: &mut Report<'_>) -> String {
+    let network = if raw.vpc { endpoint::Network::Vpc } else { endpoint::Network::Public };
+    let (key, found) = match &raw.endpoint {
+        Some(url) => ("endpoint", endpoint::explicit(url)),
+        None if region.is_empty() => return String::new(),
+        None => ("region", endpoint::of_region(region, network)),
+    };
+    if raw.endpoint.is_none() && !endpoint::is_known(region) {
+        let nearest = endpoint::nearest_region(region).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("`{region}` is no region that we know of, its endpoint is a guess");
+        report.warning(&join(path, "region"), message, nearest.unwrap_or_default());
     }
+    found.unwrap_or_else(|error| {
+        report.error(&join(path, key), error.to_string(), "");
+        String::new()
+    })
 }
 
 /// The secrets that rules may name.
@@ -127,8 +134,8 @@ fn check_operation(report: &mut Report<'_>, path: &str, name: &str) {
 }
 
 /// Whose events are acted on.
-pub(super) fn trust(raw: &raw::Trust) -> TrustSettings {
-    TrustSettings { accounts: raw.accounts.clone(), workspaces: raw.workspaces.clone() }
+pub(super) fn trust(raw: &raw::Trust) -> Trust {
+    Trust { accounts: raw.accounts.clone(), workspaces: raw.workspaces.clone() }
 }
 
 /// Refuses what is no base URL, or holds a password.

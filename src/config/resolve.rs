@@ -12,10 +12,15 @@ use super::fields::{
 use super::raw::{self, Raw};
 use super::redacted;
 use super::report::{Report, join, may_hold_secret};
-use super::resolved::{Config, DispatchSettings, IngestSettings, StartAt, StoreSettings, UpkeepSettings};
+use super::resolved::Config;
+use crate::dispatch::{self, judge::Retry};
 use crate::event::decode;
+use crate::ingest::{self, start::StartAt};
+use crate::kafka::consumer::BatchLimits;
+use crate::kafka::properties::{self, PropertyError};
 use crate::kafka::{self, EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol};
-use crate::{openapi, telemetry};
+use crate::store::retention::Horizons;
+use crate::{openapi, store, telemetry, upkeep};
 
 /// The program itself, its stacks, the database's cache, TLS and the rule set: what does not grow with
 /// the load. The rest of `memory_max` is queue and batches.
@@ -30,13 +35,15 @@ const QUEUE_PARTS: usize = 2;
 /// Types and checks all of `raw`, which came from the file `file`.
 pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report: &mut Report<'_>) -> Config {
     let directory = file.parent().unwrap_or(Path::new(""));
-    let (queue_bytes_max, ingest) = ingest(raw, report);
+    let (queue_bytes_max, ingest) = ingest_settings(raw, report);
+    let dispatch = dispatch_settings(&raw.dispatch, report);
+    let store = store_settings(&raw.store, directory, environment, report);
     Config {
         kafka: kafka_settings(&raw.kafka, queue_bytes_max, directory, environment, report),
         ingest,
-        store: store(&raw.store, directory, environment, report),
-        upkeep: upkeep(&raw.store, report),
-        dispatch: dispatch(&raw.dispatch, report),
+        upkeep: upkeep_settings(&raw.store, &store, &dispatch, report),
+        store,
+        dispatch,
         openapi: openapi_settings(&raw.dispatch, report),
         accounts: accounts::accounts(&raw.account, environment, report),
         secrets: accounts::secrets(&raw.secrets, environment, report),
@@ -86,6 +93,15 @@ fn kafka_settings(
         let help = "its value would stand in the settings; use kafka.password, or a certificate in a file";
         report.error(&join("kafka.properties", name), "a secret is never written into the settings", help);
     }
+    let properties = raw.properties.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect();
+    for error in properties::check(&properties).err().into_iter().flatten() {
+        let (PropertyError::Refused { name, .. }
+        | PropertyError::Unknown { name, .. }
+        | PropertyError::Value { name, .. }) = &error;
+        if !may_hold_secret(name) {
+            report.error(&join("kafka.properties", name), error.to_string(), "");
+        }
+    }
     let protocol = security_protocol(raw, report);
     kafka::Settings {
         bootstrap_servers,
@@ -108,7 +124,7 @@ fn kafka_settings(
             ("1s", "30m"),
         ),
         queue_bytes_max,
-        properties: raw.properties.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
+        properties,
     }
 }
 
@@ -162,7 +178,7 @@ fn sasl(
 }
 
 /// The bytes of the client's queue, and how batches are made.
-fn ingest(raw: &Raw, report: &mut Report<'_>) -> (usize, IngestSettings) {
+fn ingest_settings(raw: &Raw, report: &mut Report<'_>) -> (usize, ingest::Settings) {
     let (limits, kafka) = (&raw.limits, &raw.kafka);
     let memory_max = size_within(report, "limits.memory_max", &limits.memory_max, ("30MiB", "64GiB"));
     let payload_bytes_max =
@@ -175,11 +191,19 @@ fn ingest(raw: &Raw, report: &mut Report<'_>) -> (usize, IngestSettings) {
         let help = format!("set memory_max = \"{needed_mib}MiB\" or more, or lower record_bytes_max");
         report.error("limits.memory_max", message, help);
     }
-    let settings = IngestSettings {
-        start_at: start_at(&kafka.start_at, report),
-        batch_max: count_within(report, "kafka.batch_max", kafka.batch_max, (1, 100_000)),
-        batch_linger: duration_within(report, "kafka.batch_linger", &kafka.batch_linger, ("0s", "10s")),
-        batch_bytes_max: part_bytes,
+    let settings = ingest::Settings {
+        start_at: choice(
+            report,
+            "kafka.start_at",
+            &kafka.start_at,
+            StartAt::Earliest,
+            &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)],
+        ),
+        batch: BatchLimits {
+            records_max: count_within(report, "kafka.batch_max", kafka.batch_max, (1, 100_000)),
+            bytes_max: part_bytes,
+            linger: duration_within(report, "kafka.batch_linger", &kafka.batch_linger, ("0s", "10s")),
+        },
         limits: decode::Limits {
             payload_bytes_max,
             depth_max: count_within(report, "limits.depth_max", limits.depth_max, (8, 120)),
@@ -188,85 +212,78 @@ fn ingest(raw: &Raw, report: &mut Report<'_>) -> (usize, IngestSettings) {
     (part_bytes * QUEUE_PARTS, settings)
 }
 
-fn start_at(text: &str, report: &mut Report<'_>) -> StartAt {
-    match text {
-        "earliest" => return StartAt::Earliest,
-        "latest" => return StartAt::Latest,
-        _ => {}
-    }
-    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return StartAt::Timestamp(instant.as_millisecond());
-    }
-    let message = format!("`{text}` is no start, expected earliest, latest, or an instant with its offset");
-    report.error("kafka.start_at", message, "write an instant like \"2026-11-01T00:00:00+08:00\"");
-    StartAt::Earliest
-}
-
-fn store(
+fn store_settings(
     raw: &raw::Store,
     directory: &Path,
     environment: &Environment,
     report: &mut Report<'_>,
-) -> StoreSettings {
-    let state_directory = environment
-        .get("STATE_DIRECTORY")
-        .and_then(|list| list.split(':').next())
-        .map_or_else(|| PathBuf::from("/var/lib/openeventd"), PathBuf::from);
-    let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-    StoreSettings {
-        path: path(raw.path.as_deref(), directory).unwrap_or_else(|| state_directory.join("audit.db")),
-        wal_bytes_max: bytes(size_within(
-            report,
-            "store.wal_bytes_max",
-            &raw.wal_bytes_max,
-            ("8MiB", "64GiB"),
-        )),
-        disk_free_min: bytes(size_within(
-            report,
-            "store.disk_free_min",
-            &raw.disk_free_min,
-            ("0B", "1024GiB"),
-        )),
+) -> store::Settings {
+    let state_directory =
+        environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);
+    let path = path(raw.path.as_deref(), directory).unwrap_or_else(|| {
+        let directory = state_directory.clone();
+        directory.unwrap_or_else(|| PathBuf::from("/var/lib/openeventd")).join("audit.db")
+    });
+    if path.is_dir() {
+        report.error("store.path", format!("{} is a directory, expected a file", path.display()), "");
     }
+    // The service's own state directory is readable for its group; anywhere else only the owner reads.
+    let of_the_service = state_directory.is_some_and(|directory| path.starts_with(directory));
+    store::Settings { path, file_mode: if of_the_service { 0o640 } else { 0o600 } }
 }
 
-fn upkeep(raw: &raw::Store, report: &mut Report<'_>) -> UpkeepSettings {
+fn upkeep_settings(
+    raw: &raw::Store,
+    store: &store::Settings,
+    dispatch: &dispatch::Settings,
+    report: &mut Report<'_>,
+) -> upkeep::Settings {
     let bounds = ("1h", "5000d");
-    let settings = UpkeepSettings {
-        retention_unmatched: duration_within(
-            report,
-            "store.retention_unmatched",
-            &raw.retention_unmatched,
-            bounds,
-        ),
-        retention_matched: duration_within(report, "store.retention_matched", &raw.retention_matched, bounds),
-        dedupe_horizon: duration_within(report, "store.dedupe_horizon", &raw.dedupe_horizon, bounds),
+    let mut kept = |key: &str, text: &str| {
+        let kept = duration_within(report, &join("store", key), text, bounds);
+        i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
     };
-    if settings.dedupe_horizon < settings.retention_unmatched {
+    let horizons = Horizons {
+        unmatched_ms: kept("retention_unmatched", &raw.retention_unmatched),
+        matched_ms: kept("retention_matched", &raw.retention_matched),
+        dedupe_ms: kept("dedupe_horizon", &raw.dedupe_horizon),
+    };
+    if horizons.dedupe_ms < horizons.unmatched_ms {
         let message = "shorter than retention_unmatched: a stored event could be taken for a new one";
         report.error("store.dedupe_horizon", message, "set it to retention_unmatched or longer");
     }
-    if settings.retention_matched < settings.retention_unmatched {
+    if horizons.matched_ms < horizons.unmatched_ms {
         let message = "shorter than retention_unmatched: decisions would go before what nothing matched";
         report.warning("store.retention_matched", message, "");
     }
-    settings
+    let mut bytes = |key: &str, text: &str, bounds| {
+        u64::try_from(size_within(report, &join("store", key), text, bounds)).unwrap_or(u64::MAX)
+    };
+    upkeep::Settings {
+        path: store.path.clone(),
+        horizons,
+        wal_bytes_max: bytes("wal_bytes_max", &raw.wal_bytes_max, ("8MiB", "64GiB")),
+        disk_free_min: bytes("disk_free_min", &raw.disk_free_min, ("0B", "1024GiB")),
+        repeat_within: dispatch.retry.repeat_within,
+    }
 }
 
-fn dispatch(raw: &raw::Dispatch, report: &mut Report<'_>) -> DispatchSettings {
+fn dispatch_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> dispatch::Settings {
     let attempts_max = count_within(report, "dispatch.attempts_max", raw.attempts_max, (1, 100));
-    let settings = DispatchSettings {
-        concurrency: count_within(report, "dispatch.concurrency", raw.concurrency, (1, 256)),
-        lease: duration_within(report, "dispatch.lease", &raw.lease, ("1s", "1h")),
+    let retry = Retry {
         attempts_max: u32::try_from(attempts_max).unwrap_or(u32::MAX),
         backoff_min: duration_within(report, "dispatch.backoff_min", &raw.backoff_min, ("10ms", "1h")),
         backoff_max: duration_within(report, "dispatch.backoff_max", &raw.backoff_max, ("10ms", "1d")),
         repeat_within: duration_within(report, "dispatch.repeat_within", &raw.repeat_within, ("0s", "1d")),
     };
-    if settings.backoff_max < settings.backoff_min {
+    if retry.backoff_max < retry.backoff_min {
         report.error("dispatch.backoff_max", "shorter than backoff_min", "set it to backoff_min or longer");
     }
-    settings
+    dispatch::Settings {
+        concurrency: count_within(report, "dispatch.concurrency", raw.concurrency, (1, 256)),
+        lease: duration_within(report, "dispatch.lease", &raw.lease, ("1s", "1h")),
+        retry,
+    }
 }
 
 fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Settings {

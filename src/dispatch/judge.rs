@@ -140,7 +140,7 @@ mod tests {
     fn each_class_and_repeat_effect_has_its_outcome() {
         use RepeatEffect::{Converges, Duplicates, None as Harmless, Unknown};
         let soon = Class::Throttled { retry_after_ms: Some(500), until: Until::Soon };
-        let again = |delay| Outcome::DueAgain { due_at_ms: 11_000 + delay };
+        let again = |delay: i64| Outcome::DueAgain { due_at_ms: 11_000 + delay };
         let cases = [
             (Class::Unsendable, Harmless, 1, Outcome::Dead),
             (Class::Rejected, Harmless, 1, Outcome::Dead),

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openeventd::config::{self, Config, Environment, LoadError, StartAt};
+use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
 use openeventd::openapi::Edition;
@@ -150,14 +150,14 @@ fn a_variable_overrides_the_file() {
         .variable("OPENEVENTD__KAFKA__TOPICS", "one, two")
         .variable("OPENEVENTD__KAFKA__BATCH_MAX", "7")
         .variable("OPENEVENTD__TRUST__WORKSPACES", "96384,1")
-        .variable("OPENEVENTD__KAFKA__START_AT", "2026-11-01T00:00:00+08:00")
+        .variable("OPENEVENTD__KAFKA__START_AT", "latest")
         .variable("OPENEVENT__KAFKA__GROUP_ID", "not ours")
         .config();
     assert_eq!(config.kafka.group_id, "007");
     assert_eq!(config.kafka.topics, ["one", "two"]);
-    assert_eq!(config.ingest.batch_max, 7);
+    assert_eq!(config.ingest.batch.records_max, 7);
     assert_eq!(config.trust.workspaces, [96384, 1]);
-    assert_eq!(config.ingest.start_at, StartAt::Timestamp(1_793_462_400_000));
+    assert_eq!(config.ingest.start_at, openeventd::ingest::start::StartAt::Latest);
     assert!(config.redacted.text.contains("\"007\""), "{}", config.redacted.text);
 }
 
@@ -311,7 +311,7 @@ fn an_account_gives_endpoint_edition_and_credentials() {
 #[test]
 fn memory_is_divided_so_that_every_record_fits_a_batch() {
     let config = Given::file(MINIMAL).config();
-    assert_eq!((config.kafka.queue_bytes_max, config.ingest.batch_bytes_max), (8 << 20, 4 << 20));
+    assert_eq!((config.kafka.queue_bytes_max, config.ingest.batch.bytes_max), (8 << 20, 4 << 20));
     let report = Given::file(&format!("{MINIMAL}[limits]\nrecord_bytes_max = \"8MiB\"\n")).report();
     assert!(report.contains("set memory_max = \"72MiB\" or more"), "{report}");
     let fits = format!("{MINIMAL}[limits]\nrecord_bytes_max = \"8MiB\"\nmemory_max = \"72MiB\"\n");
@@ -344,9 +344,9 @@ fn typed_values_are_what_was_written() {
     let config = Given::file(&format!("{MINIMAL}[dispatch]\nbackoff_max = \"1h30m\"\n")).config();
     assert_eq!(config.kafka.protocol, SecurityProtocol::Plaintext);
     assert!(config.kafka.sasl.is_none());
-    assert_eq!(config.dispatch.backoff_max, Duration::from_mins(90));
+    assert_eq!(config.dispatch.retry.backoff_max, Duration::from_mins(90));
     assert_eq!(config.dispatch.lease, Duration::from_mins(2));
-    assert_eq!(config.upkeep.retention_matched, Duration::from_hours(400 * 24));
+    assert_eq!(config.upkeep.horizons.matched_ms, 400 * 24 * 3_600_000);
 }
 
 /// The shipped file with every `#key = value` made a setting, for the keys that `wanted` accepts.

@@ -1,27 +1,20 @@
 //! The fast suite: one binary, its modules in the order of the data path.
-
-#![allow(
+#![expect(
     clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed, in its functions too"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; its helpers stand outside of test functions"
 )]
 
 mod decode;
 
-mod endpoint;
-
 mod signature;
+
+mod endpoint;
 
 mod openapi;
 
 mod config;
-
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed; its helpers stand outside of test functions"
-)]
 
 mod check;

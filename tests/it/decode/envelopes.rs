@@ -77,7 +77,7 @@ fn binary_mode_reads_attributes_from_headers() {
         Header { name: "ce_subject", value: None },
         text("traceparent", "00-1"),
     ];
-    let record = Record { headers: &headers, ..Record::of_payload(BODY.as_bytes()) };
+    let record = Record { headers: (&headers).into(), ..Record::of_payload(BODY.as_bytes()) };
     let event = decode(&record, &Limits::default()).expect("the record decodes");
     assert_failed_instance(&event);
     assert_eq!((event.envelope, event.id.as_deref()), (Envelope::CloudEventsBinary, Some("b-1")));
@@ -96,7 +96,7 @@ fn a_whole_event_with_cloudevents_headers_is_read_from_its_payload() {
         Header { name: "ce_specversion", value: Some(b"1.0") },
     ];
     let payload = cloud_event(INSTANCE_STATUS, BODY);
-    let record = Record { headers: &headers, ..Record::of_payload(payload.as_bytes()) };
+    let record = Record { headers: (&headers).into(), ..Record::of_payload(payload.as_bytes()) };
     let event = decode(&record, &Limits::default()).expect("the record decodes");
     assert_eq!(event.envelope, Envelope::CloudEvents);
     assert_failed_instance(&event);

@@ -10,7 +10,7 @@ use super::{INSTANCE_STATUS, cloud_event, event, shown};
 
 /// Decodes and shows, whatever the bytes are.
 fn survive(payload: &[u8], headers: &[Header<'_>]) {
-    let record = Record { headers, ..Record::of_payload(payload) };
+    let record = Record { headers: headers.into(), ..Record::of_payload(payload) };
     if let Ok(event) = decode(&record, &Limits::default()) {
         // Not as a `Value`, which can hold neither 1e999 nor half of a surrogate pair.
         let line = event.to_json_line();

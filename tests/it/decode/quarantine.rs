@@ -108,7 +108,7 @@ fn binary_mode_refuses_like_the_others() {
         header("ce_type", b"t"),
     ];
     let reason = |headers: &[Header<'_>], payload: &[u8]| {
-        decode(&Record { headers, ..Record::of_payload(payload) }, &Limits::default())
+        decode(&Record { headers: headers.into(), ..Record::of_payload(payload) }, &Limits::default())
             .map(|event| event.data.into_owned())
             .map_err(|refused| refused.reason)
     };
