@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_action_id_is_the_same_for_ever() {
         let id = ActionId::of(&named("acs.dataworks", "1"), "rule", 0);
-        assert_eq!(id.as_str(), "PLACEHOLDER");
+        assert_eq!(id.as_str(), "72be58ab2f4aac9c785ad6c9a0eb910c");
     }
 
     #[test]

@@ -191,7 +191,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn compare(left: &str, right: &str) -> Ordering {
-        let (left, right) = (Decimal::parse(left).expect("a number"), Decimal::parse(right).expect("a number"));
+        let (left, right) =
+            (Decimal::parse(left).expect("a number"), Decimal::parse(right).expect("a number"));
         assert_eq!(left.compare(&right), right.compare(&left).reverse());
         left.compare(&right)
     }
@@ -229,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "1e9999999999999999999", "0e", "0ex"] {
+        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "1e9999999999999999999", "0e", "0ex"]
+        {
             assert!(Decimal::parse(text).is_none(), "{text}");
         }
     }

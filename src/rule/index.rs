@@ -106,9 +106,9 @@ fn file_keys(condition: &Condition) -> Option<Vec<FileKey>> {
     let leaf = condition.leaf.as_ref().filter(|leaf| leaf.is_exact())?;
     match condition.field?.shape() {
         Shape::Text => Some(leaf.texts.iter().map(|text| FileKey::Text(text.clone())).collect()),
-        Shape::Integer => {
-            Some(leaf.numbers.iter().filter_map(|number| Some(FileKey::Integer(number.as_integer()?))).collect())
-        }
+        Shape::Integer => Some(
+            leaf.numbers.iter().filter_map(|number| Some(FileKey::Integer(number.as_integer()?))).collect(),
+        ),
         Shape::Data => None,
     }
 }

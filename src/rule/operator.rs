@@ -188,7 +188,8 @@ impl Operator<'_> {
     }
 
     fn numeric(&mut self) -> Option<Test> {
-        const GRAMMAR: &str = "`[\"=\", 5]`, `[\">\", 3]`, or a lower then a higher bound: `[\">\", 3, \"<=\", 8]`";
+        const GRAMMAR: &str =
+            "`[\"=\", 5]`, `[\">\", 3]`, or a lower then a higher bound: `[\">\", 3, \"<=\", 8]`";
         let operand = self.operand;
         let ItemKind::List(members) = &operand.kind else {
             self.refuse("a list such as `[\">\", 3]`");

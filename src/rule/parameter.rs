@@ -61,7 +61,9 @@ impl Declared<'_> {
 
     fn takes_scalar(self, value: &Json) -> bool {
         match (self, value) {
-            (Declared::Any, _) | (Declared::Text, Json::String(_)) | (Declared::Boolean, Json::Bool(_)) => true,
+            (Declared::Any, _) | (Declared::Text, Json::String(_)) | (Declared::Boolean, Json::Bool(_)) => {
+                true
+            }
             (Declared::Integer, Json::Number(number)) => number.is_i64() || number.is_u64(),
             (Declared::Number, Json::Number(_)) => true,
             _ => false,
@@ -77,7 +79,9 @@ pub(crate) fn check_written(param_type: &str, value: &Value) -> Result<(), Misfi
         Err(Misfit { path: value.path().to_owned(), message })
     };
     match (value.kind(), wanted) {
-        (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => Ok(()),
+        (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => {
+            Ok(())
+        }
         (Kind::Text(_), _) => misfit("a text with a template in it (a lone `{{ ... }}` keeps its type)"),
         (Kind::Secret(_), _) => misfit("a secret, which is text"),
         (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => Ok(()),
@@ -103,7 +107,8 @@ pub(crate) fn check_rendered(param_type: &str, path: &str, value: &Json) -> Resu
     match (value, wanted) {
         (Json::Array(elements), Declared::List(element)) => {
             let mut numbered = elements.iter().enumerate();
-            numbered.try_for_each(|(place, value)| check_rendered(element, &format!("{path}[{place}]"), value))
+            numbered
+                .try_for_each(|(place, value)| check_rendered(element, &format!("{path}[{place}]"), value))
         }
         (Json::Object(entries), Declared::Map(element)) => {
             let mut entries = entries.iter();
@@ -153,7 +158,10 @@ mod tests {
         let deep = check_rendered("map<string,array<string>>", "p", &json!({"a": ["b", 1]}));
         assert_eq!(
             deep,
-            Err(Misfit { path: "p.a[1]".into(), message: "expected text, the event gave the number 1".into() })
+            Err(Misfit {
+                path: "p.a[1]".into(),
+                message: "expected text, the event gave the number 1".into()
+            })
         );
     }
 }

@@ -227,9 +227,10 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
     match &item.kind {
         ItemKind::Text(text) => compile_text(report, text, &item.span, path),
         ItemKind::List(elements) => {
-            let compiled = elements.iter().enumerate().map(|(place, element)| {
-                compile(report, element, &format!("{path}[{place}]"), depth + 1)
-            });
+            let compiled = elements
+                .iter()
+                .enumerate()
+                .map(|(place, element)| compile(report, element, &format!("{path}[{place}]"), depth + 1));
             // Every element is compiled, so that every problem is reported.
             let compiled: Vec<Option<Value>> = compiled.collect();
             Some(Value::list(path, compiled.into_iter().collect::<Option<_>>()?))
@@ -306,7 +307,8 @@ fn check_params(
             report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
             continue;
         };
-        let fit = param.value.as_ref().map_or(Ok(()), |value| parameter::check_written(declared.param_type, value));
+        let fit =
+            param.value.as_ref().map_or(Ok(()), |value| parameter::check_written(declared.param_type, value));
         if let Err(misfit) = fit {
             report.error(&param.span, &misfit.path, misfit.message, "");
         }

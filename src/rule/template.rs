@@ -212,9 +212,9 @@ impl Value {
                 Ok(Json::Array(rendered.collect::<Result<_, _>>()?))
             }
             Kind::Map(entries) => {
-                let rendered = entries.iter().map(|(name, value)| {
-                    Ok((name.clone(), value.render_within(root, scope, bytes_left)?))
-                });
+                let rendered = entries
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), value.render_within(root, scope, bytes_left)?)));
                 Ok(Json::Object(rendered.collect::<Result<_, _>>()?))
             }
         }
@@ -223,7 +223,10 @@ impl Value {
 
 impl TextTemplate {
     fn undeclared(&self, nested: bool) -> HashSet<String> {
-        self.environment.get_template("").map(|template| template.undeclared_variables(nested)).unwrap_or_default()
+        self.environment
+            .get_template("")
+            .map(|template| template.undeclared_variables(nested))
+            .unwrap_or_default()
     }
 
     fn render(&self, root: &minijinja::Value, scope: &Scope) -> Result<String, String> {
@@ -266,7 +269,8 @@ fn lone_expression(source: &str) -> Option<&str> {
 
 /// The name in `secret("name")`, if the expression is just that with a name written out.
 fn secret_call(expression: &str) -> Option<&str> {
-    let argument = expression.strip_prefix("secret")?.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let argument =
+        expression.strip_prefix("secret")?.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
     let quoted = |quote: char| argument.strip_prefix(quote)?.strip_suffix(quote);
     let name = quoted('"').or_else(|| quoted('\''))?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -285,7 +289,10 @@ fn refuse_mixed_secret(roots: &HashSet<String>) -> Result<(), TemplateProblem> {
 }
 
 fn syntax_problem(error: &minijinja::Error) -> TemplateProblem {
-    TemplateProblem { message: format!("the template does not compile: {}", plain(error)), help: String::new() }
+    TemplateProblem {
+        message: format!("the template does not compile: {}", plain(error)),
+        help: String::new(),
+    }
 }
 
 /// The engine's message without its own idea of a file name.
@@ -351,7 +358,9 @@ fn json_of(value: &minijinja::Value, bytes_left: &mut usize, depth: usize) -> Re
                     return Err(format!("the key {key} of an object is not text"));
                 };
                 if name == SECRET_KEY {
-                    return Err(format!("a value with the key `{SECRET_KEY}` is refused: it would look like a secret"));
+                    return Err(format!(
+                        "a value with the key `{SECRET_KEY}` is refused: it would look like a secret"
+                    ));
                 }
                 spend(bytes_left, name.len())?;
                 let element = value.get_item(&key).map_err(|error| plain(&error))?;
