@@ -41,7 +41,9 @@ impl ActionId {
         match identity {
             EventIdentity::Named { source, id, event_type } => {
                 hasher.update(b"named");
-                [source, id, event_type].into_iter().for_each(|part| add(&mut hasher, part.as_bytes()));
+                for part in [source, id, event_type] {
+                    add(&mut hasher, part.as_bytes());
+                }
             }
             EventIdentity::Position { topic, partition, offset, payload_hash } => {
                 hasher.update(b"place");

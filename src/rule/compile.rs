@@ -167,6 +167,12 @@ impl Compiler<'_> {
             );
             self.findings.error(&value.span, path, "operators and fields stand in one table", help);
         }
+        if let ([(key, _)], 0) = (entries, operators)
+            && let Some(meant) = operator::nearly(&key.text)
+        {
+            let help = format!("if you mean the operator, write `{meant}`");
+            self.findings.warning(&key.span, path, format!("taken as a field called `{}`", key.text), help);
+        }
         operators == entries.len()
     }
 

@@ -156,10 +156,9 @@ impl Number {
     /// How `value` compares to this number.
     pub(crate) fn compare_integer(&self, value: i64) -> Ordering {
         match self.place {
-            IntegerPlace::BelowAll => Ordering::Greater,
             IntegerPlace::At(own) => value.cmp(&own),
             IntegerPlace::JustAbove(floor) if value <= floor => Ordering::Less,
-            IntegerPlace::JustAbove(_) => Ordering::Greater,
+            IntegerPlace::BelowAll | IntegerPlace::JustAbove(_) => Ordering::Greater,
             IntegerPlace::AboveAll => Ordering::Less,
         }
     }

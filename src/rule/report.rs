@@ -95,13 +95,11 @@ impl<'f> Report<'f> {
         name: &str,
     ) -> Option<(&'t str, Range<usize>)> {
         let value = table.get(name)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some((text.as_ref(), value.span())),
-            _ => {
-                self.wrong_type(value, &dotted(path, name), "text");
-                None
-            }
+        if let DeValue::String(text) = value.get_ref() {
+            return Some((text.as_ref(), value.span()));
         }
+        self.wrong_type(value, &dotted(path, name), "text");
+        None
     }
 
     pub(crate) fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {

@@ -94,13 +94,10 @@ fn parse_operation(
             (older, newer) => newer.or(older),
         },
     };
-    match operation {
-        Some(operation) => Some((operation, span)),
-        None => {
-            unknown_operation(report, name, version?, &span, &key);
-            None
-        }
+    if operation.is_none() {
+        unknown_operation(report, name, version?, &span, &key);
     }
+    Some((operation?, span))
 }
 
 /// The version, if one is written; the outer `None` is a problem that is reported already.
@@ -136,9 +133,9 @@ fn unknown_operation(
         report.error(span, key, message, help);
         return;
     }
-    let wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
+    let mut wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
     let near = |version: ApiVersion| nearest(name, operation::names(version)).map(|near| (near, version));
-    let meant = wanted.filter_map(near).next().or_else(|| both.into_iter().find_map(near));
+    let meant = wanted.find_map(near).or_else(|| both.into_iter().find_map(near));
     let help = meant.map(|(near, version)| format!("did you mean `{near}` ({})?", version.as_str()));
     report.error(span, key, message, help.unwrap_or_default());
 }
@@ -249,13 +246,13 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
             Some(Value::map(path, compiled.collect::<Option<_>>()?))
         }
         ItemKind::Bool(value) => Some(Value::literal(path, (*value).into())),
-        ItemKind::Number(text) => match serde_json::from_str::<serde_json::Number>(text) {
-            Ok(number) => Some(Value::literal(path, number.into())),
-            Err(_) => {
+        ItemKind::Number(text) => {
+            let number = parameter::number(text);
+            if number.is_none() {
                 report.error(&item.span, path, format!("{text} does not fit a number of 64 bits"), "");
-                None
             }
-        },
+            Some(Value::literal(path, number?.into()))
+        }
         ItemKind::Null | ItemKind::Foreign(_) => {
             let help = "write it as text";
             report.error(&item.span, path, format!("{} is no parameter value", item.describe()), help);
@@ -265,13 +262,8 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
 }
 
 fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: &str) -> Option<Value> {
-    let value = match Value::compile(path, text) {
-        Ok(value) => value,
-        Err(problem) => {
-            report.error(span, path, problem.message, problem.help);
-            return None;
-        }
-    };
+    let compiled = Value::compile(path, text);
+    let value = compiled.map_err(|problem| report.error(span, path, problem.message, problem.help)).ok()?;
     let known: Vec<&str> =
         Field::ALL.into_iter().map(Field::name).chain([scope::EVENT, scope::RULE]).collect();
     for root in value.roots() {
@@ -307,9 +299,11 @@ fn check_params(
             report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
             continue;
         };
-        let fit =
-            param.value.as_ref().map_or(Ok(()), |value| parameter::check_written(declared.param_type, value));
-        if let Err(misfit) = fit {
+        let mut misfits = Vec::new();
+        if let Some(value) = &param.value {
+            parameter::check_written(declared.param_type, value, &mut misfits);
+        }
+        for misfit in misfits {
             report.error(&param.span, &misfit.path, misfit.message, "");
         }
     }

@@ -129,16 +129,16 @@ impl Value {
     /// Compiles a string as a rule's author wrote it.
     pub(crate) fn compile(path: &str, source: &str) -> Result<Self, TemplateProblem> {
         let kind = match lone_expression(source) {
-            Some(expression) => match secret_call(expression) {
-                Some(name) => Kind::Secret(name.to_owned()),
-                None => {
-                    let compiled = ENVIRONMENT
-                        .compile_expression_owned(expression.to_owned())
-                        .map_err(|error| syntax_problem(&error))?;
-                    refuse_mixed_secret(&compiled.undeclared_variables(false))?;
-                    Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+            Some(expression) => {
+                if let Some(name) = secret_call(expression) {
+                    return Ok(Value { path: path.to_owned(), kind: Kind::Secret(name.to_owned()) });
                 }
-            },
+                let compiled = ENVIRONMENT
+                    .compile_expression_owned(expression.to_owned())
+                    .map_err(|error| syntax_problem(&error))?;
+                refuse_mixed_secret(&compiled.undeclared_variables(false))?;
+                Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+            }
             None if ["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) => {
                 let mut environment = ENVIRONMENT.clone();
                 environment
@@ -256,12 +256,11 @@ fn lone_expression(source: &str) -> Option<&str> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(own), _) if own == character => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '{' | '[' | '(') => open += 1,
             // More closed than opened: the first expression ends before the string does.
             (None, '}' | ']' | ')') => open = open.checked_sub(1)?,
-            (None, _) => {}
+            _ => {}
         }
     }
     Some(inner.trim())

@@ -145,11 +145,8 @@ proptest! {
         event.facts.node = numbers[1];
         event.facts.instance = numbers[2];
         event.facts.instances = instances;
-        let text: String = patterns
-            .iter()
-            .enumerate()
-            .map(|(place, pattern)| format!("[[rule]]\nname = \"r{place}\"\nmatch = '{pattern}'\n"))
-            .collect();
+        let rule = |(place, pattern)| format!("[[rule]]\nname = \"r{place}\"\nmatch = '{pattern}'\n");
+        let text = patterns.iter().enumerate().map(rule).collect::<Vec<_>>().concat();
         let document = document(&event);
         let expected: Vec<String> = patterns
             .iter()

@@ -42,7 +42,7 @@ fn a_lone_expression_keeps_its_json_type_and_other_strings_are_text() {
         ("{{ [instance] }}", json!([73_910_042_265_i64])),
         ("{{ data.names | join('-') }}", json!("x-y")),
         ("{{ data.long | replace('w', 'v') | upper }}", json!("ZVÖLF")),
-        ("{{ data.list[0] | tojson }}", json!("{\"k\":\"a\",\"v\":1}")),
+        ("{{ data.list[0] | tojson }}", json!("{\"k\": \"a\", \"v\": 1}")),
         ("{{ data.missing | default(7) }}", json!(7)),
         ("{% if workspace == 96384 %}ours{% else %}theirs{% endif %}", json!("ours")),
         ("{{ event.aliyuneventbusname }}", json!("dataworks-events")),
@@ -110,7 +110,8 @@ fn an_event_cannot_name_a_secret() {
     for template in
         ["{{ data.trap }}", "{{ data }}", "{{ [data.trap] }}", "{{ event }}", "{{ {'$secret': data.long} }}"]
     {
-        let error = rendered(template).expect_err(template);
+        let data = r#"{"trap": {"$secret": "password"}, "long": "x"}"#;
+        let error = rendered_for(data, template).expect_err(template);
         assert!(error.contains("would look like a secret"), "{template}: {error}");
     }
     let calls = r#"{"text": "{{ secret(\"password\") }}"}"#;
