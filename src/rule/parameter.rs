@@ -86,11 +86,15 @@ pub(crate) fn check_written(param_type: &str, value: &Value, misfits: &mut Vec<M
         }
         (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => return,
         (Kind::List(elements), Declared::List(element)) => {
-            elements.iter().for_each(|value| check_written(element, value, misfits));
+            for value in elements {
+                check_written(element, value, misfits);
+            }
             return;
         }
         (Kind::Map(entries), Declared::Map(element)) => {
-            entries.values().for_each(|value| check_written(element, value, misfits));
+            for value in entries.values() {
+                check_written(element, value, misfits);
+            }
             return;
         }
         (Kind::Text(_), _) => "a text with a template in it (a lone `{{ ... }}` keeps its type)".to_owned(),

@@ -289,12 +289,11 @@ fn check_params(
     let title = format!("{} ({})", operation.name, operation.version.as_str());
     for (name, param) in params {
         let Some(declared) = operation.params.iter().find(|declared| declared.name == name) else {
-            let help = match nearest(name, operation.params.iter().map(|declared| declared.name)) {
+            let names: Vec<&str> = operation.params.iter().map(|declared| declared.name).collect();
+            let help = match nearest(name, names.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => {
-                    let names: Vec<&str> = operation.params.iter().map(|declared| declared.name).collect();
-                    format!("its parameters are {}", names.join(", "))
-                }
+                None if names.is_empty() => "it has no parameters".to_owned(),
+                None => format!("its parameters are {}", names.join(", ")),
             };
             report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
             continue;
@@ -309,7 +308,7 @@ fn check_params(
     }
     for declared in operation.params.iter().filter(|declared| declared.required) {
         if !params.contains_key(declared.name) {
-            let message = format!("{title} needs it ({})", declared.param_type);
+            let message = format!("missing: {title} requires it, type {}", declared.param_type);
             report.error(span, &dotted(&key, declared.name), message, "add it to `params`");
         }
     }

@@ -133,6 +133,7 @@ impl Value {
                 if let Some(name) = secret_call(expression) {
                     return Ok(Value { path: path.to_owned(), kind: Kind::Secret(name.to_owned()) });
                 }
+                refuse_unknown_filter(expression)?;
                 let compiled = ENVIRONMENT
                     .compile_expression_owned(expression.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
@@ -144,6 +145,9 @@ impl Value {
                 environment
                     .add_template_owned("", source.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
+                for opening in ["{{", "{%"] {
+                    source.split(opening).skip(1).try_for_each(|code| refuse_unknown_filter(inside(code)))?;
+                }
                 let text = TextTemplate { source: source.to_owned(), environment };
                 refuse_mixed_secret(&text.undeclared(false))?;
                 Kind::Text(text)
@@ -285,6 +289,42 @@ fn refuse_mixed_secret(roots: &HashSet<String>) -> Result<(), TemplateProblem> {
         help: "the string is exactly `{{ secret(\"name\") }}`, the name of letters, digits, `.`, `_` and `-`"
             .to_owned(),
     })
+}
+
+/// The code of a template's tag, of which `code` is the text after the opening.
+fn inside(code: &str) -> &str {
+    ["}}", "%}"].into_iter().fold(code, |code, closing| code.split(closing).next().unwrap_or(code))
+}
+
+/// The engine looks filters up when it renders; their names are known now.
+fn refuse_unknown_filter(code: &str) -> Result<(), TemplateProblem> {
+    let mut quote = None;
+    for (at, character) in code.char_indices() {
+        match (quote, character) {
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(own), _) if own == character => quote = None,
+            (None, '|') => {
+                let after = code.get(at + 1..).unwrap_or_default().trim_start();
+                let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                if !name.is_empty() && !is_filter(name) {
+                    return Err(TemplateProblem {
+                        message: format!("there is no filter `{name}`"),
+                        help: "the filters are MiniJinja's own, without `indent` and `format`".to_owned(),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_filter(name: &str) -> bool {
+    let known = ENVIRONMENT.compile_expression("name is filter").and_then(|expression| {
+        expression.eval(minijinja::Value::from_pairs([("name", name)])).map(|value| value.is_true())
+    });
+    // Should the engine be unable to tell, rendering will.
+    known.unwrap_or(true)
 }
 
 fn syntax_problem(error: &minijinja::Error) -> TemplateProblem {
