@@ -1,8 +1,8 @@
 //! Planning: what the rules that matched an event ask for.
 //!
-//! [`plan`](plan::plan) is pure: it renders parameters, applies the belts (trust, mode, age, policy,
+//! [`plan`](crate::action::plan::plan) is pure: it renders parameters, applies the belts (trust, mode, age, policy,
 //! calls in an hour, expiry) and gives decisions; nothing is sent or stored here. What it remembers
-//! between events is in [`PlanState`], and becomes permanent only when the caller says that the batch
+//! between events is in [`PlanState`](crate::action::PlanState), and becomes permanent only when the caller says that the batch
 //! was committed.
 //!
 //! Next: [`crate::kafka`].

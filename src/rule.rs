@@ -1,8 +1,9 @@
 //! Rules: what to look for in an event, and what to do about it.
 //!
-//! [`parse`](parse::parse) turns the files of `rules.d/` into a [`RuleSet`] or into one report of every
-//! problem of every file. [`RuleSet::matches`] is the only evaluator: the daemon and the commands that
-//! explain use the same one. A rule that panics while it is evaluated stops no other rule.
+//! [`parse`](crate::rule::parse::parse) turns the files of `rules.d/` into a
+//! [`RuleSet`](crate::rule::RuleSet), or into one report of every problem of every file.
+//! [`RuleSet::matches`](crate::rule::RuleSet::matches) is the only evaluator: the daemon and the commands
+//! that explain use the same one. A rule that panics while it is evaluated stops no other rule.
 //!
 //! Next: [`crate::operation`].
 
@@ -39,6 +40,8 @@ pub mod index;
 pub mod policy;
 
 pub mod template;
+
+mod engine;
 
 mod scope;
 
@@ -125,6 +128,30 @@ enum Firing {
     Failed,
 }
 
+/// Evaluates every candidate; one that panics has failed, and the others are evaluated all the same.
+fn collect(
+    candidates: impl Fn(&mut dyn FnMut(u32)),
+    evaluate: impl Fn(u32) -> Firing,
+    matched: &mut Vec<RuleIndex>,
+    failed: &mut Vec<RuleIndex>,
+) {
+    let (matched_before, failed_before) = (matched.len(), failed.len());
+    // One guard around all candidates costs nothing; after a panic each gets its own.
+    let together = panic::catch_unwind(AssertUnwindSafe(|| {
+        candidates(&mut |place| record(RuleIndex(place), evaluate(place), matched, failed));
+    }));
+    if together.is_err() {
+        matched.truncate(matched_before);
+        failed.truncate(failed_before);
+        candidates(&mut |place| {
+            let alone = panic::catch_unwind(AssertUnwindSafe(|| evaluate(place)));
+            record(RuleIndex(place), alone.unwrap_or(Firing::Failed), matched, failed);
+        });
+    }
+    sort_from(matched, matched_before);
+    sort_from(failed, failed_before);
+}
+
 fn record(index: RuleIndex, firing: Firing, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
     match firing {
         Firing::Yes => matched.push(index),
@@ -161,25 +188,9 @@ impl RuleSet {
     ///
     /// A rule whose evaluation panics is appended to `failed` instead.
     pub fn matches(&self, event: &Event<'_>, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
-        let (matched_before, failed_before) = (matched.len(), failed.len());
         let subject = evaluate::Subject::new(event);
-        // One guard around all candidates costs nothing; after a panic each gets its own.
-        let together = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.index.candidates(event, |place| {
-                record(RuleIndex(place), self.fires(place, &subject), matched, failed);
-            });
-        }));
-        if together.is_err() {
-            matched.truncate(matched_before);
-            failed.truncate(failed_before);
-            self.index.candidates(event, |place| {
-                let fresh = evaluate::Subject::new(event);
-                let alone = panic::catch_unwind(AssertUnwindSafe(|| self.fires(place, &fresh)));
-                record(RuleIndex(place), alone.unwrap_or(Firing::Failed), matched, failed);
-            });
-        }
-        sort_from(matched, matched_before);
-        sort_from(failed, failed_before);
+        let candidates = |found: &mut dyn FnMut(u32)| self.index.candidates(event, found);
+        collect(candidates, |place| self.fires(place, &subject), matched, failed);
     }
 
     fn fires(&self, place: u32, subject: &evaluate::Subject<'_>) -> Firing {
@@ -195,5 +206,24 @@ impl RuleSet {
     #[must_use]
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0 as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_panics_has_failed_and_stops_no_other() {
+        let candidates = |found: &mut dyn FnMut(u32)| [4, 2, 3, 2, 1].into_iter().for_each(found);
+        let evaluate = |place| match place {
+            3 => panic!("planted"),
+            1 => Firing::No,
+            _ => Firing::Yes,
+        };
+        let (mut matched, mut failed) = (vec![RuleIndex(9)], vec![]);
+        collect(candidates, evaluate, &mut matched, &mut failed);
+        assert_eq!(matched, [RuleIndex(9), RuleIndex(2), RuleIndex(4)]);
+        assert_eq!(failed, [RuleIndex(3)]);
     }
 }

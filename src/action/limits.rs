@@ -26,7 +26,8 @@ impl PlanState {
     #[must_use]
     pub fn calls_in_hour(&self, rule: &str, accepted_at_ms: i64) -> u32 {
         let recent = |at: &&i64| **at > accepted_at_ms.saturating_sub(HOUR_MS);
-        let committed = self.committed.get(rule).map_or(0, |times| times.iter().rev().take_while(recent).count());
+        let committed =
+            self.committed.get(rule).map_or(0, |times| times.iter().rev().take_while(recent).count());
         let staged = self.staged.get(rule).map_or(0, |times| times.iter().filter(recent).count());
         u32::try_from(committed.saturating_add(staged)).unwrap_or(u32::MAX)
     }

@@ -104,7 +104,8 @@ pub fn plan(
 
 /// The earlier of the two receipt times counts; an event that has neither is as old as its acceptance.
 fn timing(event: &Event<'_>, kafka_timestamp_ms: Option<i64>, accepted_at_ms: i64) -> Timing {
-    let event_ms = [kafka_timestamp_ms, event.published_ms].into_iter().flatten().min().unwrap_or(accepted_at_ms);
+    let event_ms =
+        [kafka_timestamp_ms, event.published_ms].into_iter().flatten().min().unwrap_or(accepted_at_ms);
     Timing { age_ms: accepted_at_ms.saturating_sub(event_ms), event_ms: event_ms.min(accepted_at_ms) }
 }
 
@@ -203,8 +204,9 @@ fn action(
 
 /// A panic while rendering is that rule's failure and nobody else's.
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err("the rule's parameters could not be rendered: the template engine panicked".to_owned()))
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err("the rule's parameters could not be rendered: the template engine panicked".to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -39,11 +39,23 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.add(Severity::Error, at, key, message.into(), help.into());
     }
 
-    pub(crate) fn warning(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.add(Severity::Warning, at, key, message.into(), help.into());
     }
 
@@ -82,7 +94,7 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     };
     let mut root = Branch::default();
     if entries.is_empty() {
-        let help = "to match every event write for example `specversion = { exists = true }`";
+        let help = "to match every event write `specversion = [{ exists = true }, { exists = false }]`";
         findings.error(&item.span, "", "an empty pattern would match every event", help);
     }
     Compiler { form, findings }.branch(entries, &mut root, "", 0);
@@ -155,6 +167,12 @@ impl Compiler<'_> {
             );
             self.findings.error(&value.span, path, "operators and fields stand in one table", help);
         }
+        if let ([(key, _)], 0) = (entries, operators)
+            && let Some(meant) = operator::nearly(&key.text)
+        {
+            let help = format!("if you mean the operator, write `{meant}`");
+            self.findings.warning(&key.span, path, format!("taken as a field called `{}`", key.text), help);
+        }
         operators == entries.len()
     }
 
@@ -208,7 +226,12 @@ impl Compiler<'_> {
             }
             ItemKind::Foreign(what) => {
                 let message = format!("{what} is not a value of events");
-                self.findings.error(&member.span, path, message, "write it as events write it, as text or number");
+                self.findings.error(
+                    &member.span,
+                    path,
+                    message,
+                    "write it as events write it, as text or number",
+                );
             }
         }
     }

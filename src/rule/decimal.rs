@@ -156,10 +156,9 @@ impl Number {
     /// How `value` compares to this number.
     pub(crate) fn compare_integer(&self, value: i64) -> Ordering {
         match self.place {
-            IntegerPlace::BelowAll => Ordering::Greater,
             IntegerPlace::At(own) => value.cmp(&own),
             IntegerPlace::JustAbove(floor) if value <= floor => Ordering::Less,
-            IntegerPlace::JustAbove(_) => Ordering::Greater,
+            IntegerPlace::BelowAll | IntegerPlace::JustAbove(_) => Ordering::Greater,
             IntegerPlace::AboveAll => Ordering::Less,
         }
     }
@@ -191,7 +190,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn compare(left: &str, right: &str) -> Ordering {
-        let (left, right) = (Decimal::parse(left).expect("a number"), Decimal::parse(right).expect("a number"));
+        let (left, right) =
+            (Decimal::parse(left).expect("a number"), Decimal::parse(right).expect("a number"));
         assert_eq!(left.compare(&right), right.compare(&left).reverse());
         left.compare(&right)
     }
@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "1e9999999999999999999", "0e", "0ex"] {
+        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "1e9999999999999999999", "0e", "0ex"]
+        {
             assert!(Decimal::parse(text).is_none(), "{text}");
         }
     }

@@ -106,9 +106,35 @@ fn file_keys(condition: &Condition) -> Option<Vec<FileKey>> {
     let leaf = condition.leaf.as_ref().filter(|leaf| leaf.is_exact())?;
     match condition.field?.shape() {
         Shape::Text => Some(leaf.texts.iter().map(|text| FileKey::Text(text.clone())).collect()),
-        Shape::Integer => {
-            Some(leaf.numbers.iter().filter_map(|number| Some(FileKey::Integer(number.as_integer()?))).collect())
-        }
+        Shape::Integer => Some(
+            leaf.numbers.iter().filter_map(|number| Some(FileKey::Integer(number.as_integer()?))).collect(),
+        ),
         Shape::Data => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::pattern::Pattern;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse_json(text).expect("a pattern")
+    }
+
+    #[test]
+    fn rules_are_filed_under_what_they_share_with_the_fewest() {
+        let mut patterns: Vec<Pattern> = (0..1000)
+            .map(|n| pattern(&format!(r#"{{"code": ["c"], "workspace": [1], "node": [{n}, {n}.0]}}"#)))
+            .collect();
+        patterns.push(pattern(r#"{"code": ["c"], "node": [{"exists": true}]}"#));
+        patterns.push(pattern(r#"{"code": [{"prefix": "c"}]}"#));
+        patterns.push(pattern(r#"{"workspace": ["1"]}"#));
+        let index = Index::build(patterns.iter());
+        let nodes = index.integers.iter().find(|(field, _)| *field == Field::Node).expect("filed by node");
+        assert_eq!(nodes.1.len(), 1000);
+        assert!(nodes.1.values().all(|places| places.len() == 1));
+        assert_eq!(index.texts.iter().map(|(_, buckets)| buckets.len()).sum::<usize>(), 1);
+        assert_eq!(index.unfiled, [1001], "text never is a workspace, so the last rule is nowhere");
     }
 }

@@ -53,7 +53,7 @@ impl Item {
             DeValue::Float(float) => {
                 let text = float.as_str().trim_start_matches('+');
                 if text.ends_with("inf") || text.ends_with("nan") {
-                    ItemKind::Foreign("no finite number")
+                    ItemKind::Foreign("an infinite number")
                 } else {
                     ItemKind::Number(text.to_owned())
                 }

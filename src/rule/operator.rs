@@ -22,6 +22,11 @@ pub(crate) fn is_name(name: &str) -> bool {
     NAMES.contains(&name) || LATER.contains(&name) || name == "null"
 }
 
+/// The operator that a TOML key is one or two slips away from.
+pub(crate) fn nearly(name: &str) -> Option<&'static str> {
+    NAMES.into_iter().find(|operator| strsim::damerau_levenshtein(name, operator) <= 2)
+}
+
 /// Parses one operator and adds it to the leaf.
 pub(crate) fn parse(
     entries: &[(Key, Item)],
@@ -51,7 +56,7 @@ pub(crate) fn parse(
         },
         "null" if form == Form::Toml => match operand.kind {
             ItemKind::Bool(true) => leaf.tests.push(Test::Null),
-            _ => operator.refuse("true (a value that is not null: `{ anything-but = ... }`)"),
+            _ => operator.refuse("true"),
         },
         later if LATER.contains(&later) => {
             let message = format!("the operator `{later}` comes in a later version");
@@ -188,7 +193,8 @@ impl Operator<'_> {
     }
 
     fn numeric(&mut self) -> Option<Test> {
-        const GRAMMAR: &str = "`[\"=\", 5]`, `[\">\", 3]`, or a lower then a higher bound: `[\">\", 3, \"<=\", 8]`";
+        const GRAMMAR: &str =
+            "`[\"=\", 5]`, `[\">\", 3]`, or a lower then a higher bound: `[\">\", 3, \"<=\", 8]`";
         let operand = self.operand;
         let ItemKind::List(members) = &operand.kind else {
             self.refuse("a list such as `[\">\", 3]`");

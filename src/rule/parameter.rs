@@ -61,36 +61,50 @@ impl Declared<'_> {
 
     fn takes_scalar(self, value: &Json) -> bool {
         match (self, value) {
-            (Declared::Any, _) | (Declared::Text, Json::String(_)) | (Declared::Boolean, Json::Bool(_)) => true,
+            (Declared::Any, _)
+            | (Declared::Text, Json::String(_))
+            | (Declared::Boolean, Json::Bool(_))
+            | (Declared::Number, Json::Number(_)) => true,
             (Declared::Integer, Json::Number(number)) => number.is_i64() || number.is_u64(),
-            (Declared::Number, Json::Number(_)) => true,
             _ => false,
         }
     }
 }
 
-/// Checks a value as its author wrote it.
-pub(crate) fn check_written(param_type: &str, value: &Value) -> Result<(), Misfit> {
+/// A number as written; `None` if 64 bits do not hold it. An integer never becomes a fraction.
+pub(crate) fn number(text: &str) -> Option<serde_json::Number> {
+    let number: serde_json::Number = serde_json::from_str(text).ok()?;
+    (text.contains(['.', 'e', 'E']) || !number.is_f64()).then_some(number)
+}
+
+/// Checks a value as its author wrote it; every part that does not fit is added to `misfits`.
+pub(crate) fn check_written(param_type: &str, value: &Value, misfits: &mut Vec<Misfit>) {
     let wanted = declared(param_type);
-    let misfit = |found: &str| {
-        let message = format!("expected {}, found {found}", wanted.expected());
-        Err(Misfit { path: value.path().to_owned(), message })
-    };
-    match (value.kind(), wanted) {
-        (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => Ok(()),
-        (Kind::Text(_), _) => misfit("a text with a template in it (a lone `{{ ... }}` keeps its type)"),
-        (Kind::Secret(_), _) => misfit("a secret, which is text"),
-        (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => Ok(()),
-        (Kind::Literal(literal), _) => misfit(&described(literal)),
+    let found = match (value.kind(), wanted) {
+        (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => {
+            return;
+        }
+        (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => return,
         (Kind::List(elements), Declared::List(element)) => {
-            elements.iter().try_for_each(|value| check_written(element, value))
+            for value in elements {
+                check_written(element, value, misfits);
+            }
+            return;
         }
-        (Kind::List(_), _) => misfit("a list"),
         (Kind::Map(entries), Declared::Map(element)) => {
-            entries.values().try_for_each(|value| check_written(element, value))
+            for value in entries.values() {
+                check_written(element, value, misfits);
+            }
+            return;
         }
-        (Kind::Map(_), _) => misfit("a table"),
-    }
+        (Kind::Text(_), _) => "a text with a template in it (a lone `{{ ... }}` keeps its type)".to_owned(),
+        (Kind::Secret(_), _) => "a secret, which is text".to_owned(),
+        (Kind::Literal(literal), _) => described(literal),
+        (Kind::List(_), _) => "a list".to_owned(),
+        (Kind::Map(_), _) => "a table".to_owned(),
+    };
+    let message = format!("expected {}, found {found}", wanted.expected());
+    misfits.push(Misfit { path: value.path().to_owned(), message });
 }
 
 /// Checks a value as it was rendered for an event.
@@ -103,7 +117,8 @@ pub(crate) fn check_rendered(param_type: &str, path: &str, value: &Json) -> Resu
     match (value, wanted) {
         (Json::Array(elements), Declared::List(element)) => {
             let mut numbered = elements.iter().enumerate();
-            numbered.try_for_each(|(place, value)| check_rendered(element, &format!("{path}[{place}]"), value))
+            numbered
+                .try_for_each(|(place, value)| check_rendered(element, &format!("{path}[{place}]"), value))
         }
         (Json::Object(entries), Declared::Map(element)) => {
             let mut entries = entries.iter();
@@ -153,7 +168,10 @@ mod tests {
         let deep = check_rendered("map<string,array<string>>", "p", &json!({"a": ["b", 1]}));
         assert_eq!(
             deep,
-            Err(Misfit { path: "p.a[1]".into(), message: "expected text, the event gave the number 1".into() })
+            Err(Misfit {
+                path: "p.a[1]".into(),
+                message: "expected text, the event gave the number 1".into()
+            })
         );
     }
 }

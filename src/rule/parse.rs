@@ -209,13 +209,11 @@ fn parse_mode(report: &mut Report<'_>, table: &DeTable<'_>) -> Mode {
 
 fn parse_max_calls(report: &mut Report<'_>, table: &DeTable<'_>) -> u32 {
     let Some(value) = table.get("max_calls") else { return DEFAULT_MAX_CALLS };
-    let calls = match value.get_ref() {
-        DeValue::Integer(integer) => u32::from_str_radix(integer.as_str(), integer.radix()).ok(),
-        _ => {
-            report.wrong_type(value, "max_calls", "an integer");
-            return DEFAULT_MAX_CALLS;
-        }
+    let DeValue::Integer(integer) = value.get_ref() else {
+        report.wrong_type(value, "max_calls", "an integer");
+        return DEFAULT_MAX_CALLS;
     };
+    let calls = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
     calls.filter(|calls| (1..=CALLS_MAX).contains(calls)).unwrap_or_else(|| {
         report.error(&value.span(), "max_calls", format!("expected an integer from 1 to {CALLS_MAX}"), "");
         DEFAULT_MAX_CALLS

@@ -2,7 +2,7 @@
 //!
 //! A pattern is a tree of conditions shaped like the event: keys are AND, the members of a leaf's list
 //! are OR, what the pattern does not name is ignored. Nested and dotted keys are the same path. The
-//! [compiler](crate::rule::compile) makes it from TOML or JSON; the [evaluator](crate::rule::evaluate)
+//! compiler (`compile.rs`) makes it from TOML or JSON; the evaluator (`evaluate.rs`)
 //! judges events and plain JSON documents by it.
 
 use std::cmp::Ordering;

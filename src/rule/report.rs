@@ -26,15 +26,34 @@ impl<'f> Report<'f> {
         Report { file, found: Vec::new() }
     }
 
-    pub(crate) fn error(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.add(Severity::Error, at, key, message.into(), help.into());
     }
 
-    pub(crate) fn warning(&mut self, at: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.add(Severity::Warning, at, key, message.into(), help.into());
     }
 
-    pub(crate) fn add(&mut self, severity: Severity, at: &Range<usize>, key: &str, message: String, help: String) {
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        at: &Range<usize>,
+        key: &str,
+        message: String,
+        help: String,
+    ) {
         let place = Some(Place::of_byte(&self.file.text, at.start));
         let diagnostic =
             Diagnostic { file: self.file.path.clone(), place, key: key.to_owned(), message, help, severity };
@@ -42,7 +61,13 @@ impl<'f> Report<'f> {
     }
 
     /// Refuses every key of `table` that is not `known`.
-    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, path: &str, known: &[&str], later: &[LaterKey]) {
+    pub(crate) fn refuse_unknown(
+        &mut self,
+        table: &DeTable<'_>,
+        path: &str,
+        known: &[&str],
+        later: &[LaterKey],
+    ) {
         for key in table.keys() {
             let name = key.get_ref().as_ref();
             if known.contains(&name) {
@@ -70,13 +95,11 @@ impl<'f> Report<'f> {
         name: &str,
     ) -> Option<(&'t str, Range<usize>)> {
         let value = table.get(name)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some((text.as_ref(), value.span())),
-            _ => {
-                self.wrong_type(value, &dotted(path, name), "text");
-                None
-            }
+        if let DeValue::String(text) = value.get_ref() {
+            return Some((text.as_ref(), value.span()));
         }
+        self.wrong_type(value, &dotted(path, name), "text");
+        None
     }
 
     pub(crate) fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {

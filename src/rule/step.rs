@@ -94,13 +94,10 @@ fn parse_operation(
             (older, newer) => newer.or(older),
         },
     };
-    match operation {
-        Some(operation) => Some((operation, span)),
-        None => {
-            unknown_operation(report, name, version?, &span, &key);
-            None
-        }
+    if operation.is_none() {
+        unknown_operation(report, name, version?, &span, &key);
     }
+    Some((operation?, span))
 }
 
 /// The version, if one is written; the outer `None` is a problem that is reported already.
@@ -136,9 +133,9 @@ fn unknown_operation(
         report.error(span, key, message, help);
         return;
     }
-    let wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
+    let mut wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
     let near = |version: ApiVersion| nearest(name, operation::names(version)).map(|near| (near, version));
-    let meant = wanted.filter_map(near).next().or_else(|| both.into_iter().find_map(near));
+    let meant = wanted.find_map(near).or_else(|| both.into_iter().find_map(near));
     let help = meant.map(|(near, version)| format!("did you mean `{near}` ({})?", version.as_str()));
     report.error(span, key, message, help.unwrap_or_default());
 }
@@ -227,9 +224,10 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
     match &item.kind {
         ItemKind::Text(text) => compile_text(report, text, &item.span, path),
         ItemKind::List(elements) => {
-            let compiled = elements.iter().enumerate().map(|(place, element)| {
-                compile(report, element, &format!("{path}[{place}]"), depth + 1)
-            });
+            let compiled = elements
+                .iter()
+                .enumerate()
+                .map(|(place, element)| compile(report, element, &format!("{path}[{place}]"), depth + 1));
             // Every element is compiled, so that every problem is reported.
             let compiled: Vec<Option<Value>> = compiled.collect();
             Some(Value::list(path, compiled.into_iter().collect::<Option<_>>()?))
@@ -248,13 +246,13 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
             Some(Value::map(path, compiled.collect::<Option<_>>()?))
         }
         ItemKind::Bool(value) => Some(Value::literal(path, (*value).into())),
-        ItemKind::Number(text) => match serde_json::from_str::<serde_json::Number>(text) {
-            Ok(number) => Some(Value::literal(path, number.into())),
-            Err(_) => {
+        ItemKind::Number(text) => {
+            let number = parameter::number(text);
+            if number.is_none() {
                 report.error(&item.span, path, format!("{text} does not fit a number of 64 bits"), "");
-                None
             }
-        },
+            Some(Value::literal(path, number?.into()))
+        }
         ItemKind::Null | ItemKind::Foreign(_) => {
             let help = "write it as text";
             report.error(&item.span, path, format!("{} is no parameter value", item.describe()), help);
@@ -264,13 +262,8 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
 }
 
 fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: &str) -> Option<Value> {
-    let value = match Value::compile(path, text) {
-        Ok(value) => value,
-        Err(problem) => {
-            report.error(span, path, problem.message, problem.help);
-            return None;
-        }
-    };
+    let compiled = Value::compile(path, text);
+    let value = compiled.map_err(|problem| report.error(span, path, problem.message, problem.help)).ok()?;
     let known: Vec<&str> =
         Field::ALL.into_iter().map(Field::name).chain([scope::EVENT, scope::RULE]).collect();
     for root in value.roots() {
@@ -296,24 +289,26 @@ fn check_params(
     let title = format!("{} ({})", operation.name, operation.version.as_str());
     for (name, param) in params {
         let Some(declared) = operation.params.iter().find(|declared| declared.name == name) else {
-            let help = match nearest(name, operation.params.iter().map(|declared| declared.name)) {
+            let names: Vec<&str> = operation.params.iter().map(|declared| declared.name).collect();
+            let help = match nearest(name, names.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => {
-                    let names: Vec<&str> = operation.params.iter().map(|declared| declared.name).collect();
-                    format!("its parameters are {}", names.join(", "))
-                }
+                None if names.is_empty() => "it has no parameters".to_owned(),
+                None => format!("its parameters are {}", names.join(", ")),
             };
             report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
             continue;
         };
-        let fit = param.value.as_ref().map_or(Ok(()), |value| parameter::check_written(declared.param_type, value));
-        if let Err(misfit) = fit {
+        let mut misfits = Vec::new();
+        if let Some(value) = &param.value {
+            parameter::check_written(declared.param_type, value, &mut misfits);
+        }
+        for misfit in misfits {
             report.error(&param.span, &misfit.path, misfit.message, "");
         }
     }
     for declared in operation.params.iter().filter(|declared| declared.required) {
         if !params.contains_key(declared.name) {
-            let message = format!("{title} needs it ({})", declared.param_type);
+            let message = format!("missing: {title} requires it, type {}", declared.param_type);
             report.error(span, &dotted(&key, declared.name), message, "add it to `params`");
         }
     }

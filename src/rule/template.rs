@@ -7,37 +7,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::sync::LazyLock;
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, Expression};
 use serde_json::Value as Json;
 
+use crate::rule::engine::{
+    ENVIRONMENT, FUEL, inside, json_of, plain, refuse_unknown_filter, spend, too_large,
+};
 pub use crate::rule::scope::Scope;
 
 /// Bytes that one rendered parameter may have.
 pub const RENDERED_BYTES_MAX: usize = 64 * 1024;
-/// Steps of the template engine that one string may take.
-const FUEL: u64 = 20_000;
-/// Levels that a rendered value may be nested.
-const DEPTH_MAX: usize = 64;
 /// The key of the object that stands for a secret.
 pub const SECRET_KEY: &str = "$secret";
 /// Functions of the template engine, which are no names of the event.
 pub(crate) const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
-
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_fuel(Some(FUEL));
-    // A width from an event could ask for any amount of memory in one step.
-    environment.remove_filter("indent");
-    environment.remove_filter("format");
-    environment.add_filter("join", bounded_join);
-    environment.add_filter("replace", bounded_replace);
-    environment
-});
 
 /// A parameter's value with its templates compiled.
 #[derive(Debug)]
@@ -129,21 +113,25 @@ impl Value {
     /// Compiles a string as a rule's author wrote it.
     pub(crate) fn compile(path: &str, source: &str) -> Result<Self, TemplateProblem> {
         let kind = match lone_expression(source) {
-            Some(expression) => match secret_call(expression) {
-                Some(name) => Kind::Secret(name.to_owned()),
-                None => {
-                    let compiled = ENVIRONMENT
-                        .compile_expression_owned(expression.to_owned())
-                        .map_err(|error| syntax_problem(&error))?;
-                    refuse_mixed_secret(&compiled.undeclared_variables(false))?;
-                    Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+            Some(expression) => {
+                if let Some(name) = secret_call(expression) {
+                    return Ok(Value { path: path.to_owned(), kind: Kind::Secret(name.to_owned()) });
                 }
-            },
+                refuse_unknown_filter(expression)?;
+                let compiled = ENVIRONMENT
+                    .compile_expression_owned(expression.to_owned())
+                    .map_err(|error| syntax_problem(&error))?;
+                refuse_mixed_secret(&compiled.undeclared_variables(false))?;
+                Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+            }
             None if ["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) => {
                 let mut environment = ENVIRONMENT.clone();
                 environment
                     .add_template_owned("", source.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
+                for opening in ["{{", "{%"] {
+                    source.split(opening).skip(1).try_for_each(|code| refuse_unknown_filter(inside(code)))?;
+                }
                 let text = TextTemplate { source: source.to_owned(), environment };
                 refuse_mixed_secret(&text.undeclared(false))?;
                 Kind::Text(text)
@@ -212,9 +200,9 @@ impl Value {
                 Ok(Json::Array(rendered.collect::<Result<_, _>>()?))
             }
             Kind::Map(entries) => {
-                let rendered = entries.iter().map(|(name, value)| {
-                    Ok((name.clone(), value.render_within(root, scope, bytes_left)?))
-                });
+                let rendered = entries
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), value.render_within(root, scope, bytes_left)?)));
                 Ok(Json::Object(rendered.collect::<Result<_, _>>()?))
             }
         }
@@ -223,7 +211,10 @@ impl Value {
 
 impl TextTemplate {
     fn undeclared(&self, nested: bool) -> HashSet<String> {
-        self.environment.get_template("").map(|template| template.undeclared_variables(nested)).unwrap_or_default()
+        self.environment
+            .get_template("")
+            .map(|template| template.undeclared_variables(nested))
+            .unwrap_or_default()
     }
 
     fn render(&self, root: &minijinja::Value, scope: &Scope) -> Result<String, String> {
@@ -253,12 +244,11 @@ fn lone_expression(source: &str) -> Option<&str> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(own), _) if own == character => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '{' | '[' | '(') => open += 1,
             // More closed than opened: the first expression ends before the string does.
             (None, '}' | ']' | ')') => open = open.checked_sub(1)?,
-            (None, _) => {}
+            _ => {}
         }
     }
     Some(inner.trim())
@@ -266,7 +256,8 @@ fn lone_expression(source: &str) -> Option<&str> {
 
 /// The name in `secret("name")`, if the expression is just that with a name written out.
 fn secret_call(expression: &str) -> Option<&str> {
-    let argument = expression.strip_prefix("secret")?.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let argument =
+        expression.strip_prefix("secret")?.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
     let quoted = |quote: char| argument.strip_prefix(quote)?.strip_suffix(quote);
     let name = quoted('"').or_else(|| quoted('\''))?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -285,12 +276,10 @@ fn refuse_mixed_secret(roots: &HashSet<String>) -> Result<(), TemplateProblem> {
 }
 
 fn syntax_problem(error: &minijinja::Error) -> TemplateProblem {
-    TemplateProblem { message: format!("the template does not compile: {}", plain(error)), help: String::new() }
-}
-
-/// The engine's message without its own idea of a file name.
-fn plain(error: &minijinja::Error) -> String {
-    error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
+    TemplateProblem {
+        message: format!("the template does not compile: {}", plain(error)),
+        help: String::new(),
+    }
 }
 
 fn explained(error: &minijinja::Error, paths: impl IntoIterator<Item = String>, scope: &Scope) -> String {
@@ -312,95 +301,4 @@ fn undefined(paths: impl IntoIterator<Item = String>, scope: &Scope) -> String {
     }
     let names: Vec<String> = missing.into_iter().map(|name| format!("`{name}`")).collect();
     format!("the event has no {}; `| default(...)` gives one", names.join(", "))
-}
-
-fn too_large() -> String {
-    format!("the rendered value has more than {RENDERED_BYTES_MAX} bytes")
-}
-
-fn spend(bytes_left: &mut usize, bytes: usize) -> Result<(), String> {
-    *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(too_large)?;
-    Ok(())
-}
-
-fn json_of(value: &minijinja::Value, bytes_left: &mut usize, depth: usize) -> Result<Json, String> {
-    if depth > DEPTH_MAX {
-        return Err(format!("the value is nested deeper than {DEPTH_MAX} levels"));
-    }
-    spend(bytes_left, 1)?;
-    match value.kind() {
-        ValueKind::None => Ok(Json::Null),
-        ValueKind::Bool => Ok(Json::from(value.is_true())),
-        ValueKind::Number => json_number(value),
-        ValueKind::String => {
-            let text = value.as_str().unwrap_or_default();
-            spend(bytes_left, text.len())?;
-            Ok(Json::from(text))
-        }
-        ValueKind::Seq | ValueKind::Iterable => {
-            let mut elements = Vec::new();
-            for element in value.try_iter().map_err(|error| plain(&error))? {
-                elements.push(json_of(&element, bytes_left, depth + 1)?);
-            }
-            Ok(Json::Array(elements))
-        }
-        ValueKind::Map => {
-            let mut object = serde_json::Map::new();
-            for key in value.try_iter().map_err(|error| plain(&error))? {
-                let Some(name) = key.as_str() else {
-                    return Err(format!("the key {key} of an object is not text"));
-                };
-                if name == SECRET_KEY {
-                    return Err(format!("a value with the key `{SECRET_KEY}` is refused: it would look like a secret"));
-                }
-                spend(bytes_left, name.len())?;
-                let element = value.get_item(&key).map_err(|error| plain(&error))?;
-                object.insert(name.to_owned(), json_of(&element, bytes_left, depth + 1)?);
-            }
-            Ok(Json::Object(object))
-        }
-        other => Err(format!("a value of the kind {other} has no JSON form")),
-    }
-}
-
-fn json_number(value: &minijinja::Value) -> Result<Json, String> {
-    if value.is_integer() {
-        if let Ok(integer) = i64::try_from(value.clone()) {
-            return Ok(Json::from(integer));
-        }
-        return u64::try_from(value.clone())
-            .map(Json::from)
-            .map_err(|_| format!("{value} does not fit an integer of 64 bits; `| string` makes it text"));
-    }
-    let number = f64::try_from(value.clone()).map_err(|error| plain(&error))?;
-    serde_json::Number::from_f64(number).map(Json::Number).ok_or_else(|| format!("{value} is no JSON number"))
-}
-
-fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<String, minijinja::Error> {
-    let separator = separator.unwrap_or_default();
-    let mut joined = String::new();
-    for (place, element) in list.try_iter()?.enumerate() {
-        if place > 0 {
-            joined.push_str(&separator);
-        }
-        match element.as_str() {
-            Some(text) => joined.push_str(text),
-            None => joined.push_str(&element.to_string()),
-        }
-        bounded(joined.len())?;
-    }
-    Ok(joined)
-}
-
-fn bounded_replace(text: &str, from: &str, to: &str) -> Result<String, minijinja::Error> {
-    let growth = text.matches(from).count().saturating_mul(to.len());
-    bounded(growth)?;
-    Ok(text.replace(from, to))
-}
-
-fn bounded(bytes: usize) -> Result<(), minijinja::Error> {
-    if bytes <= RENDERED_BYTES_MAX {
-        return Ok(());
-    }
-    Err(minijinja::Error::new(ErrorKind::InvalidOperation, too_large()))
 }

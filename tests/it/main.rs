@@ -9,6 +9,8 @@
 
 mod decode;
 
+mod rules;
+
 mod signature;
 
 mod endpoint;
