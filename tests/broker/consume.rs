@@ -144,6 +144,7 @@ fn what_was_stored_is_not_delivered_again_and_what_was_not_is() {
         first.store();
         admin::produce(cluster, &topic, 2, 20, numbered);
         first.records(220);
+        first.forget();
         first.close();
         assert_eq!(admin::committed(cluster, &group, &topic, 2), [Some(100), Some(100)]);
 
@@ -168,7 +169,7 @@ fn stored_offsets_are_committed_in_the_background_and_never_go_back() {
         let mut driver = Driver::new(&strict(cluster, &[&topic], &group));
         driver.limits.records_max = 5;
         driver.records(10);
-        let mut late = std::mem::take(&mut driver.not_stored);
+        let mut late = driver.forget();
         late.reverse();
         for offset in late {
             driver.consumer.store_offsets(&[offset]).expect("offsets are stored");
