@@ -5,7 +5,7 @@
 //! Offsets are committed only from what [`Consumer::store_offsets`] was given, in the background, on
 //! revocation and when leaving. What was polled before a revocation or a seek can no longer move them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ pub struct OutOfRange {
 /// What storing offsets came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
-    /// How many were stored and will be committed.
+    /// For how many partitions an offset was stored, which will be committed.
     pub stored: usize,
     /// Those of partitions that are no longer ours, or were sought or assigned anew since: their records
     /// come again, to us or to another member.
@@ -306,19 +306,24 @@ impl Consumer {
     /// Only if the client fails; offsets that are no longer ours to commit are reported as fenced.
     pub fn store_offsets(&self, offsets: &[NextOffset]) -> Result<Stored, KafkaError> {
         let mut result = Stored::default();
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
         let mut progress = self.client.context().progress();
+        // One entry a partition: of several the client would keep the last, and batches may become durable
+        // out of order.
+        let mut ours: BTreeMap<TopicPartition, i64> = BTreeMap::new();
         for next in offsets {
             let key = TopicPartition { topic: Arc::clone(&next.topic), partition: next.partition };
             match progress.get_mut(&key) {
                 Some(known) if known.epoch == next.epoch => {
-                    // Batches may become durable out of order; the commit never goes back.
                     known.stored = known.stored.max(next.offset);
-                    list.add_partition_offset(&next.topic, next.partition, Offset::Offset(known.stored))
-                        .map_err(KafkaError::StoreOffsets)?;
+                    ours.insert(key, known.stored);
                 }
                 _ => result.fenced.push(next.clone()),
             }
+        }
+        let mut list = TopicPartitionList::with_capacity(ours.len());
+        for (TopicPartition { topic, partition }, offset) in &ours {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+                .map_err(KafkaError::StoreOffsets)?;
         }
         if list.count() > 0 {
             // The progress stays locked, so that no revocation comes between the check and the store. Of a
@@ -331,10 +336,10 @@ impl Consumer {
         for element in list.elements() {
             if element.error().is_ok() {
                 result.stored += 1;
-            } else if let Some(next) =
-                offsets.iter().find(|n| *n.topic == *element.topic() && n.partition == element.partition())
-            {
-                result.fenced.push(next.clone());
+            } else {
+                let same =
+                    |n: &&NextOffset| *n.topic == *element.topic() && n.partition == element.partition();
+                result.fenced.extend(offsets.iter().filter(same).cloned());
             }
         }
         Ok(result)

@@ -57,6 +57,9 @@ impl Driver {
     }
 
     pub(crate) fn try_new(settings: &Settings) -> Result<Self, openeventd::kafka::consumer::KafkaError> {
+        // Shown with the output of a failed test.
+        let _set_already =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let assigned = Arc::new(Mutex::new(Vec::new()));
         let drained = Arc::new(Mutex::new(Vec::new()));
         let conditions = Arc::new(Mutex::new(Vec::new()));
