@@ -18,7 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::Settings;
 use super::batch::{Epoch, NextOffset, RecordBatch};
 use super::configuration::{ConfigurationError, client_config};
-use super::fault::{Condition, Conditions};
+use super::fault::{Changed, Conditions};
 use super::lag::PartitionLag;
 use super::properties::{self, PropertyError};
 use super::session::{Progress, Session};
@@ -55,13 +55,16 @@ pub struct Hooks {
     pub start: Start,
     /// The partitions are about to be given up: block until what is in flight is durable and its offsets
     /// are stored. Called on the polling thread.
-    pub drain: Box<dyn FnMut(&[TopicPartition]) + Send>,
+    pub drain: Drain,
     /// What is wrong with the connection changed; called from any thread.
-    pub condition: Box<dyn Fn(Condition) + Send + Sync>,
+    pub condition: Changed,
 }
 
 /// The hook that decides where partitions start.
 pub type Start = Box<dyn FnMut(&[Assigned]) -> Result<Vec<i64>, String> + Send>;
+
+/// The hook for partitions that are taken away.
+pub type Drain = Box<dyn FnMut(&[TopicPartition]) + Send>;
 
 /// When a batch is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

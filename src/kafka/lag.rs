@@ -52,7 +52,8 @@ struct Broker {
 
 #[derive(Deserialize)]
 struct Topic {
-    topic: String,
+    #[serde(rename = "topic")]
+    name: String,
     #[serde(default)]
     partitions: BTreeMap<String, Partition>,
 }
@@ -83,7 +84,7 @@ pub(super) fn digest(json: &[u8]) -> Result<Digest, serde_json::Error> {
         // Partition -1 is librdkafka's own; those not desired belong to other members.
         for partition in topic.partitions.into_values().filter(|p| p.partition >= 0 && p.desired) {
             digest.lags.push(PartitionLag {
-                topic: topic.topic.clone(),
+                topic: topic.name.clone(),
                 partition: partition.partition,
                 lag: known(partition.consumer_lag),
                 committed: known(partition.committed_offset),

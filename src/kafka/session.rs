@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as
 use rdkafka::types::RDKafkaRespErr;
 
 use super::batch::Epoch;
-use super::consumer::TopicPartition;
+use super::consumer::{Drain, TopicPartition};
 use super::fault::{Conditions, Fault, FaultKind};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
 use super::probe::{self, Target};
@@ -43,9 +43,6 @@ pub(super) struct Rebalanced {
     /// Partitions assigned and not yet started.
     pub(super) assigned: Option<Vec<TopicPartition>>,
 }
-
-/// The owner's hook for partitions that are taken away.
-pub(super) type Drain = Box<dyn FnMut(&[TopicPartition]) + Send>;
 
 /// The client's context: state shared between callbacks, the polling thread and the async side.
 pub(super) struct Session {
@@ -192,7 +189,7 @@ impl Session {
         match code {
             Code::Authentication => self.conditions.raise(self.login_fault(reason)),
             Code::Resolve => {
-                self.conditions.raise(probe::unresolved(&named, "the resolver knows no such name"))
+                self.conditions.raise(probe::unresolved(&named, "the resolver knows no such name"));
             }
             Code::SSL => {
                 let said = fault(

@@ -1,7 +1,10 @@
 //! Two members of one group.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use openeventd::kafka::consumer::KafkaError;
+use openeventd::kafka::fault::{Condition, FaultKind};
 
 use crate::driver::{DEADLINE, Driver, strict};
 use crate::harness::{Version, admin, on_both, own, unique, wait_for};
@@ -93,17 +96,54 @@ fn a_broker_that_is_stopped_or_killed_loses_and_doubles_nothing() {
         driver.store();
         driver.until("the commit", |_| admin::committed(&cluster, &group, &topic, 1) == [Some(50)]);
         cluster.kill();
-        driver.fault(openeventd::kafka::fault::FaultKind::Unreachable);
+        driver.fault(FaultKind::Unreachable);
         cluster.restart();
         admin::produce(&cluster, &topic, 1, 50, numbered);
         driver.records(100);
         assert_eq!(driver.offsets(), (0..100).collect::<Vec<_>>());
         driver.until("the recovery", |driver| {
             let changes = driver.conditions.lock().expect("no panic");
-            let recovered =
-                |change: &_| matches!(change, openeventd::kafka::fault::Condition::Recovered { .. });
+            let recovered = |change: &_| matches!(change, Condition::Recovered { .. });
             changes.iter().any(recovered)
         });
-        driver.close();
+        // Leaving a group that cannot be reached ends at the deadline.
+        cluster.kill();
+        let begun = Instant::now();
+        let left = driver.consumer.close(Duration::from_secs(2));
+        assert!(left.is_ok() || matches!(left, Err(KafkaError::Close { .. })), "{left:?}");
+        drop(driver);
+        assert!(begun.elapsed() < Duration::from_secs(10), "leaving took {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn a_member_that_polls_too_late_loses_its_partitions_and_commits_nothing() {
+    on_both(|cluster| {
+        let (topic, group) = (unique("late"), unique("group"));
+        admin::create_topic(cluster, &topic, 1);
+        admin::produce(cluster, &topic, 1, 10, numbered);
+        let mut settings = strict(cluster, &[&topic], &group);
+        settings.session_timeout = Duration::from_secs(2);
+        settings.properties.insert("max.poll.interval.ms".to_owned(), "2000".to_owned());
+        let mut late = Driver::new(&settings);
+        late.records(10);
+        wait_for("the group to put it out", DEADLINE, || {
+            (admin::members(cluster, &group) == 0).then_some(())
+        });
+        let polled_before = late.forget();
+        late.until("the fault", |driver| {
+            let changes = driver.conditions.lock().expect("no panic");
+            changes.iter().any(
+                |change| matches!(change, Condition::Failing(fault) if fault.kind == FaultKind::PollTooLate),
+            )
+        });
+        assert_eq!(*late.drained.lock().expect("no panic"), Vec::<i32>::new());
+        let stored = late.consumer.store_offsets(&polled_before).expect("the call works");
+        assert_eq!((stored.stored, stored.fenced.len()), (0, polled_before.len()));
+        // It joins again by itself, and what was never stored comes again.
+        late.records(20);
+        assert_eq!(admin::committed(cluster, &group, &topic, 1), [None]);
+        late.close();
+        assert_eq!(admin::committed(cluster, &group, &topic, 1), [Some(10)]);
+    });
 }

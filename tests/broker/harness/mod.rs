@@ -13,6 +13,7 @@ pub(crate) mod admin;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod process;
+pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
