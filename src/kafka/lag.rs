@@ -60,7 +60,8 @@ struct Topic {
 
 #[derive(Deserialize)]
 struct Partition {
-    partition: i32,
+    #[serde(rename = "partition")]
+    number: i32,
     #[serde(default)]
     desired: bool,
     consumer_lag: i64,
@@ -82,10 +83,10 @@ pub(super) fn digest(json: &[u8]) -> Result<Digest, serde_json::Error> {
     }
     for topic in document.topics.into_values() {
         // Partition -1 is librdkafka's own; those not desired belong to other members.
-        for partition in topic.partitions.into_values().filter(|p| p.partition >= 0 && p.desired) {
+        for partition in topic.partitions.into_values().filter(|p| p.number >= 0 && p.desired) {
             digest.lags.push(PartitionLag {
                 topic: topic.name.clone(),
-                partition: partition.partition,
+                partition: partition.number,
                 lag: known(partition.consumer_lag),
                 committed: known(partition.committed_offset),
                 high_watermark: known(partition.hi_offset),

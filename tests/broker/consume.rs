@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use openeventd::kafka::batch::RecordBatch;
-use openeventd::kafka::consumer::{BatchLimits, Consumer, Hooks, Polled};
+use openeventd::kafka::RecordBatch;
+use openeventd::kafka::{BatchLimits, Consumer, Hooks, Polled};
 use openeventd::kafka::{EndpointIdentification, SaslMechanism, SecurityProtocol};
 use openeventd::record::Header;
 use rdkafka::message::{Header as SentHeader, OwnedHeaders};

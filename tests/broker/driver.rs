@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use openeventd::kafka::batch::{NextOffset, RecordBatch};
-use openeventd::kafka::consumer::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
-use openeventd::kafka::fault::{Condition, Fault, FaultKind};
+use openeventd::kafka::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
+use openeventd::kafka::{Condition, Fault, FaultKind};
 use openeventd::kafka::{EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol, Settings};
+use openeventd::kafka::{NextOffset, RecordBatch};
 use secrecy::SecretString;
 
 use crate::harness::cluster::{ALICE, Cluster};
@@ -56,7 +56,7 @@ impl Driver {
         Self::try_new(settings).expect("a consumer")
     }
 
-    pub(crate) fn try_new(settings: &Settings) -> Result<Self, openeventd::kafka::consumer::KafkaError> {
+    pub(crate) fn try_new(settings: &Settings) -> Result<Self, openeventd::kafka::KafkaError> {
         // Shown with the output of a failed test.
         let _set_already =
             tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();

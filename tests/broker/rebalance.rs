@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use openeventd::kafka::consumer::KafkaError;
-use openeventd::kafka::fault::{Condition, FaultKind};
+use openeventd::kafka::KafkaError;
+use openeventd::kafka::{Condition, FaultKind};
 
 use crate::driver::{DEADLINE, Driver, strict};
 use crate::harness::{Version, admin, on_both, own, unique, wait_for};

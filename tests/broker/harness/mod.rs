@@ -7,6 +7,13 @@
 //! Other test binaries and benches include this module with `#[path]`.
 
 #![allow(dead_code, reason = "each binary that includes the harness uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a harness that does not work ends the test, and says so"
+)]
 
 pub(crate) mod acl;
 pub(crate) mod admin;
