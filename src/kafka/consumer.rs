@@ -42,6 +42,8 @@ pub(super) struct Polling {
     /// Assigned, and not started yet because something failed.
     pub(super) pending: Option<Vec<TopicPartition>>,
     pub(super) retry_at: Option<Instant>,
+    /// Some partition is out of range, and it is not known yet which.
+    pub(super) stands_still: bool,
     pub(super) out_of_range: VecDeque<OutOfRange>,
 }
 
@@ -66,6 +68,7 @@ impl Consumer {
                 start,
                 pending: None,
                 retry_at: None,
+                stands_still: false,
                 out_of_range: VecDeque::new(),
             }),
             paused: AtomicBool::new(false),
@@ -89,6 +92,10 @@ impl Consumer {
         let mut polling = self.polling.lock().unwrap_or_else(PoisonError::into_inner);
         batch.clear();
         self.start_pending(&mut polling)?;
+        if polling.stands_still {
+            self.find_out_of_range(&mut polling)?;
+            polling.stands_still = false;
+        }
         if let Some(found) = polling.out_of_range.pop_front() {
             return Ok(Polled::OutOfRange(found));
         }
@@ -104,8 +111,9 @@ impl Consumer {
                     continue;
                 }
                 Some(Err(ClientError::MessageConsumption(Code::AutoOffsetReset))) => {
-                    self.finish(batch);
-                    self.find_out_of_range(&mut polling)?;
+                    // Told once only. Asking the broker may fail, and must not cost the records above: the
+                    // next poll asks, as often as it takes.
+                    polling.stands_still = true;
                     break;
                 }
                 // The session has been told by its callback, with the full text.
@@ -118,11 +126,7 @@ impl Consumer {
             }
         }
         self.finish(batch);
-        match (batch.is_empty(), polling.out_of_range.is_empty()) {
-            (false, _) => Ok(Polled::Records),
-            (true, true) => Ok(Polled::Idle),
-            (true, false) => Ok(polling.out_of_range.pop_front().map_or(Polled::Idle, Polled::OutOfRange)),
-        }
+        Ok(if batch.is_empty() { Polled::Idle } else { Polled::Records })
     }
 
     /// Marks offsets as ready for commit: everything before them is durable.
@@ -238,9 +242,12 @@ impl Consumer {
             // The drain hook has not seen these records: whoever gets the partitions gets them.
             batch.clear();
             polling.out_of_range.clear();
+            polling.stands_still = false;
             polling.pending = None;
         }
         if let Some(assigned) = change.assigned {
+            // Every partition starts anew, and what fails from here on must not cost records.
+            batch.clear();
             polling.pending = Some(assigned);
             polling.retry_at = None;
             self.start_pending(polling)?;

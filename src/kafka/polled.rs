@@ -32,6 +32,9 @@ pub enum Polled {
 }
 
 /// A partition whose position the broker does not have: retention, or a re-created topic.
+///
+/// A topic that was re-created and has grown past our position already is not seen here: this client gives
+/// no topic ids, and old brokers have none. Only the identities of its events tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfRange {
     /// Topic name.

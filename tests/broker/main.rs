@@ -1,6 +1,6 @@
 //! Behaviour against real Kafka brokers: one of today, and the version that DataWorks runs.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "what a test needs and does not get ends the test")]
+#![expect(clippy::expect_used, reason = "what a test needs and does not get ends the test")]
 
 mod harness;
 

@@ -32,9 +32,9 @@ use cluster::Cluster;
 /// Which Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// A broker of today, KRaft.
+    /// A broker of today, without `ZooKeeper`.
     Current,
-    /// The version that DataWorks runs, with ZooKeeper.
+    /// The version that DataWorks runs, with `ZooKeeper`.
     Legacy,
 }
 

@@ -59,19 +59,18 @@ fn record(name: &[u8], value: &[u8], payload: &[u8]) -> Vec<u8> {
     varint(&mut body, 0); // time, relative
     varint(&mut body, 0); // offset, relative
     varint(&mut body, -1); // no key
-    for part in [payload] {
-        varint(&mut body, i64::try_from(part.len()).expect("it is small"));
-        body.extend(part);
-    }
+    sized(&mut body, payload);
     varint(&mut body, 1); // one header
-    for part in [name, value] {
-        varint(&mut body, i64::try_from(part.len()).expect("it is small"));
-        body.extend(part);
-    }
+    sized(&mut body, name);
+    sized(&mut body, value);
     let mut record = Vec::new();
-    varint(&mut record, i64::try_from(body.len()).expect("it is small"));
-    record.extend(body);
+    sized(&mut record, &body);
     record
+}
+
+fn sized(out: &mut Vec<u8>, part: &[u8]) {
+    varint(out, i64::try_from(part.len()).expect("it is small"));
+    out.extend(part);
 }
 
 fn record_batch(record: &[u8]) -> Vec<u8> {
