@@ -22,7 +22,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::{self, Gate, Polling};
-use crate::kafka::consumer::{Consumer, KafkaError};
+use crate::kafka::{Consumer, KafkaError};
 use crate::kafka;
 use crate::openapi::call::{Client, ClientError};
 use crate::openapi::{self, Account, Secrets};

@@ -84,6 +84,8 @@ fn queues(config: &mut ClientConfig, queue_bytes_max: usize) {
     config.set("queued.max.messages.kbytes", (queue_bytes_max / 1024).max(1).to_string());
     config.set("fetch.message.max.bytes", fetch.to_string());
     config.set("fetch.max.bytes", fetch.to_string());
+    // Concerns producers, but the client insists that a fetch be no smaller.
+    config.set("message.max.bytes", fetch.min(1_000_000).to_string());
     config.set("fetch.queue.backoff.ms", "10");
 }
 
