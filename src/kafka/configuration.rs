@@ -39,7 +39,7 @@ pub enum ConfigurationError {
         path: PathBuf,
     },
     /// A SASL protocol without a user.
-    #[error("the security protocol needs a Kafka user, and none is configured: set `[kafka.sasl]`")]
+    #[error("the security protocol needs a Kafka user, and none is configured: set kafka.username and kafka.password")]
     MissingUser,
 }
 

@@ -92,8 +92,8 @@ const OFFSETS: &str =
 const HOOK: &str = "it is a hook of the client library, not a setting";
 const CODE: &str = "it loads foreign code into the daemon";
 const SECRET: &str = "secrets belong into the daemon's secrets, never into properties";
-const USER: &str = "use the settings of the Kafka user (`[kafka.sasl]`: mechanism, username, password)";
-const NO_LOGIN: &str = "this way of logging in is not supported; use PLAIN or SCRAM in `[kafka.sasl]`";
+const USER: &str = "use kafka.sasl_mechanism, kafka.username and kafka.password";
+const NO_LOGIN: &str = "this way of logging in is not supported; use PLAIN or SCRAM (kafka.sasl_mechanism)";
 const MEMORY: &str = "the sizes of all queues follow from `memory_max`";
 const CA: &str = "use the setting `ssl_ca_location`";
 
