@@ -57,6 +57,9 @@ impl Place {
         for name in blocks::named(text, "credential = \"") {
             fs::write(root.join("credentials").join(name), "a-secret").expect("the file is written");
         }
+        for name in blocks::named(text, "ssl_ca_location = \"") {
+            fs::write(root.join(name), "").expect("the file is written");
+        }
         let bin = Path::new(env!("CARGO_BIN_EXE_openeventd")).parent().expect("it lies somewhere");
         let mut environment = vec![
             ("PATH".into(), format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())),
@@ -157,7 +160,7 @@ fn a_block_of_unknown_kind_is_found() {
     }
     let place = Place::of("");
     for (planted, told) in [
-        ("```sql\nselect * from nothing\n```", "no such table"),
+        ("```sql\nselect * from absent\n```", "no such table"),
         ("```sql\nselect 1 where 0\n```", "ended with 0"),
         ("```console\n$ openeventd --version\nopeneventd 0.0\n```", "ended with 0"),
         ("```toml config wrong.toml\n[kafka]\n```", "required"),

@@ -67,7 +67,8 @@ async fn fill(path: &Path) {
             r#"{{"specversion":"1.0","id":"{id}","source":"acs.dataworks","type":"dataworks:InstanceStatusChanges:InstanceStatusChanges","time":"2026-11-22T10:30:00+08:00","aliyunaccountid":"1460982254730185","aliyunregionid":"cn-hangzhou","aliyunpublishtime":"{published}","data":{{"eventCode":"instance-status-changes","appId":96384,"nodeId":700005183003,"taskId":{instance},"dagType":0,"status":5}}}}"#
         )
     };
-    let mut payloads: Vec<String> = (0..4).map(|at| failure(&format!("failed-{at}"), 73_910_042_265 + at, "")).collect();
+    let mut payloads: Vec<String> =
+        (0..4).map(|at| failure(&format!("failed-{at}"), 73_910_042_265 + at, "")).collect();
     payloads.push(failure("failed-0", 1, ""));
     payloads.push(payloads[1].clone());
     payloads.push(failure("stale", 73_910_042_300, STALE));
@@ -77,7 +78,8 @@ async fn fill(path: &Path) {
         let file = samples.join(format!("{sample}.cloudevents.json"));
         payloads.push(std::fs::read_to_string(file).expect("the sample is read"));
     }
-    payloads.push(r#"{"eventCode":"instance-status-changes","appId":96384,"taskId":5,"status":6}"#.to_owned());
+    payloads
+        .push(r#"{"eventCode":"instance-status-changes","appId":96384,"taskId":5,"status":6}"#.to_owned());
     accept(&writer, &deciding, &payloads, now_ms).await;
     settle(&writer, now_ms).await;
     let gap = Gap {
@@ -94,7 +96,11 @@ async fn fill(path: &Path) {
 
 async fn deciding(writer: &Writer, now_ms: i64) -> Deciding {
     let policy = Policy {
-        allow: vec![Allow { operation: "RerunTaskInstances".into(), workspaces: vec![], rules: String::new() }],
+        allow: vec![Allow {
+            operation: "RerunTaskInstances".into(),
+            workspaces: vec![],
+            rules: String::new(),
+        }],
     };
     let files = vec![RuleFile { path: "team-a/first.toml".into(), text: RULES.into() }];
     let surroundings = Surroundings { accounts: &["main".to_owned()], policy: &policy };
@@ -116,11 +122,13 @@ async fn accept(writer: &Writer, deciding: &Arc<Deciding>, payloads: &[String], 
     let mut records = RecordBatch::new();
     for (offset, payload) in (0..).zip(payloads) {
         let timestamp_ms = Some(now_ms - 1_000);
-        let place = Record { topic: "dataworks-openevent", partition: 0, ..Record::of_payload(payload.as_bytes()) };
+        let place =
+            Record { topic: "dataworks-openevent", partition: 0, ..Record::of_payload(payload.as_bytes()) };
         records.push(&Record { offset, timestamp_ms, ..place });
     }
     let batch = decode_batch(records, &Limits::default(), &deciding.rules);
-    let accepted = writer.accept(Arc::new(batch), Arc::clone(deciding), now_ms).await.expect("it is accepted");
+    let accepted =
+        writer.accept(Arc::new(batch), Arc::clone(deciding), now_ms).await.expect("it is accepted");
     assert_eq!((accepted.quarantined, accepted.duplicates, accepted.planned), (1, 2, 4));
 }
 

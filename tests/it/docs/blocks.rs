@@ -102,5 +102,7 @@ pub(super) fn commands(text: &str) -> Vec<Shown> {
 /// What stands between each `before` of `text` and the next quotation mark.
 pub(super) fn named<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     let ends = text.split(before).skip(1).filter_map(|rest| rest.split_once('"'));
-    ends.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))).collect()
+    ends.map(|(name, _)| name)
+        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)))
+        .collect()
 }

@@ -40,9 +40,15 @@ fn section<'a>(text: &'a str, title: &str) -> &'a str {
     below.split_once(&format!("\n{level} ")).map_or(below, |(section, _)| section)
 }
 
-/// The words of `section` that stand as `` `word` `` first in a row of a table.
-fn rows(section: &str) -> Vec<&str> {
-    section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(word, _)| word).collect()
+/// The words that stand as `` `word` `` first in the rows of the table whose first column is `title`, sorted.
+fn table<'a>(section: &'a str, title: &str) -> Vec<&'a str> {
+    let head = format!("| {title} |");
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with(&head)).take_while(|line| line.starts_with('|'));
+    let mut words: Vec<&str> =
+        rows.filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(word, _)| word).collect();
+    words.sort_unstable();
+    words
 }
 
 #[test]
@@ -53,9 +59,47 @@ fn every_alarm_is_explained() {
     ids.sort_unstable();
     ids.dedup();
     let operations = document("docs/operations.md");
-    let mut explained = rows(section(&operations, "## Alarms"));
-    explained.sort_unstable();
-    assert_eq!(explained, ids);
+    assert_eq!(table(section(&operations, "## Alarms"), "id"), ids);
+}
+
+#[test]
+fn every_kind_of_kafka_fault_is_explained() {
+    let source = fs::read_to_string(root().join("src/kafka/fault.rs")).expect("it is text");
+    let declared = between(&source, "pub enum FaultKind {", "\n}");
+    let kinds = declared[0].lines().filter_map(|line| line.trim().strip_suffix(','));
+    let mut kinds: Vec<&str> = kinds.filter(|kind| !kind.starts_with('/')).collect();
+    kinds.sort_unstable();
+    let operations = document("docs/operations.md");
+    assert_eq!(table(section(&operations, "## Alarms"), "kind"), kinds);
+}
+
+#[test]
+fn every_class_of_a_call_is_explained() {
+    let source = fs::read_to_string(root().join("src/dispatch/attempt.rs")).expect("it is text");
+    let mut classes: Vec<&str> = between(&source, "Class::", ",")
+        .into_iter()
+        .filter_map(|arm| arm.split_once("=> \"")?.1.strip_suffix('"'))
+        .collect();
+    classes.push("success");
+    classes.sort_unstable();
+    assert!(classes.len() >= 12, "{classes:?}");
+    let audit = document("docs/audit.md");
+    assert_eq!(table(section(&audit, "### `attempts`"), "class"), classes);
+}
+
+#[test]
+fn every_flag_and_every_reason_of_quarantine_is_explained() {
+    let words = fs::read_to_string(root().join("src/event/words.rs")).expect("it is text");
+    let flags = between(&words, "const WORDS: [&'static str; 7] = [", "];");
+    let sources = sources(&root().join("src/event"));
+    let mut expected = between(flags[0], "\"", "\",");
+    expected.extend(between(&sources, "DecodeError::new(\"", "\""));
+    expected.retain(|word| !word.trim().is_empty());
+    assert!(expected.len() >= 14, "{expected:?}");
+    let audit = document("docs/audit.md");
+    for word in expected {
+        assert!(audit.contains(&format!("`{word}`")), "{word}");
+    }
 }
 
 #[test]
@@ -64,9 +108,7 @@ fn every_exit_code_is_explained() {
     let declared = between(&source, "pub enum Exit {", "\n}");
     let codes: Vec<&str> = between(declared[0], " = ", ",");
     let operations = document("docs/operations.md");
-    let mut explained = rows(section(&operations, "## Exit codes"));
-    explained.sort_unstable();
-    assert_eq!(explained, codes);
+    assert_eq!(table(section(&operations, "## Exit codes"), "code"), codes);
 }
 
 #[test]
@@ -84,10 +126,8 @@ fn every_view_and_column_is_explained() {
     for view in views.lines() {
         let columns = ask(&format!("SELECT name FROM pragma_table_info('{view}')"));
         let mut columns: Vec<_> = columns.lines().collect();
-        let mut explained = rows(section(&text, &format!("### `{view}`")));
         columns.sort_unstable();
-        explained.sort_unstable();
-        assert_eq!(explained, columns, "{view}");
+        assert_eq!(table(section(&text, &format!("### `{view}`")), "column"), columns, "{view}");
     }
 }
 
@@ -109,7 +149,10 @@ fn every_link_between_documents_leads_somewhere() {
         let folder = root().join(&path).parent().expect("it lies somewhere").to_owned();
         for target in between(&text, "](", ")") {
             let file = target.split('#').next().expect("there is a first part");
-            assert!(target.starts_with("http") || file.is_empty() || folder.join(file).exists(), "{path}: {target}");
+            assert!(
+                target.starts_with("http") || file.is_empty() || folder.join(file).exists(),
+                "{path}: {target}"
+            );
         }
     }
 }
