@@ -40,13 +40,17 @@ const INSERT_QUARANTINED: &str = "INSERT INTO quarantined_record (id, stream, \"
     kafka_at, reason, message, key, headers, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const INSERT_DOUBTFUL: &str = "INSERT INTO doubtful_duplicate (doubt, event, stream, \"offset\", batch, noticed_at, \
     payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+// By the action's id: it may be one of an earlier acceptance.
 const INSERT_DECISION: &str = "INSERT INTO decision (event, position, rule, rule_path, rule_set, configuration, \
     outcome, message, age_ms, calls_in_hour, action, decided_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT number FROM action WHERE id = ?11), ?12)";
+// An identity may leave the log before the action that its event once caused leaves the outbox; should the
+// event come again then, the action that stands is the one.
 const INSERT_ACTION: &str = "INSERT INTO action (number, id, event, rule, rule_path, rule_set, configuration, step, \
     operation, version, access, repeat_effect, account, region, workspace, params, in_order_by, priority, state, \
     held_reason, planned_at, due_at, expires_at, settled_at) VALUES \
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?21, ?22, ?23)";
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?21, ?22, ?23) \
+    ON CONFLICT (id) DO NOTHING";
 const INSERT_OBJECT: &str = "INSERT OR IGNORE INTO event_object (kind, id, event) VALUES (?1, ?2, ?3)";
 const INSERT_BATCH: &str = "INSERT INTO batch (id, accepted_at, rule_set, configuration, ranges, records, events, \
     duplicates, quarantined, first_event, last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
@@ -137,13 +141,12 @@ impl Writing {
             &mut state.plan,
         );
         for (position, decision) in decisions.iter().enumerate() {
-            let action = decision.action.as_ref().map(|action| {
+            if let Some(action) = &decision.action {
                 let number = state.next_action;
                 state.next_action += 1;
                 self.action(deciding, seq, number, event.workspace, decision, action);
-                number
-            });
-            self.decision(deciding, seq, position, decision, action);
+            }
+            self.decision(deciding, seq, position, decision);
             self.accepted.decisions.push(Decided {
                 event: seq,
                 event_id: event.id.as_deref().map(str::to_owned),
@@ -295,7 +298,6 @@ impl Writing {
         seq: i64,
         position: usize,
         decision: &Decision,
-        action: Option<i64>,
     ) {
         let at = self.accepted_at;
         self.push(INSERT_DECISION, |row| {
@@ -309,7 +311,7 @@ impl Writing {
             row.add(message_of(&decision.outcome))?;
             row.add(decision.age_ms)?;
             row.add(i64::from(decision.calls_in_hour))?;
-            row.add(action)?;
+            row.add(decision.action.as_ref().map(|action| action.id.as_str()))?;
             row.add(at)
         });
     }
