@@ -69,7 +69,7 @@ impl<'a> Setting<'a> {
         )
     }
 
-    /// A hundred rules, of which one or two can match; `max_event_age` lets old events be acted on.
+    /// A hundred rules, of which one or two can match; `max_calls` lets the backlog grow.
     fn rules(&self) -> String {
         let mut text = String::new();
         for number in 0..100 {
@@ -80,7 +80,7 @@ impl<'a> Setting<'a> {
             };
             let _ = write!(
                 text,
-                "[[rule]]\nname = \"rule-{number}\"\nmode = \"{}\"\nmax_event_age = \"9000d\"\nmax_calls = 100000000\n\
+                "[[rule]]\nname = \"rule-{number}\"\nmode = \"{}\"\nmax_calls = 1000000\n\
                  match = {{ code = \"instance-status-changes\", {pattern} }}\n[[rule.steps]]\n\
                  operation = \"GetTaskInstance\"\nparams = {{ Id = \"{{{{ instance }}}}\" }}\n",
                 self.mode
