@@ -32,7 +32,10 @@ pub(crate) fn bare_consumer(cluster: &Cluster, topic: &str, count: usize) -> f64
             }
             Some(Ok(_)) => seen += 1,
             Some(Err(error)) => println!("{error}"),
-            None => assert!(began.elapsed() < Duration::from_secs(120), "{seen} of {count} records in two minutes"),
+            None => assert!(
+                began.elapsed() < Duration::from_secs(120),
+                "{seen} of {count} records in two minutes"
+            ),
         }
     }
     count as f64 / started.elapsed().as_secs_f64()

@@ -58,7 +58,10 @@ impl<'a> Setting<'a> {
                 self.cluster.ports().strict
             )
         } else {
-            format!("security_protocol = \"plaintext\"\nbootstrap_servers = [\"{}\"]", self.cluster.plaintext())
+            format!(
+                "security_protocol = \"plaintext\"\nbootstrap_servers = [\"{}\"]",
+                self.cluster.plaintext()
+            )
         };
         format!(
             "[kafka]\ntopics = [\"events\"]\ngroup_id = \"{group}\"\n{protection}\n\
@@ -91,12 +94,17 @@ impl<'a> Setting<'a> {
 }
 
 /// Runs the daemon until it has accepted `count` records more than `database` held, then stops it.
-pub(crate) fn measure(setting: &Setting<'_>, count: usize, database: Option<&TempDir>) -> (Measured, TempDir) {
+pub(crate) fn measure(
+    setting: &Setting<'_>,
+    count: usize,
+    database: Option<&TempDir>,
+) -> (Measured, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     if let Some(earlier) = database {
         for entry in fs::read_dir(earlier.path()).expect("the earlier run").flatten() {
             if entry.file_name().to_string_lossy().starts_with("audit.db") {
-                fs::rename(entry.path(), directory.path().join(entry.file_name())).expect("the database moves");
+                fs::rename(entry.path(), directory.path().join(entry.file_name()))
+                    .expect("the database moves");
             }
         }
     }
@@ -158,7 +166,9 @@ async fn batches(path: &Path) -> Batches {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let Ok(mut connection) = SqliteConnection::connect_with(&options).await else { return none };
     let rows: Result<Vec<(i64, i64, i64)>, _> =
-        sqlx::query_as("SELECT id, accepted_at, records FROM batch ORDER BY id").fetch_all(&mut connection).await;
+        sqlx::query_as("SELECT id, accepted_at, records FROM batch ORDER BY id")
+            .fetch_all(&mut connection)
+            .await;
     let _closed = connection.close().await;
     let Ok(rows) = rows else { return none };
     Batches {
@@ -232,8 +242,13 @@ pub(crate) fn fill_database(count: usize) -> TempDir {
             }
             let batch = Arc::new(decode_batch(records, &Limits::default(), &deciding.rules));
             writer.accept(batch, Arc::clone(&deciding), now_ms).await.expect("accepted");
-            let horizons = store::retention::Horizons { unmatched_ms: i64::MAX / 4, matched_ms: i64::MAX / 4, dedupe_ms: i64::MAX / 4 };
-            while writer.retire(horizons, now_ms).await.expect("upkeep") == store::identity::Remaining::More {}
+            let horizons = store::retention::Horizons {
+                unmatched_ms: i64::MAX / 4,
+                matched_ms: i64::MAX / 4,
+                dedupe_ms: i64::MAX / 4,
+            };
+            while writer.retire(horizons, now_ms).await.expect("upkeep") == store::identity::Remaining::More {
+            }
         }
         drop(writer);
         closing.await.expect("no panic").expect("closed");

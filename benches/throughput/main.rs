@@ -39,7 +39,9 @@ fn main() {
     println!("(b) SQLite alone             {sqlite:>9.0} rows/s      {:.2} of (a)", sqlite / consumer);
     let rival = ceilings::python_script(&cluster, "events", count);
     match rival {
-        Some(rival) => println!("(c) careful Python script    {rival:>9.0} events/s    {:.2} of (a)", rival / consumer),
+        Some(rival) => {
+            println!("(c) careful Python script    {rival:>9.0} events/s    {:.2} of (a)", rival / consumer)
+        }
         None => println!("(c) careful Python script: not measured, pip install confluent-kafka orjson"),
     }
     let show = |name: &str, measured: &daemon::Measured| {
@@ -54,7 +56,8 @@ fn main() {
         );
     };
     let endpoint = endpoint::start();
-    let observing = daemon::Setting { percent: 1, mode: "observe", ..daemon::Setting::new(&cluster, &endpoint) };
+    let observing =
+        daemon::Setting { percent: 1, mode: "observe", ..daemon::Setting::new(&cluster, &endpoint) };
     let (measured, database) = daemon::measure(&observing, count, None);
     show("1 % matching, observe", &measured);
     let (measured, _) = daemon::measure(&observing, count, Some(&database));

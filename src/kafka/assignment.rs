@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::batch::Epoch;
 use super::consumer::{Consumer, Polling};
 use super::error::KafkaError;
 use super::hooks::{Assigned, Start, TopicPartition};
 use super::polled::OutOfRange;
 use super::session::Progress;
+use crate::batch::Epoch;
 
 /// Facts about an assignment come from a group coordinator that may be electing itself.
 const FACTS_TIMEOUT: Duration = Duration::from_secs(10);

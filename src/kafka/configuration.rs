@@ -39,7 +39,9 @@ pub enum ConfigurationError {
         path: PathBuf,
     },
     /// A SASL protocol without a user.
-    #[error("the security protocol needs a Kafka user, and none is configured: set kafka.username and kafka.password")]
+    #[error(
+        "the security protocol needs a Kafka user, and none is configured: set kafka.username and kafka.password"
+    )]
     MissingUser,
 }
 

@@ -16,7 +16,6 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-use crate::batch::{Epoch, NextOffset, RecordBatch};
 use super::configuration::client_config;
 use super::error::KafkaError;
 use super::fault::Conditions;
@@ -25,6 +24,7 @@ use super::lag::PartitionLag;
 use super::polled::{BatchLimits, OutOfRange, Polled, Stored};
 use super::properties;
 use super::session::{Progress, Session};
+use crate::batch::{Epoch, NextOffset, RecordBatch};
 use crate::record::{Headers, Record};
 
 /// A member of a consumer group.

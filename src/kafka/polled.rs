@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::NextOffset;
 #[cfg(doc)]
 use super::consumer::Consumer;
+use crate::batch::NextOffset;
 
 /// When a batch is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,11 +18,11 @@ use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as
 use rdkafka::types::RDKafkaRespErr;
 
 use super::Settings;
-use crate::batch::Epoch;
 use super::diagnosis::Diagnosis;
 use super::fault::{Conditions, FaultKind};
 use super::hooks::{Drain, TopicPartition};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
+use crate::batch::Epoch;
 
 /// Where we are in one assigned partition.
 #[derive(Debug, Clone, Copy)]

@@ -145,7 +145,10 @@ impl Writer {
                         .fetch_one(&mut *connection)
                         .await
                         .map_err(failed())?,
-                    synchronous: sqlx::query_scalar(SYNCHRONOUS).fetch_one(connection).await.map_err(failed())?,
+                    synchronous: sqlx::query_scalar(SYNCHRONOUS)
+                        .fetch_one(connection)
+                        .await
+                        .map_err(failed())?,
                 })
             })
         })
@@ -225,7 +228,9 @@ impl WriterTask {
                 if now.duration_since(at) < IDLE_AFTER {
                     return;
                 }
-                self.truncate_wal().await.map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
+                self.truncate_wal()
+                    .await
+                    .map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
             }
             Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
         };

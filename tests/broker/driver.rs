@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use openeventd::batch::{NextOffset, RecordBatch};
 use openeventd::kafka::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
 use openeventd::kafka::{Condition, Fault, FaultKind};
 use openeventd::kafka::{EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol, Settings};
-use openeventd::batch::{NextOffset, RecordBatch};
 use secrecy::SecretString;
 
 use crate::harness::cluster::{ALICE, Cluster};
