@@ -95,7 +95,7 @@ struct Lane {
 pub async fn run(
     shared: Arc<Shared>,
     accounts: Vec<Arc<Account>>,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let concurrency = Arc::new(Semaphore::new(shared.settings.concurrency));
     wait_for_earlier_calls(&shared).await?;
@@ -107,6 +107,8 @@ pub async fn run(
         // A panic of a lane is a bug: the whole daemon stops rather than leave an account silent.
         ended.map_err(|_| StoreError::Closed)??;
     }
+    // Without an account there is nothing to call, and still a daemon to run.
+    let _sender_gone = stop.wait_for(|stop| *stop).await;
     Ok(())
 }
 
