@@ -15,6 +15,10 @@ mod signature;
 
 mod endpoint;
 
+mod harness;
+
+mod store;
+
 mod openapi;
 
 mod config;

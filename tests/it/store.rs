@@ -1,0 +1,10 @@
+//! The store: accepting, duplicates, retention, the file and its log.
+
+#![expect(clippy::expect_used, reason = "clippy knows test functions, but not the helpers beside them")]
+
+mod accepted;
+mod duplicates;
+mod file;
+mod retired;
+mod full_disk;
+mod views;
