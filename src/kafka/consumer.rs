@@ -16,12 +16,12 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-use crate::batch::{Epoch, NextOffset, RecordBatch};
 use super::configuration::{ConfigurationError, client_config};
 use super::fault::{Condition, Conditions};
 use super::lag::PartitionLag;
 use super::properties::{self, PropertyError};
 use super::session::{Progress, Session};
+use crate::batch::{Epoch, NextOffset, RecordBatch};
 use crate::record::{Headers, Record};
 
 /// One partition of one topic.

@@ -18,12 +18,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::batch::Epoch;
 use super::consumer::TopicPartition;
 use super::fault::{Conditions, Fault, FaultKind};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
 use super::probe::{self, Target};
 use super::{SaslMechanism, Settings};
+use crate::batch::Epoch;
 
 /// Where we are in one assigned partition.
 #[derive(Debug, Clone, Copy)]

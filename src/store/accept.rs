@@ -120,7 +120,10 @@ impl Writer {
         deciding: Arc<Deciding>,
         now_ms: i64,
     ) -> Result<Accepted, StoreError> {
-        self.run(move |state| Box::pin(async move { accept(state, batch.entries(), &deciding, now_ms).await })).await
+        self.run(move |state| {
+            Box::pin(async move { accept(state, batch.entries(), &deciding, now_ms).await })
+        })
+        .await
     }
 }
 

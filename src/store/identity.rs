@@ -94,8 +94,7 @@ pub enum Remaining {
 }
 
 const LOAD_TAIL: &str = "SELECT entries FROM identity_batch ORDER BY batch";
-const LOAD_SEGMENTS: &str =
-    "SELECT id, entries, first_page, pages, newest_at, fences, filter FROM identity_segment WHERE complete = 1 ORDER BY id";
+const LOAD_SEGMENTS: &str = "SELECT id, entries, first_page, pages, newest_at, fences, filter FROM identity_segment WHERE complete = 1 ORDER BY id";
 const DELETE_INCOMPLETE: &str = "DELETE FROM identity_segment WHERE complete = 0";
 const LAST_NUMBERS: &str = "SELECT (SELECT coalesce(max(id), 0) FROM identity_page), \
     (SELECT coalesce(max(id), 0) FROM identity_segment), \
@@ -146,7 +145,9 @@ impl IdentityLog {
         for (index, &hash) in hashes.iter().enumerate() {
             if let Some(&number) = self.tail.get(&hash) {
                 found.push((index, number));
-                found.extend(self.tail_collisions.iter().filter(|e| e.hash == hash).map(|e| (index, e.number)));
+                found.extend(
+                    self.tail_collisions.iter().filter(|e| e.hash == hash).map(|e| (index, e.number)),
+                );
             }
             for segment in &self.segments {
                 segment.pages_that_may_hold(hash, |page| wanted.push((page, index, hash)));
@@ -235,8 +236,7 @@ impl IdentityLog {
             self.tail.iter().map(|(&hash, &number)| Entry { hash, number }).collect();
         entries.append(&mut self.tail_collisions);
         entries.sort_unstable();
-        let segment =
-            Segment::write(connection, self.next_segment, self.next_page, now_ms, &entries).await?;
+        let segment = Segment::write(connection, self.next_segment, self.next_page, now_ms, &entries).await?;
         self.next_segment += 1;
         self.next_page = segment.end_page();
         self.segments.push(segment);

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection as _};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection as _};
 
 use super::positions::Positions;
 use super::writer::{Writer, WriterTask};
@@ -82,10 +82,10 @@ impl Store {
         let lock = lock(&path, settings.file_mode)?;
         create_file(&path, settings.file_mode)?;
         refuse_unfit(&path).await?;
-        let mut connection = writer_options(&path)
-            .connect()
-            .await
-            .map_err(|error| StoreError::Open { path: shown(&path), source: Arc::new(io::Error::other(error)) })?;
+        let mut connection = writer_options(&path).connect().await.map_err(|error| StoreError::Open {
+            path: shown(&path),
+            source: Arc::new(io::Error::other(error)),
+        })?;
         MIGRATOR
             .run(&mut connection)
             .await
@@ -124,7 +124,9 @@ fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: shown(path) }),
-        Err(TryLockError::Error(error)) => Err(StoreError::Open { path: shown(path), source: Arc::new(error) }),
+        Err(TryLockError::Error(error)) => {
+            Err(StoreError::Open { path: shown(path), source: Arc::new(error) })
+        }
     }
 }
 

@@ -116,12 +116,7 @@ async fn delete_events(
     for statement in statements {
         delete(connection, statement, from, to).await?;
     }
-    sqlx::query(MOVE_CURSOR)
-        .bind(cursor)
-        .bind(to)
-        .execute(connection)
-        .await
-        .map_err(failed())?;
+    sqlx::query(MOVE_CURSOR).bind(cursor).bind(to).execute(connection).await.map_err(failed())?;
     Ok(1)
 }
 

@@ -153,7 +153,10 @@ impl Writer {
                         .fetch_one(&mut *connection)
                         .await
                         .map_err(failed())?,
-                    synchronous: sqlx::query_scalar(SYNCHRONOUS).fetch_one(connection).await.map_err(failed())?,
+                    synchronous: sqlx::query_scalar(SYNCHRONOUS)
+                        .fetch_one(connection)
+                        .await
+                        .map_err(failed())?,
                 })
             })
         })

@@ -40,7 +40,8 @@ impl Hooks {
             drain: Box::new(move |partitions| {
                 let all = sent.load(Ordering::Acquire);
                 let durable = progress.wait_for(|progress| progress.batches >= all);
-                let waited = draining.block_on(async { tokio::time::timeout(drain_timeout, durable).await.is_ok() });
+                let waited =
+                    draining.block_on(async { tokio::time::timeout(drain_timeout, durable).await.is_ok() });
                 log_drained(partitions, waited);
             }),
             condition: Box::new(|condition| log_condition(&condition)),

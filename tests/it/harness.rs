@@ -14,9 +14,9 @@ use openeventd::rule::parse::{Surroundings, parse};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::{Accepted, Deciding};
+use openeventd::store::identity::Remaining;
 use openeventd::store::open::Closing;
 use openeventd::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement, Wanted};
-use openeventd::store::identity::Remaining;
 use openeventd::store::positions::Positions;
 use openeventd::store::retention::Horizons;
 use openeventd::store::{Settings, Store, StoreError, Writer};
@@ -52,12 +52,14 @@ pub(crate) fn live(name: &str, keys: &str) -> String {
 
 /// Every write of [`STEPS`] is allowed.
 pub(crate) fn policy() -> Policy {
-    let allow = |operation: &str| Allow { operation: operation.into(), workspaces: vec![], rules: String::new() };
+    let allow =
+        |operation: &str| Allow { operation: operation.into(), workspaces: vec![], rules: String::new() };
     Policy { allow: ["StopTaskInstances", "RerunTaskInstances", "DsgStopSensIdentify"].map(allow).to_vec() }
 }
 
 pub(crate) fn rule_set(text: &str) -> RuleSet {
-    let files = if text.is_empty() { vec![] } else { vec![RuleFile { path: "test.toml".into(), text: text.into() }] };
+    let files =
+        if text.is_empty() { vec![] } else { vec![RuleFile { path: "test.toml".into(), text: text.into() }] };
     let (accounts, policy) = (["main".to_owned()], policy());
     match parse(files, &Surroundings { accounts: &accounts, policy: &policy }) {
         Ok((rules, _)) => rules,
@@ -121,7 +123,8 @@ impl Harness {
             default_account: Some("main".into()),
             regions: HashMap::from([("main".into(), "cn-shanghai".into())]),
         };
-        let reader = SqliteConnectOptions::new().filename(&path).read_only(true).connect().await.expect("a reader");
+        let reader =
+            SqliteConnectOptions::new().filename(&path).read_only(true).connect().await.expect("a reader");
         let (deciding, limits) = (Arc::new(deciding), Limits::default());
         Harness { directory, writer, positions, deciding, limits, closing, reader }
     }
@@ -147,7 +150,11 @@ impl Harness {
         Harness { limits, ..Self::open(directory, &rules, 0o600).await }
     }
 
-    pub(crate) async fn try_accept(&self, records: &[Record<'_>], now_ms: i64) -> Result<Accepted, StoreError> {
+    pub(crate) async fn try_accept(
+        &self,
+        records: &[Record<'_>],
+        now_ms: i64,
+    ) -> Result<Accepted, StoreError> {
         let mut batch = RecordBatch::new();
         records.iter().for_each(|record| batch.push(record));
         let batch = decode_batch(batch, &self.limits, &self.deciding.rules);

@@ -19,6 +19,10 @@ mod harness;
 
 mod store;
 
+mod outbox;
+
+mod dispatch;
+
 mod openapi;
 
 mod config;

@@ -5,6 +5,6 @@
 mod accepted;
 mod duplicates;
 mod file;
-mod retired;
 mod full_disk;
+mod retired;
 mod views;

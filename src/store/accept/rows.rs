@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use sqlx::AssertSqlSafe;
 use sqlx::Arguments as _;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::{Accepted, Decided, Deciding, Doubt};
@@ -153,10 +153,7 @@ impl Writing {
                 rule: decision.rule.clone(),
                 outcome: decision.outcome.as_str(),
                 message: message_of(&decision.outcome).map(str::to_owned),
-                action: decision
-                    .action
-                    .as_ref()
-                    .map(|action| (action.id.to_string(), action.state.as_str())),
+                action: decision.action.as_ref().map(|action| (action.id.to_string(), action.state.as_str())),
             });
         }
         self.objects(seq, event);
@@ -212,7 +209,10 @@ impl Writing {
         self.accepted.records = entries.len();
         self.batch_row(deciding, entries);
         if let Some(error) = self.refused {
-            return Err(StoreError::Sql { action: "encode a row", source: sqlx::Error::Encode(error).into() });
+            return Err(StoreError::Sql {
+                action: "encode a row",
+                source: sqlx::Error::Encode(error).into(),
+            });
         }
         write_events(connection, self.events).await?;
         for (statement, row) in self.others {
@@ -292,13 +292,7 @@ impl Writing {
         self.events.last_mut().map(|(_, arguments)| arguments)
     }
 
-    fn decision(
-        &mut self,
-        deciding: &Deciding,
-        seq: i64,
-        position: usize,
-        decision: &Decision,
-    ) {
+    fn decision(&mut self, deciding: &Deciding, seq: i64, position: usize, decision: &Decision) {
         let at = self.accepted_at;
         self.push(INSERT_DECISION, |row| {
             row.add(seq)?;

@@ -3,7 +3,7 @@
 use openeventd::store::StoreError;
 use serde_json::json;
 
-use crate::harness::{Harness, HOUR_MS, NOW_MS, at, failure, live, waiting};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, waiting};
 
 #[tokio::test]
 async fn every_record_ends_as_event_duplicate_or_quarantined_and_the_batch_proves_it() {
@@ -14,10 +14,15 @@ async fn every_record_ends_as_event_duplicate_or_quarantined_and_the_batch_prove
     assert_eq!((accepted.duplicates, accepted.quarantined, accepted.planned), (1, 2, 1));
     assert_eq!(accepted.decisions.len(), 1);
 
-    let batches = store.rows("records, events, duplicates, quarantined, first_event, last_event, json(ranges)", "batches").await;
+    let batches = store
+        .rows("records, events, duplicates, quarantined, first_event, last_event, json(ranges)", "batches")
+        .await;
     let ranges = json!([{"topic": "events", "partition": 0, "first": 4, "last": 8, "records": 5}]);
     assert_eq!(batches, [json!([5, 2, 1, 2, 1, 2, ranges])]);
-    assert_eq!(store.rows("reason, \"offset\"", "quarantined").await, [json!(["not_json", 7]), json!(["empty", 8])]);
+    assert_eq!(
+        store.rows("reason, \"offset\"", "quarantined").await,
+        [json!(["not_json", 7]), json!(["empty", 8])]
+    );
     let objects = store.rows("kind, id", "event_objects ORDER BY kind").await;
     assert_eq!(objects, [json!(["instance", "71"]), json!(["node", "12"]), json!(["workspace", "96384"])]);
     let decided = store.rows("event, rule, outcome, action_state, calls_in_hour", "decisions").await;
@@ -43,23 +48,31 @@ async fn a_failing_batch_is_undone_whole_and_later_work_goes_on() {
     let mut store = Harness::with(&live("duplicates", "")).await;
     store.accept(&[at(0, &failure("1", 71))]).await;
     // Another program took the number of the next event.
-    store.tamper("INSERT INTO event SELECT 2, stream, 99, batch, accepted_at, kafka_at, origin, envelope, flags, \
-        matched, id, workspace, operator, instance, node, status, facts, key, headers, payload FROM event").await;
+    store
+        .tamper(
+            "INSERT INTO event SELECT 2, stream, 99, batch, accepted_at, kafka_at, origin, envelope, flags, \
+        matched, id, workspace, operator, instance, node, status, facts, key, headers, payload FROM event",
+        )
+        .await;
     let (two, three) = (failure("2", 72), failure("3", 73));
     // Together they share a commit, or not; in either case both or the first alone are refused.
     let records = [at(1, &two), at(2, &three)];
-    let (refused, gap) = tokio::join!(
-        store.try_accept(&records, NOW_MS),
-        store.writer.record_gaps(vec![], NOW_MS),
-    );
+    let (refused, gap) =
+        tokio::join!(store.try_accept(&records, NOW_MS), store.writer.record_gaps(vec![], NOW_MS),);
     assert!(matches!(refused, Err(StoreError::Sql { .. })), "{refused:?}");
     assert!(gap.is_ok() || matches!(gap, Err(StoreError::Sql { .. })));
-    assert_eq!((store.count("batch").await, store.count("action").await, store.count("stream").await), (1, 1, 1));
+    assert_eq!(
+        (store.count("batch").await, store.count("action").await, store.count("stream").await),
+        (1, 1, 1)
+    );
     assert_eq!(store.rows("next_offset", "stream").await, [json!([1])]);
 
     let accepted = store.accept(&records).await;
     assert_eq!((accepted.events, accepted.planned), (2, 2));
-    assert_eq!(store.rows("seq", "event ORDER BY seq").await, [json!([1]), json!([2]), json!([3]), json!([4])]);
+    assert_eq!(
+        store.rows("seq", "event ORDER BY seq").await,
+        [json!([1]), json!([2]), json!([3]), json!([4])]
+    );
 }
 
 #[tokio::test]

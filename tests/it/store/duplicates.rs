@@ -6,7 +6,7 @@ use openeventd::store::outbox::Outcome;
 use openeventd::store::retention::Horizons;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, HOUR_MS, NOW_MS, at, failure, live, waiting};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, waiting};
 
 /// Events, duplicates and quarantined records of one batch.
 async fn counts(store: &Harness, records: &[Record<'_>]) -> (usize, usize, usize) {
@@ -29,7 +29,10 @@ async fn a_redelivery_is_a_duplicate_at_its_position_and_at_any_other() {
     assert_eq!(counts(&store, &[elsewhere]).await, (0, 1, 0));
     let mut store = store.reopen().await;
     assert_eq!(counts(&store, &[at(12, &one), at(10, &one)]).await, (0, 2, 0));
-    assert_eq!((store.count("event").await, store.count("action").await, store.count("stream").await), (1, 1, 2));
+    assert_eq!(
+        (store.count("event").await, store.count("action").await, store.count("stream").await),
+        (1, 1, 2)
+    );
     assert_eq!(doubtful(&mut store).await, [] as [Value; 0]);
 }
 
@@ -39,10 +42,14 @@ async fn another_identity_at_a_known_position_opens_the_next_generation() {
     let payloads: Vec<String> = ["1", "2", "3", "4", "5"].map(waiting).to_vec();
     store.accept(&[at(0, &payloads[0]), at(1, &payloads[1])]).await;
     // The topic was created anew: it begins with two new events and then repeats an old one.
-    assert_eq!(counts(&store, &[at(0, &payloads[2]), at(1, &payloads[3]), at(2, &payloads[0])]).await, (2, 1, 0));
+    assert_eq!(
+        counts(&store, &[at(0, &payloads[2]), at(1, &payloads[3]), at(2, &payloads[0])]).await,
+        (2, 1, 0)
+    );
     assert_eq!(counts(&store, &[at(1, &payloads[3]), at(3, &payloads[4])]).await, (1, 1, 0));
     let places = store.rows("id, generation, \"offset\"", "events ORDER BY seq").await;
-    let expected = [json!(["1", 1, 0]), json!(["2", 1, 1]), json!(["3", 2, 0]), json!(["4", 2, 1]), json!(["5", 2, 3])];
+    let expected =
+        [json!(["1", 1, 0]), json!(["2", 1, 1]), json!(["3", 2, 0]), json!(["4", 2, 1]), json!(["5", 2, 3])];
     assert_eq!(places, expected);
     assert_eq!(store.positions.next_offset("events", 0).await.expect("it reads"), Some(4));
 }
@@ -81,7 +88,10 @@ async fn a_record_without_identity_is_known_by_its_position_and_payload() {
     assert_eq!(counts(&store, &[at(1, data)]).await, (1, 0, 0), "the same content is told twice");
     assert_eq!(counts(&store, &[at(1, &other)]).await, (1, 0, 0), "another log under the same name");
     assert_eq!(counts(&store, &[at(0, data)]).await, (0, 1, 0));
-    assert_eq!((store.count("action").await, store.rows("max(generation)", "stream").await), (3, vec![json!([2])]));
+    assert_eq!(
+        (store.count("action").await, store.rows("max(generation)", "stream").await),
+        (3, vec![json!([2])])
+    );
 }
 
 #[tokio::test]
@@ -99,8 +109,11 @@ async fn a_quarantined_record_is_known_when_it_comes_again_even_if_it_decodes_by
 
 #[tokio::test]
 async fn a_full_replay_plans_nothing_twice() {
-    let mut store = Harness::with(&format!("{}{}", live("duplicates", "max_calls = 1000"), live("none", ""))).await;
-    let payloads: Vec<String> = (0..700).map(|n| if n % 7 == 0 { failure(&n.to_string(), n) } else { waiting(&n.to_string()) }).collect();
+    let mut store =
+        Harness::with(&format!("{}{}", live("duplicates", "max_calls = 1000"), live("none", ""))).await;
+    let payloads: Vec<String> = (0..700)
+        .map(|n| if n % 7 == 0 { failure(&n.to_string(), n) } else { waiting(&n.to_string()) })
+        .collect();
     let records: Vec<_> = payloads.iter().zip(0..).map(|(payload, offset)| at(offset, payload)).collect();
     for part in records.chunks(300) {
         store.accept(part).await;
@@ -124,7 +137,10 @@ async fn a_hit_whose_row_has_left_is_kept_as_unconfirmed_and_plans_nothing() {
     store.settle(claimed[0].attempt, Outcome::Succeeded, NOW_MS).await;
     let horizons = Horizons { unmatched_ms: HOUR_MS, matched_ms: HOUR_MS, dedupe_ms: 100 * HOUR_MS };
     store.retire(horizons, NOW_MS + 2 * HOUR_MS).await;
-    assert_eq!((store.count("event").await, store.count("action").await, store.count("batch").await), (0, 0, 0));
+    assert_eq!(
+        (store.count("event").await, store.count("action").await, store.count("batch").await),
+        (0, 0, 0)
+    );
 
     // The numbers that the identities name never come again, nor does the time go back.
     let mut store = store.reopen().await;
@@ -133,7 +149,10 @@ async fn a_hit_whose_row_has_left_is_kept_as_unconfirmed_and_plans_nothing() {
     let fresh = store.rows("seq, batch, accepted_at", "event").await;
     assert_eq!(fresh, [json!([3, 2, NOW_MS])]);
 
-    assert_eq!(counts(&store, &[at(0, &matched), at(1, &unmatched), at(2, "{"), at(9, &matched)]).await, (0, 4, 0));
+    assert_eq!(
+        counts(&store, &[at(0, &matched), at(1, &unmatched), at(2, "{"), at(9, &matched)]).await,
+        (0, 4, 0)
+    );
     let expected = [
         json!(["unconfirmed", 1, 0, 1]),
         json!(["unconfirmed", 2, 1, 1]),

@@ -23,7 +23,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 async fn refused(path: &Path) -> StoreError {
     let before = fs::read(path).ok();
-    let error = Store::open(&Settings { path: path.into(), file_mode: 0o600 }).await.expect_err("it is refused");
+    let error =
+        Store::open(&Settings { path: path.into(), file_mode: 0o600 }).await.expect_err("it is refused");
     assert!(fs::read(path).ok() == before, "the file is untouched");
     error
 }
@@ -88,7 +89,9 @@ async fn a_place_that_cannot_be_written_is_refused() {
     for path in [directory.path().join("missing/audit.db"), file.join("audit.db"), "/proc/audit.db".into()] {
         let error = refused(&path).await;
         assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
-        assert!(error.to_string().contains("check that the directory exists and that this user may write it"));
+        assert!(
+            error.to_string().contains("check that the directory exists and that this user may write it")
+        );
     }
 }
 
@@ -121,7 +124,10 @@ async fn a_member_of_the_group_can_query_while_the_daemon_is_stopped() {
     let path = store.path();
     let directory = store.close().await;
     if chown(directory.path(), None, Some(GROUP)).is_err() {
-        assert!(std::env::var_os("CI").is_none(), "changing groups needs root, and under CI this test must run");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "changing groups needs root, and under CI this test must run"
+        );
         eprintln!("SKIPPED a_member_of_the_group_can_query: changing a file's group needs root");
         return;
     }
@@ -130,11 +136,22 @@ async fn a_member_of_the_group_can_query_while_the_daemon_is_stopped() {
         chown(beside(&path, suffix), None, Some(GROUP)).expect("root may");
     }
     let ask = |group: u32, question: &str| {
-        let identity = [format!("--reuid={}", GROUP + 1), format!("--regid={group}"), "--clear-groups".into()];
-        Command::new("setpriv").args(identity).arg("sqlite3").arg(&path).arg(question).output().expect("setpriv runs")
+        let identity =
+            [format!("--reuid={}", GROUP + 1), format!("--regid={group}"), "--clear-groups".into()];
+        Command::new("setpriv")
+            .args(identity)
+            .arg("sqlite3")
+            .arg(&path)
+            .arg(question)
+            .output()
+            .expect("setpriv runs")
     };
     let answer = ask(GROUP, "SELECT id, code FROM events; SELECT reason FROM quarantined");
-    assert_eq!(String::from_utf8_lossy(&answer.stdout), "1|instance-status-changes\nnot_json\n", "{answer:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&answer.stdout),
+        "1|instance-status-changes\nnot_json\n",
+        "{answer:?}"
+    );
     assert!(!ask(GROUP, "DELETE FROM event").status.success(), "a member only reads");
     assert!(!ask(GROUP + 7, "SELECT * FROM events").status.success(), "a stranger does not");
     let mut store = Harness::open(directory, "", 0o640).await;
@@ -167,8 +184,10 @@ async fn the_log_grows_only_while_somebody_reads_an_old_state_and_is_emptied_whe
     let accept = async |from: i64| {
         for batch in 0..20 {
             let first = from + batch * 400;
-            let payloads: Vec<String> = (first..first + 400).map(|id| waiting(&format!("{id}{filler}"))).collect();
-            let records: Vec<_> = payloads.iter().zip(first..).map(|(payload, offset)| at(offset, payload)).collect();
+            let payloads: Vec<String> =
+                (first..first + 400).map(|id| waiting(&format!("{id}{filler}"))).collect();
+            let records: Vec<_> =
+                payloads.iter().zip(first..).map(|(payload, offset)| at(offset, payload)).collect();
             store.accept(&records).await;
         }
     };
@@ -178,7 +197,8 @@ async fn the_log_grows_only_while_somebody_reads_an_old_state_and_is_emptied_whe
     let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
     let mut reader = SqliteConnection::connect_with(&options).await.expect("a reader");
     let mut reading = reader.begin().await.expect("a transaction");
-    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM event").fetch_one(&mut *reading).await.expect("rows");
+    let seen: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM event").fetch_one(&mut *reading).await.expect("rows");
     accept(8_000).await;
     assert!(matches!(wal::measure(&store.path(), BYTES_MAX), WalSize::Alarming { .. }));
     reading.rollback().await.expect("it ends");

@@ -22,7 +22,12 @@ impl Mounted {
 }
 
 fn mount(arguments: &[&str], place: &tempfile::TempDir) -> bool {
-    Command::new("mount").args(arguments).arg(place.path()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+    Command::new("mount")
+        .args(arguments)
+        .arg(place.path())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 impl Drop for Mounted {
@@ -61,7 +66,10 @@ async fn a_full_disk_is_told_loses_nothing_and_accepting_goes_on_with_room() {
     for part in std::iter::once(refused).chain(parts) {
         store.accept(part).await;
     }
-    assert_eq!((store.count("event").await, store.rows("sum(records)", "batch").await), (4_000, vec![json!([4_000])]));
+    assert_eq!(
+        (store.count("event").await, store.rows("sum(records)", "batch").await),
+        (4_000, vec![json!([4_000])])
+    );
     assert_eq!(store.rows("integrity_check", "pragma_integrity_check").await, [json!(["ok"])]);
     drop(store.close().await);
 }

@@ -5,15 +5,24 @@ use openeventd::store::outbox::Outcome;
 use openeventd::store::retention::Horizons;
 use serde_json::json;
 
-use crate::harness::{Harness, HOUR_MS, NOW_MS, at, failure, live, waiting};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, waiting};
 
-const HORIZONS: Horizons = Horizons { unmatched_ms: HOUR_MS, matched_ms: 10 * HOUR_MS, dedupe_ms: 100 * HOUR_MS };
+const HORIZONS: Horizons =
+    Horizons { unmatched_ms: HOUR_MS, matched_ms: 10 * HOUR_MS, dedupe_ms: 100 * HOUR_MS };
 
 /// How many rows each kind of evidence has.
 async fn kept(store: &mut Harness) -> [i64; 8] {
     let mut counts = [0; 8];
-    let tables =
-        ["event", "decision", "event_object", "action", "attempt", "batch", "quarantined_record", "doubtful_duplicate"];
+    let tables = [
+        "event",
+        "decision",
+        "event_object",
+        "action",
+        "attempt",
+        "batch",
+        "quarantined_record",
+        "doubtful_duplicate",
+    ];
     for (count, table) in counts.iter_mut().zip(tables) {
         *count = store.count(table).await;
     }
@@ -24,7 +33,9 @@ async fn kept(store: &mut Harness) -> [i64; 8] {
 async fn unmatched_events_leave_first_and_matched_ones_with_all_their_evidence_later() {
     let mut store = Harness::with(&live("none", "")).await;
     let (one, conflict) = (failure("1", 71), failure("1", 72));
-    store.accept(&[at(0, &one), at(1, &waiting("2")), at(2, &conflict), at(3, "{"), at(4, &failure("3", 73))]).await;
+    store
+        .accept(&[at(0, &one), at(1, &waiting("2")), at(2, &conflict), at(3, "{"), at(4, &failure("3", 73))])
+        .await;
     let claimed = store.claim(1, NOW_MS).await;
     store.settle(claimed[0].attempt, Outcome::Succeeded, NOW_MS).await;
     store.accept_at(NOW_MS + HOUR_MS, &[at(5, &waiting("4"))]).await;

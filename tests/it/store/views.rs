@@ -12,8 +12,28 @@ use serde_json::Value;
 use crate::harness::{Harness, NOW_MS, at, failure, live};
 
 const COLUMNS: [&str; 22] = [
-    "id", "source", "type", "time", "subject", "code", "kind", "workspace", "operator", "account", "region",
-    "instance", "instances", "node", "nodes", "file", "table", "status", "rows", "bytes", "envelope", "flags",
+    "id",
+    "source",
+    "type",
+    "time",
+    "subject",
+    "code",
+    "kind",
+    "workspace",
+    "operator",
+    "account",
+    "region",
+    "instance",
+    "instances",
+    "node",
+    "nodes",
+    "file",
+    "table",
+    "status",
+    "rows",
+    "bytes",
+    "envelope",
+    "flags",
 ];
 
 /// What Debian's program answers, each row an object.
@@ -21,7 +41,11 @@ fn ask(path: &Path, question: &str) -> Vec<BTreeMap<String, Value>> {
     let output = Command::new("sqlite3").args(["-readonly", "-json"]).arg(path).arg(question).output();
     let output = output.expect("the sqlite3 program is installed");
     assert!(output.status.success(), "{question}: {}", String::from_utf8_lossy(&output.stderr));
-    if output.stdout.is_empty() { vec![] } else { serde_json::from_slice(&output.stdout).expect("it writes JSON") }
+    if output.stdout.is_empty() {
+        vec![]
+    } else {
+        serde_json::from_slice(&output.stdout).expect("it writes JSON")
+    }
 }
 
 #[tokio::test]
@@ -32,8 +56,17 @@ async fn every_view_runs_in_the_sqlite3_program() {
     let views = store.rows("name", "sqlite_schema WHERE type = 'view' ORDER BY name").await;
     let names: Vec<&str> = views.iter().filter_map(|row| row[0].as_str()).collect();
     let expected = [
-        ("actions", 2), ("attempts", 1), ("batches", 1), ("decisions", 2), ("duplicates", 1), ("event_objects", 3),
-        ("events", 1), ("gaps", 0), ("operator_actions", 0), ("quarantined", 1), ("rule_sets", 1),
+        ("actions", 2),
+        ("attempts", 1),
+        ("batches", 1),
+        ("decisions", 2),
+        ("duplicates", 1),
+        ("event_objects", 3),
+        ("events", 1),
+        ("gaps", 0),
+        ("operator_actions", 0),
+        ("quarantined", 1),
+        ("rule_sets", 1),
     ];
     assert_eq!(names, expected.map(|(name, _)| name));
     for (name, rows) in expected {
@@ -55,9 +88,18 @@ fn payloads() -> Vec<(String, String)> {
     assert!(payloads.len() > 80);
     let others = [
         ("only data", r#"{"eventCode":"instance-status-changes", "taskId":71,"status":5}"#),
-        ("data as text", r#"{"data":"{\"taskId\":71,\"status\":5}","id":"text","source":"acs.dataworks","specversion":"1.0","type":"dataworks:InstanceStatusChanges:InstanceStatusChanges"}"#),
-        ("generation 1", r#"{"messageId":"g1","messageType":"SCHEDULE_TASK","messageBody":{"taskId":71,"status":6}}"#),
-        ("unknown type", r#"{"data":{"a":[1, 9007199254740993,"\u00e4"]},"id":"u","source":"acs.other","specversion":"1.0","type":"other:Thing:Happened","subject":"s"}"#),
+        (
+            "data as text",
+            r#"{"data":"{\"taskId\":71,\"status\":5}","id":"text","source":"acs.dataworks","specversion":"1.0","type":"dataworks:InstanceStatusChanges:InstanceStatusChanges"}"#,
+        ),
+        (
+            "generation 1",
+            r#"{"messageId":"g1","messageType":"SCHEDULE_TASK","messageBody":{"taskId":71,"status":6}}"#,
+        ),
+        (
+            "unknown type",
+            r#"{"data":{"a":[1, 9007199254740993,"\u00e4"]},"id":"u","source":"acs.other","specversion":"1.0","type":"other:Thing:Happened","subject":"s"}"#,
+        ),
     ];
     payloads.extend(others.map(|(name, text)| (name.to_owned(), text.to_owned())));
     payloads
@@ -107,8 +149,12 @@ async fn the_view_of_events_agrees_with_the_decoded_event_for_every_sample() {
 async fn the_view_of_events_agrees_for_binary_cloudevents() {
     let store = Harness::with("").await;
     let headers = [
-        ("ce_id", "b1"), ("ce_source", "acs.dataworks"), ("ce_specversion", "1.0"), ("ce_time", "2026-03-12T10:30:00+08:00"),
-        ("ce_type", "dataworks:InstanceStatusChanges:InstanceStatusChanges"), ("ce_subject", "s"),
+        ("ce_id", "b1"),
+        ("ce_source", "acs.dataworks"),
+        ("ce_specversion", "1.0"),
+        ("ce_time", "2026-03-12T10:30:00+08:00"),
+        ("ce_type", "dataworks:InstanceStatusChanges:InstanceStatusChanges"),
+        ("ce_subject", "s"),
         ("content-type", "application/json"),
     ];
     let headers = headers.map(|(name, value)| Header { name, value: Some(value.as_bytes()) });
