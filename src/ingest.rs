@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
 use crate::diagnostic::chain;
 use crate::event::decode::{DecodeError, Limits, decode};
-use crate::kafka::consumer::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
+use crate::kafka::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
 use crate::record::Record;
 use crate::rule::RuleSet;
 use crate::store::Writer;

@@ -23,7 +23,7 @@ use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::{self, Gate, Polling};
 use crate::kafka;
-use crate::kafka::consumer::{Consumer, KafkaError};
+use crate::kafka::{Consumer, KafkaError};
 use crate::openapi::call::{Client, ClientError};
 use crate::openapi::{self, Account, Secrets};
 use crate::rule::parse::Parsed;

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::Intake;
 use crate::diagnostic::chain;
-use crate::kafka::consumer::Consumer;
+use crate::kafka::Consumer;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.

@@ -4,7 +4,7 @@
 //! store's own position is older and safer; where there is no commit, starting at the beginning loses
 //! nothing, and what is known already is recognised.
 
-use crate::kafka::consumer::{Assigned, OutOfRange};
+use crate::kafka::{Assigned, OutOfRange};
 use crate::store::positions::{Gap, GapReason};
 
 /// Where a partition without any position starts.

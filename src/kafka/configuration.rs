@@ -39,7 +39,9 @@ pub enum ConfigurationError {
         path: PathBuf,
     },
     /// A SASL protocol without a user.
-    #[error("the security protocol needs a Kafka user, and none is configured: set `[kafka.sasl]`")]
+    #[error(
+        "the security protocol needs a Kafka user, and none is configured: set kafka.username and kafka.password"
+    )]
     MissingUser,
 }
 
@@ -84,6 +86,8 @@ fn queues(config: &mut ClientConfig, queue_bytes_max: usize) {
     config.set("queued.max.messages.kbytes", (queue_bytes_max / 1024).max(1).to_string());
     config.set("fetch.message.max.bytes", fetch.to_string());
     config.set("fetch.max.bytes", fetch.to_string());
+    // Concerns producers, but the client insists that a fetch be no smaller.
+    config.set("message.max.bytes", fetch.min(1_000_000).to_string());
     config.set("fetch.queue.backoff.ms", "10");
 }
 

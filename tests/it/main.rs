@@ -28,3 +28,5 @@ mod openapi;
 mod config;
 
 mod check;
+
+mod docs;
