@@ -16,15 +16,10 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-<<<<<<< HEAD
-use super::configuration::{ConfigurationError, client_config};
-use super::fault::{Condition, Conditions};
-=======
 use super::configuration::client_config;
 use super::error::KafkaError;
 use super::fault::Conditions;
 use super::hooks::{Hooks, Start, TopicPartition};
->>>>>>> main
 use super::lag::PartitionLag;
 use super::polled::{BatchLimits, OutOfRange, Polled, Stored};
 use super::properties;

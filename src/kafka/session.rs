@@ -17,19 +17,11 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
-<<<<<<< HEAD
-use super::consumer::TopicPartition;
-use super::fault::{Conditions, Fault, FaultKind};
-use super::lag::{BrokerState, Digest, PartitionLag, digest};
-use super::probe::{self, Target};
-use super::{SaslMechanism, Settings};
-=======
 use super::Settings;
 use super::diagnosis::Diagnosis;
 use super::fault::{Conditions, FaultKind};
 use super::hooks::{Drain, TopicPartition};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
->>>>>>> main
 use crate::batch::Epoch;
 
 /// Where we are in one assigned partition.

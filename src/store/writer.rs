@@ -236,16 +236,10 @@ impl WriterTask {
                 if now.duration_since(at) < IDLE_AFTER {
                     return;
                 }
-<<<<<<< HEAD
                 match self.truncate_wal().await {
                     Truncation::Done => Wal::Emptied { changes },
                     Truncation::Prevented => Wal::Written { at: now, changes },
                 }
-=======
-                self.truncate_wal()
-                    .await
-                    .map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
->>>>>>> main
             }
             Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
         };

@@ -6,5 +6,6 @@ mod accepted;
 mod duplicates;
 mod file;
 mod full_disk;
+mod kept;
 mod retired;
 mod views;

@@ -3,11 +3,6 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::Arguments as _;
-<<<<<<< HEAD
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-=======
->>>>>>> main
 
 use super::bulk::Bulk;
 use super::{Accepted, Decided, Deciding, Doubt};
@@ -171,20 +166,8 @@ impl<'a> Writing<'a> {
                 self.actions.push(ActionRow { number, workspace, decision: self.decisions.len() });
                 self.accepted.planned += usize::from(action.state == PlannedState::Planned);
             }
-<<<<<<< HEAD
-            self.decision(deciding, seq, position, decision);
-            self.accepted.decisions.push(Decided {
-                event: seq,
-                event_id: event.id.as_deref().map(str::to_owned),
-                rule: decision.rule.clone(),
-                outcome: decision.outcome.as_str(),
-                message: message_of(&decision.outcome).map(str::to_owned),
-                action: decision.action.as_ref().map(|action| (action.id.to_string(), action.state.as_str())),
-            });
-=======
             self.accepted.decisions.push(told(seq, event, &decision));
             self.decisions.push(DecisionRow { seq, position, decision });
->>>>>>> main
         }
         Ok(())
     }
@@ -214,24 +197,6 @@ impl<'a> Writing<'a> {
         deciding: &Deciding,
         entries: &[Entry<'_>],
     ) -> Result<Accepted, StoreError> {
-<<<<<<< HEAD
-        let connection = &mut state.connection;
-        self.accepted.records = entries.len();
-        self.batch_row(deciding, entries);
-        if let Some(error) = self.refused {
-            return Err(StoreError::Sql {
-                action: "encode a row",
-                source: sqlx::Error::Encode(error).into(),
-            });
-        }
-        write_events(connection, self.events).await?;
-        for (statement, row) in self.others {
-            sqlx::query_with(statement, row)
-                .execute(&mut *connection)
-                .await
-                .map_err(StoreError::sql("write the rows of a batch"))?;
-        }
-=======
         self.write_records(state).await?;
         self.write_decisions(state, deciding).await?;
         let ranges = ranges(entries);
@@ -251,7 +216,6 @@ impl<'a> Writing<'a> {
                 row.add(last)
             })
             .await?;
->>>>>>> main
         Ok(self.accepted)
     }
 
@@ -319,68 +283,8 @@ impl<'a> Writing<'a> {
             .await
     }
 
-<<<<<<< HEAD
-    fn event_row(
-        &mut self,
-        seq: i64,
-        stream: i64,
-        origin: i64,
-        matched: bool,
-        event: &Event<'_>,
-        record: &Record<'_>,
-    ) {
-        let (batch, accepted_at) = (self.accepted.batch, self.accepted_at);
-        let Some(row) = self.event_arguments() else { return };
-        let facts = &event.facts;
-        let filled = (|| {
-            row.add(seq)?;
-            row.add(stream)?;
-            row.add(record.offset)?;
-            row.add(batch)?;
-            row.add(accepted_at)?;
-            row.add(record.timestamp_ms)?;
-            row.add(origin)?;
-            row.add(columns::envelope(event.envelope))?;
-            row.add(i64::from(event.flags.to_bits()))?;
-            row.add(i64::from(matched))?;
-            row.add(event.id.as_deref())?;
-            row.add(event.workspace)?;
-            row.add(event.operator.as_deref())?;
-            row.add(facts.instance)?;
-            row.add(facts.node)?;
-            row.add(facts.status.map(columns::status))?;
-            row.add(columns::facts(facts))?;
-            row.add(record.key)?;
-            row.add(columns::headers(record.headers))?;
-            // Only UTF-8 decodes to an event.
-            row.add(std::str::from_utf8(record.payload)?)
-        })();
-        if let Err(error) = filled {
-            self.refused = Some(error);
-        }
-    }
-
-    /// The arguments of the statement that the next event row belongs to.
-    fn event_arguments(&mut self) -> Option<&mut SqliteArguments> {
-        let full = self.events.last().is_none_or(|(chunk, arguments)| {
-            CHUNKS.get(*chunk).is_none_or(|rows| arguments.len() >= rows * EVENT_COLUMNS)
-        });
-        if full {
-            let chunk = CHUNKS.iter().position(|rows| *rows <= self.events_left)?;
-            let rows = CHUNKS.get(chunk)?;
-            self.events_left -= rows;
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(rows * EVENT_COLUMNS, 0);
-            self.events.push((chunk, arguments));
-        }
-        self.events.last_mut().map(|(_, arguments)| arguments)
-    }
-
-    fn decision(&mut self, deciding: &Deciding, seq: i64, position: usize, decision: &Decision) {
-=======
     async fn write_decisions(&self, state: &mut State, deciding: &Deciding) -> Result<(), StoreError> {
         let connection = &mut state.connection;
->>>>>>> main
         let at = self.accepted_at;
         let actions: Vec<_> = self
             .actions

@@ -25,7 +25,7 @@ mode = "live"
 match = { code = "instance-status-changes", status = "Failure" }
 [[rule.steps]]
 operation = "RerunTaskInstances"
-params = { Ids = ["{{ instance }}"] }
+params = { Ids = ["{{ instance }}"], Comment = "rerun by {{ rule }}" }
 
 [[rule]]
 name = "try-out"

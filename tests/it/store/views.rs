@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use openeventd::event::Flags;
 use openeventd::event::decode::{Limits, decode};
 use openeventd::record::{Header, Headers, Record};
 use serde_json::Value;
@@ -109,13 +108,8 @@ fn payloads() -> Vec<(String, String)> {
 /// What the view shows, in the form of the event's own line.
 fn shown(row: &BTreeMap<String, Value>, name: &str) -> Value {
     match (name, &row[name]) {
-        ("instances" | "nodes" | "data", Value::String(text)) => {
+        ("instances" | "nodes" | "flags" | "data", Value::String(text)) => {
             serde_json::from_str(text).unwrap_or_else(|_| panic!("{name} is JSON: {text}"))
-        }
-        // A sum of bits, since people ask for one of them.
-        ("flags", value) => {
-            let bits = value.as_u64().and_then(|bits| u32::try_from(bits).ok()).expect("bits");
-            Flags::from_bits(bits).words().collect()
         }
         (_, value) => value.clone(),
     }
