@@ -290,11 +290,7 @@ async fn last_numbers(connection: &mut SqliteConnection) -> Result<(i64, i64, i6
 }
 
 /// Removes pages of a range, up to [`PAGES_REMOVED_MAX`]; gives how many.
-async fn delete_pages(
-    connection: &mut SqliteConnection,
-    first: i64,
-    last: i64,
-) -> Result<u64, StoreError> {
+async fn delete_pages(connection: &mut SqliteConnection, first: i64, last: i64) -> Result<u64, StoreError> {
     sqlx::query(DELETE_PAGES)
         .bind(first)
         .bind(last)

@@ -3,7 +3,7 @@
 //! A claim makes the attempt durable before anything is sent. Every change of state is guarded by the
 //! state and the attempt it starts from, so a late or repeated settle cannot undo a newer truth.
 
-use std::collections::HashSet;
+mod recovery;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::writer::{State, Writer};
 use super::{StoreError, columns};
 use crate::action::HeldReason;
-use crate::action::repeat::{Repeat, after_unknown};
-use crate::operation::{Access, RepeatEffect};
+use crate::operation::Access;
+
+pub use recovery::Recovered;
 
 /// Actions held in one step because their time has passed.
 const EXPIRED_MAX: i64 = 500;
@@ -124,15 +125,6 @@ pub enum Settled {
     Superseded,
 }
 
-/// What recovery found in flight.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Actions that will be sent again.
-    pub due_again: usize,
-    /// Actions that a person must look at.
-    pub unresolved: usize,
-}
-
 const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)";
 const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
@@ -161,12 +153,6 @@ const SETTLE_IF_IN_FLIGHT: &str = "UPDATE action SET state = ?3, held_reason = ?
     settled_at = ?6, lease_until = NULL WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight'";
 const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4 \
     WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned')";
-const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id \
-    FROM action a JOIN attempt t ON t.action = a.number AND t.number = a.attempts \
-    WHERE a.state = 'in_flight' AND a.lease_until <= ?1";
-const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, \
-    due_at = CASE ?2 WHEN 'planned' THEN ?4 ELSE due_at END WHERE number = ?1 AND state = 'in_flight'";
-const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
     WHERE id > (SELECT coalesce(max(id), 0) FROM attempt) - 1000";
@@ -189,27 +175,6 @@ impl Writer {
     pub async fn settle(&self, settlement: Settlement, now_ms: i64) -> Result<Settled, StoreError> {
         self.run(move |state| {
             Box::pin(async move { settle(&mut state.connection, &settlement, now_ms).await })
-        })
-        .await
-    }
-
-    /// Recovers actions whose lease ended by `leased_until_ms`, except the attempts in `alive`, which
-    /// this process knows to be in flight. At start, `i64::MAX` recovers them all.
-    ///
-    /// # Errors
-    /// The commit failed; recover again.
-    pub async fn recover(
-        &self,
-        leased_until_ms: i64,
-        alive: HashSet<i64>,
-        repeat_within_ms: i64,
-        now_ms: i64,
-    ) -> Result<Recovered, StoreError> {
-        self.run(move |state| {
-            Box::pin(async move {
-                let connection = &mut state.connection;
-                recover(connection, leased_until_ms, &alive, repeat_within_ms, now_ms).await
-            })
         })
         .await
     }
@@ -401,51 +366,4 @@ async fn settle(
         .map_err(failed())?
         .rows_affected();
     Ok(if changed > 0 { Settled::Late } else { Settled::Superseded })
-}
-
-async fn recover(
-    connection: &mut SqliteConnection,
-    leased_until_ms: i64,
-    alive: &HashSet<i64>,
-    repeat_within_ms: i64,
-    now_ms: i64,
-) -> Result<Recovered, StoreError> {
-    let failed = || StoreError::sql("recover actions in flight");
-    let rows =
-        sqlx::query(IN_FLIGHT).bind(leased_until_ms).fetch_all(&mut *connection).await.map_err(failed())?;
-    let mut recovered = Recovered::default();
-    for row in rows {
-        let attempt: i64 = row.try_get(4).map_err(failed())?;
-        if alive.contains(&attempt) {
-            continue;
-        }
-        let action: i64 = row.try_get(0).map_err(failed())?;
-        let effect: &str = row.try_get(2).map_err(failed())?;
-        let effect = RepeatEffect::from_text(effect)
-            .ok_or_else(|| StoreError::Corrupt { place: "action.repeat_effect", found: effect.to_owned() })?;
-        let first_sent: i64 = row.try_get(3).map_err(failed())?;
-        let (state, settled_at) = match after_unknown(effect, first_sent, now_ms, repeat_within_ms) {
-            Repeat::Again => ("planned", None),
-            Repeat::Never => ("unresolved", Some(now_ms)),
-        };
-        match settled_at {
-            None => recovered.due_again += 1,
-            Some(_) => recovered.unresolved += 1,
-        }
-        sqlx::query(RECOVER)
-            .bind(action)
-            .bind(state)
-            .bind(settled_at)
-            .bind(now_ms)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed())?;
-        sqlx::query(INTERRUPT_ATTEMPT)
-            .bind(attempt)
-            .bind(now_ms)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed())?;
-    }
-    Ok(recovered)
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::{Settings, Store};
 
-const ALL: u64 = 400_000;
+const ALL: u64 = 420_000;
 const BATCH: u64 = 20_000;
 const NOW_MS: i64 = 1_774_425_600_000;
 const HORIZON_MS: i64 = 1_000_000;
@@ -52,11 +52,11 @@ async fn append_all(log: &mut IdentityLog, connection: &mut SqliteConnection) {
 
 /// Every accepted hash is found under its number alone, and no other is found.
 async fn assert_complete(log: &IdentityLog, connection: &mut SqliteConnection) {
-    for from in (0..ALL).step_by(50_000) {
-        let hashes: Vec<u64> = (from..from + 50_000).map(hash).collect();
+    for from in (0..ALL).step_by(60_000) {
+        let hashes: Vec<u64> = (from..from + 60_000).map(hash).collect();
         let mut found = log.find(connection, &hashes).await.expect("it is searched");
         found.sort_unstable();
-        let expected: Vec<(usize, i64)> = (from..from + 50_000).map(number).enumerate().collect();
+        let expected: Vec<(usize, i64)> = (from..from + 60_000).map(number).enumerate().collect();
         assert!(found == expected, "from {from}: {} found", found.len());
     }
     let others: Vec<u64> = (ALL..ALL + 100_000).map(hash).collect();
@@ -87,7 +87,11 @@ async fn all_identities_are_found_through_flushes_merges_and_restarts_until_thei
     assert_eq!(log.segments.len(), before - 3, "four have become one");
     assert_complete(&log, &mut connection).await;
     let used: i64 = log.segments.iter().map(|segment| segment.end_page() - segment.first_page).sum();
-    assert_eq!(count(&mut connection, "SELECT count(*) FROM identity_page").await, used, "no page is left over");
+    assert_eq!(
+        count(&mut connection, "SELECT count(*) FROM identity_page").await,
+        used,
+        "no page is left over"
+    );
     assert_eq!(count(&mut connection, "SELECT count(*) FROM identity_segment WHERE complete = 0").await, 0);
     drop((log, connection));
     let mut connection = open(&directory).await;
@@ -113,7 +117,8 @@ async fn entries_of_equal_hash_are_all_found_in_the_tail_and_across_pages() {
     let mut log = IdentityLog::load(&mut connection).await.expect("an empty log");
     let equal = 3 * segment::PAGE_ENTRIES;
     let numbers = (1..=columns::count(equal)).map(|number| Entry { hash: 7, number });
-    let others = (0..columns::count(TAIL_ENTRIES_MAX)).map(|number| Entry { hash: hash(number.unsigned_abs()), number });
+    let others = (0..columns::count(TAIL_ENTRIES_MAX))
+        .map(|number| Entry { hash: hash(number.unsigned_abs()), number });
     let entries: Vec<Entry> = numbers.chain(others).collect();
     log.append(&mut connection, 1, &entries).await.expect("it is appended");
     assert_eq!(log.find(&mut connection, &[7]).await.expect("it is searched").len(), equal);

@@ -35,7 +35,10 @@ async fn the_rule_set_last_in_force_comes_back_whole() {
     assert_eq!(store.writer.remember_rules(&other, NOW_MS + 2).await.expect("it is kept"), second);
     let again = store.writer.remember_rules(&store.deciding.rules, NOW_MS + 3).await.expect("it is kept");
     assert_eq!(again, first, "the same content is the same rule set");
-    assert_eq!(store.rows("id, rules", "rule_sets ORDER BY id").await, [json!([first, 1]), json!([second, 1])]);
+    assert_eq!(
+        store.rows("id, rules", "rule_sets ORDER BY id").await,
+        [json!([first, 1]), json!([second, 1])]
+    );
 
     let path = store.path();
     let directory = store.close().await;
