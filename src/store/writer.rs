@@ -90,6 +90,14 @@ enum Wal {
     Emptied { changes: i64 },
 }
 
+/// Whether the write-ahead log could be emptied.
+#[derive(Debug, Clone, Copy)]
+enum Truncation {
+    Done,
+    /// By a reader of an old state; the next quiet moment will do.
+    Prevented,
+}
+
 /// How a commit is kept, as the writing connection itself says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durability {
@@ -228,21 +236,22 @@ impl WriterTask {
                 if now.duration_since(at) < IDLE_AFTER {
                     return;
                 }
-                self.truncate_wal()
-                    .await
-                    .map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
+                match self.truncate_wal().await {
+                    Truncation::Done => Wal::Emptied { changes },
+                    Truncation::Prevented => Wal::Written { at: now, changes },
+                }
             }
             Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
         };
     }
 
-    /// A reader of an old state may prevent it (`None`), and then the next quiet moment will do.
-    async fn truncate_wal(&mut self) -> Option<()> {
+    async fn truncate_wal(&mut self) -> Truncation {
         let connection = &mut self.state.connection;
-        let mut emptied = None;
+        let mut truncation = Truncation::Prevented;
         match connection.execute("PRAGMA busy_timeout = 0").await {
             Ok(_) => match connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await {
-                Ok(row) => emptied = (row.try_get::<i64, _>(0).ok()? == 0).then_some(()),
+                Ok(row) if row.try_get(0).is_ok_and(|busy: i64| busy == 0) => truncation = Truncation::Done,
+                Ok(_) => {}
                 Err(error) => tracing::debug!(error = %error, "truncating the write-ahead log"),
             },
             Err(error) => tracing::debug!(error = %error, "before truncating the write-ahead log"),
@@ -250,7 +259,7 @@ impl WriterTask {
         if let Err(error) = connection.execute("PRAGMA busy_timeout = 5000").await {
             tracing::debug!(error = %error, "after truncating the write-ahead log");
         }
-        emptied
+        truncation
     }
 
     /// Runs the waiting jobs in one transaction and answers them after its end; jobs behind a failed

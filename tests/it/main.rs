@@ -15,6 +15,14 @@ mod signature;
 
 mod endpoint;
 
+mod harness;
+
+mod store;
+
+mod outbox;
+
+mod dispatch;
+
 mod openapi;
 
 mod config;
