@@ -11,3 +11,5 @@ mod rebalance;
 mod position;
 
 mod faults;
+
+mod daemon;
