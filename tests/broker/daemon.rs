@@ -1,5 +1,6 @@
 //! The whole daemon against real brokers: a process with a configuration, rules, an endpoint on loopback.
 
+#[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
 mod audit;
 
 mod calls;
@@ -10,6 +11,7 @@ mod endpoint;
 
 mod events;
 
+#[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
 mod program;
 
 mod running;

@@ -1,5 +1,7 @@
 //! When the daemon is killed, and what that hit.
 
+use std::collections::BTreeMap;
+
 use crate::audit::Audit;
 use crate::calls::Calls;
 use crate::harness::admin;
@@ -27,7 +29,7 @@ pub(crate) fn moment(number: usize) -> Moment {
     let round = number / 5;
     match number % 5 {
         0 => Moment::Called(1 + 4 * round),
-        1 => Moment::Accepted(1 + 5 * round),
+        1 => Moment::Accepted(1 + 25 * round),
         2 => Moment::Settled(1 + 6 * round),
         3 => Moment::Decided(1 + 3 * round),
         _ => Moment::Assigned(1 + round),
@@ -49,31 +51,45 @@ pub(crate) fn kill_at(moment: &Moment, daemon: &mut Program, calls: &Calls) {
     daemon.nth_line_after(0, count, message, |line| line.message == message);
 }
 
+/// Where offsets are committed.
+pub(crate) struct Broker<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) group: &'a str,
+    pub(crate) topics: &'a [String],
+}
+
+/// How far each partition was stored at the kill before.
+pub(crate) type Stored = BTreeMap<(String, i32), i64>;
+
 /// What a kill interrupted, by the audit, the endpoint and the broker.
 #[derive(Debug)]
+#[expect(dead_code, reason = "`arrived` is for the person who reads the output")]
 pub(crate) struct Hit {
     /// Attempts that were durable and had no outcome.
     pub(crate) attempts_in_flight: usize,
     /// Those of them whose request had arrived at the endpoint.
     pub(crate) arrived: usize,
-    /// Records that were accepted, and whose offsets were not committed.
+    /// Records accepted since the kill before, whose offsets were not committed.
     pub(crate) records_uncommitted: i64,
 }
 
 impl Hit {
     /// Looks at what the dead process has left.
-    pub(crate) fn seen(audit: &Audit<'_>, calls: &Calls, cluster: &Cluster, group: &str, topics: &[String]) -> Self {
+    pub(crate) fn seen(audit: &Audit<'_>, calls: &Calls, broker: &Broker<'_>, before: &mut Stored) -> Self {
         let in_flight = audit.objects_in_flight();
         let asked = calls.by_object();
-        let uncommitted = topics.iter().map(|topic| {
-            let committed = admin::committed(cluster, group, topic, PARTITIONS);
-            let behind = audit.positions(topic).into_iter().zip(committed);
-            behind.map(|((_, stored), committed)| (stored - committed.unwrap_or(0)).max(0)).sum::<i64>()
-        });
+        let mut records_uncommitted = 0;
+        for topic in broker.topics {
+            let committed = admin::committed(broker.cluster, broker.group, topic, PARTITIONS);
+            for ((partition, stored), committed) in audit.positions(topic).into_iter().zip(committed) {
+                let before = before.insert((topic.clone(), partition), stored).unwrap_or(0);
+                records_uncommitted += (stored - before.max(committed.unwrap_or(0))).max(0);
+            }
+        }
         Hit {
             attempts_in_flight: in_flight.len(),
             arrived: in_flight.iter().filter(|object| asked.contains_key(*object)).count(),
-            records_uncommitted: uncommitted.sum(),
+            records_uncommitted,
         }
     }
 

@@ -16,6 +16,7 @@ mod endpoint;
 mod audit;
 
 #[path = "../broker/daemon/calls.rs"]
+#[allow(dead_code, reason = "shared with the broker tests, each binary uses a part of it")]
 mod calls;
 
 #[path = "../broker/daemon/events.rs"]
@@ -38,7 +39,7 @@ use audit::Audit;
 use calls::Calls;
 use endpoint::Reply;
 use harness::{Version, admin, shared, unique};
-use kill::{Hit, kill_at, moment};
+use kill::{Broker, Hit, Stored, kill_at, moment};
 use load::{Load, PARTITIONS};
 use program::Home;
 
@@ -67,12 +68,13 @@ fn killed_twenty_times_it_loses_no_event_and_no_call_and_repeats_only_what_may_b
     let audit = Audit::of(&database);
 
     let load = Load::start(cluster.plaintext(), topics.clone());
-    let mut hits: Vec<Hit> = Vec::new();
+    let broker = Broker { cluster, group: &group, topics: &topics };
+    let (mut hits, mut stored): (Vec<Hit>, _) = (Vec::new(), Stored::new());
     for number in 0..KILLS {
         let mut daemon = home.start();
         kill_at(&moment(number), &mut daemon, &calls);
         daemon.kill();
-        let hit = Hit::seen(&audit, &calls, cluster, &group, &topics);
+        let hit = Hit::seen(&audit, &calls, &broker, &mut stored);
         eprintln!("kill {:2} at {:?}: {hit:?}", number + 1, moment(number));
         hits.push(hit);
     }

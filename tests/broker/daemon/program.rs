@@ -26,6 +26,7 @@ pub(crate) struct Home {
     pub(crate) kafka: BTreeMap<&'static str, String>,
     /// Everything after `[kafka]`.
     pub(crate) more: String,
+    database: PathBuf,
 }
 
 impl Home {
@@ -44,7 +45,8 @@ impl Home {
             ("ssl_endpoint_identification", quoted("none")),
             ("session_timeout", quoted("6s")),
         ]);
-        let mut home = Home { directory, kafka, more: String::new() };
+        let database = directory.path().join("audit.db");
+        let mut home = Home { directory, kafka, more: String::new(), database };
         let password = home.secret("kafka-password", ALICE.1);
         home.kafka.insert("password", password);
         home.rules("none.toml", "");
@@ -81,7 +83,12 @@ impl Home {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.path("audit.db")
+        self.database.clone()
+    }
+
+    /// Puts the database elsewhere.
+    pub(crate) fn database_at(&mut self, path: &str) {
+        self.database = PathBuf::from(path);
     }
 
     /// Writes the configuration and starts the program.
@@ -95,7 +102,7 @@ impl Home {
             "[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"500\"\n\"reconnect.backoff.max.ms\" = \"500\"\n\
              {}\n[store]\npath = {}\ndisk_free_min = \"1MiB\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
             self.more,
-            quoted(&self.database().to_string_lossy())
+            quoted(&self.database.to_string_lossy())
         );
         let file = self.path("openeventd.toml");
         std::fs::write(&file, text).expect("writable");

@@ -31,10 +31,10 @@ fn a_secret_that_everybody_can_read_is_refused() {
 #[test]
 fn a_database_that_cannot_be_created_is_refused() {
     let Some(cluster) = shared(Version::Current) else { return };
-    let home = Home::new(cluster, &["any"], &unique("group"));
-    // A directory in its place refuses even the superuser, as whom tests may run.
-    std::fs::create_dir(home.database()).expect("writable");
-    refused(home.start(), 73, "audit.db");
+    let mut home = Home::new(cluster, &["any"], &unique("group"));
+    // No file can be made there, not even by the superuser, as whom tests may run.
+    home.database_at("/proc/audit.db");
+    refused(home.start(), 73, "/proc/audit.db");
 }
 
 #[test]
