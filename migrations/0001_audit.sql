@@ -316,7 +316,12 @@ SELECT e.seq,
            WHEN 1 THEN 'cloudevents' WHEN 2 THEN 'cloudevents_binary' WHEN 3 THEN 'kafka'
            WHEN 4 THEN 'kafka_gen1' WHEN 5 THEN 'function_compute' WHEN 6 THEN 'data_only'
        END AS envelope,
-       e.flags, e.matched,
+       (SELECT json_group_array(f.column2)
+        FROM (VALUES (1, 'data_was_text'), (2, 'code_conflict'), (4, 'duplicate_data_keys'),
+                     (8, 'attribute_collision'), (16, 'no_identity'), (32, 'unknown_type'),
+                     (64, 'unreadable_value')) f
+        WHERE e.flags & f.column1 <> 0) AS flags,
+       e.matched,
        s.topic, s.partition, e."offset", s.generation,
        strftime('%Y-%m-%dT%H:%M:%fZ', e.kafka_at / 1000.0, 'unixepoch') AS kafka_at,
        e.batch, e.accepted_at AS accepted_ms, e.payload

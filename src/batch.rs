@@ -29,7 +29,10 @@ pub struct Entry<'a> {
 
 /// What decoding and matching made of a record.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all records are events: a box would cost an allocation each")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all records are events: a box would cost an allocation each"
+)]
 pub enum Content<'a> {
     /// An event.
     Event {

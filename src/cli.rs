@@ -76,7 +76,9 @@ pub enum Command {
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
     /// record; one that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
-    #[command(after_long_help = "Examples:\n  openeventd decode event.json\n  kcat -C -t topic -e | openeventd decode")]
+    #[command(
+        after_long_help = "Examples:\n  openeventd decode event.json\n  kcat -C -t topic -e | openeventd decode"
+    )]
     Decode {
         /// Files to read instead of standard input
         files: Vec<PathBuf>,

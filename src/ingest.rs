@@ -16,10 +16,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use crate::diagnostic::chain;
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
+use crate::diagnostic::chain;
 use crate::event::decode::{DecodeError, Limits, decode};
-use crate::kafka::consumer::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
+use crate::kafka::{BatchLimits, Consumer, KafkaError, OutOfRange, Polled};
 use crate::record::Record;
 use crate::rule::RuleSet;
 use crate::store::Writer;
@@ -177,7 +177,8 @@ impl Polling {
             }
             if !self.gate.is_closed() {
                 let reserve = self.batches.clone().reserve_owned();
-                let waited = self.runtime.block_on(async { tokio::time::timeout(WRITER_WAIT, reserve).await });
+                let waited =
+                    self.runtime.block_on(async { tokio::time::timeout(WRITER_WAIT, reserve).await });
                 match waited {
                     Ok(Ok(permit)) => break Some(permit),
                     Ok(Err(_closed)) => break None,
@@ -231,7 +232,10 @@ pub fn decode_batch(records: RecordBatch, limits: &Limits, rules: &RuleSet) -> D
 /// One record; a panic of the decoder is that record's quarantine.
 fn decode_record<'a>(record: Record<'a>, limits: &Limits, rules: &RuleSet) -> Entry<'a> {
     let decoded = catch_unwind(AssertUnwindSafe(|| decode(&record, limits))).unwrap_or_else(|_| {
-        Err(DecodeError { reason: "panic", message: "the decoder failed on this record: please report it".into() })
+        Err(DecodeError {
+            reason: "panic",
+            message: "the decoder failed on this record: please report it".into(),
+        })
     });
     let content = match decoded {
         Err(reason) => Content::Quarantined(reason),

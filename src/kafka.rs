@@ -6,19 +6,30 @@
 //!
 //! Next: [`crate::store`].
 
-/// The consumer: polling, starting partitions, storing offsets, leaving.
-pub mod consumer;
+// The consumer: polling, storing offsets, leaving.
+mod consumer;
 
-/// What is wrong with the connection, and how to mend it.
-pub mod fault;
+// Why it fails.
+mod error;
 
-/// How far behind we are.
-pub mod lag;
+// What is wrong with the connection, and how to mend it.
+mod fault;
 
-/// Which properties of the client a user may set.
+// What the owner decides and is told.
+mod hooks;
+
+// How far behind we are.
+mod lag;
+
+// What polling and storing take and come to.
+mod polled;
+
+// Which properties of the client a user may set.
 pub mod properties;
 
+mod assignment;
 mod configuration;
+mod diagnosis;
 mod probe;
 mod session;
 
@@ -27,6 +38,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+pub use configuration::ConfigurationError;
+pub use consumer::Consumer;
+pub use error::KafkaError;
+pub use fault::{Changed, Condition, Fault, FaultKind};
+pub use hooks::{Assigned, Drain, Hooks, Start, TopicPartition};
+pub use lag::PartitionLag;
+pub use polled::{BatchLimits, Cause, OutOfRange, Polled, Stored};
 
 /// How to reach the topics.
 #[derive(Debug, Clone)]

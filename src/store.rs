@@ -55,7 +55,9 @@ pub struct Settings {
 #[derive(Debug, Clone, Error)]
 pub enum StoreError {
     /// The file or its directory cannot be created or written.
-    #[error("cannot open the audit database {path}: check that the directory exists and that this user may write it")]
+    #[error(
+        "cannot open the audit database {path}: check that the directory exists and that this user may write it"
+    )]
     Open {
         /// The database file.
         path: String,
@@ -63,13 +65,17 @@ pub enum StoreError {
         source: Arc<std::io::Error>,
     },
     /// Another daemon holds the lock.
-    #[error("the audit database {path} is in use by another openeventd: stop it, or give this one its own store.path")]
+    #[error(
+        "the audit database {path} is in use by another openeventd: stop it, or give this one its own store.path"
+    )]
     InUse {
         /// The database file.
         path: String,
     },
     /// The file is some other program's database.
-    #[error("{path} is a SQLite database of another program (application_id {found}): set store.path to a file of its own")]
+    #[error(
+        "{path} is a SQLite database of another program (application_id {found}): set store.path to a file of its own"
+    )]
     Foreign {
         /// The database file.
         path: String,
@@ -77,7 +83,9 @@ pub enum StoreError {
         found: i64,
     },
     /// The schema has migrations that this program does not know.
-    #[error("the audit database {path} was written by a newer openeventd (schema version {version}): install that version or newer")]
+    #[error(
+        "the audit database {path} was written by a newer openeventd (schema version {version}): install that version or newer"
+    )]
     Newer {
         /// The database file.
         path: String,
@@ -137,7 +145,8 @@ impl StoreError {
             StoreError::Sql { source, .. } => {
                 // 5 busy, 6 locked, 10 I/O: the disk or another process may recover.
                 let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-                code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10))
+                code.and_then(|code| code.parse::<u32>().ok())
+                    .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10))
             }
             _ => false,
         }

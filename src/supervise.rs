@@ -7,8 +7,8 @@
 //! Next: [`crate::config`].
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
@@ -22,8 +22,8 @@ use crate::diagnostic::Diagnostic;
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::{self, Gate, Polling};
-use crate::kafka::consumer::{Consumer, KafkaError};
 use crate::kafka;
+use crate::kafka::{Consumer, KafkaError};
 use crate::openapi::call::{Client, ClientError};
 use crate::openapi::{self, Account, Secrets};
 use crate::rule::parse::Parsed;
@@ -329,7 +329,10 @@ impl Running {
             }
             Err(problems) => {
                 log_problems(&problems);
-                tracing::error!(id = "rules_degraded", "the rule directory has errors: the rules in force stay");
+                tracing::error!(
+                    id = "rules_degraded",
+                    "the rule directory has errors: the rules in force stay"
+                );
             }
         }
         service::ready();

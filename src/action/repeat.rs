@@ -41,7 +41,11 @@ mod tests {
             (RepeatEffect::Unknown, 0, Repeat::Never),
         ];
         for (effect, elapsed, expected) in cases {
-            assert_eq!(after_unknown(effect, 1_000, 1_000 + elapsed, within), expected, "{effect:?} after {elapsed}");
+            assert_eq!(
+                after_unknown(effect, 1_000, 1_000 + elapsed, within),
+                expected,
+                "{effect:?} after {elapsed}"
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use super::resolved::Config;
 use crate::dispatch::{self, judge::Retry};
 use crate::event::decode;
 use crate::ingest::{self, start::StartAt};
-use crate::kafka::consumer::BatchLimits;
+use crate::kafka::BatchLimits;
 use crate::kafka::properties::{self, PropertyError};
 use crate::kafka::{self, EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol};
 use crate::store::retention::Horizons;

@@ -62,9 +62,11 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
     };
     let backoff = backoff_ms(retry, trial.attempt_number, jitter);
     match class {
-        Class::Unsendable | Class::Rejected | Class::Forbidden | Class::FailedInBody | Class::PartialFailure => {
-            Outcome::Dead
-        }
+        Class::Unsendable
+        | Class::Rejected
+        | Class::Forbidden
+        | Class::FailedInBody
+        | Class::PartialFailure => Outcome::Dead,
         Class::Unreachable | Class::Clock => again(retry.attempts_max, backoff),
         // Every call of the account fails alike until somebody mends the key: do not hurry.
         Class::Credentials => again(retry.attempts_max, whole_ms(retry.backoff_max)),
@@ -161,7 +163,11 @@ mod tests {
             (Class::Unavailable, Duplicates, 1, Outcome::Unresolved),
         ];
         for (class, effect, attempt, expected) in cases {
-            assert_eq!(judge(Err(class), &trial(effect, attempt), &RETRY, 0.5), expected, "{class:?} {effect:?} {attempt}");
+            assert_eq!(
+                judge(Err(class), &trial(effect, attempt), &RETRY, 0.5),
+                expected,
+                "{class:?} {effect:?} {attempt}"
+            );
         }
         assert_eq!(judge(Ok(()), &trial(Duplicates, 1), &RETRY, 0.5), Outcome::Succeeded);
     }

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::Intake;
 use crate::diagnostic::chain;
-use crate::kafka::consumer::Consumer;
+use crate::kafka::Consumer;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.
@@ -77,7 +77,9 @@ impl Accepting {
         };
         match self.consumer.store_offsets(&intake.batch.records().next_offsets()) {
             Ok(stored) if stored.fenced.is_empty() => {}
-            Ok(stored) => tracing::info!(fenced = stored.fenced.len(), "partitions moved on: their records come again"),
+            Ok(stored) => {
+                tracing::info!(fenced = stored.fenced.len(), "partitions moved on: their records come again")
+            }
             // The records come again and are recognised.
             Err(error) => tracing::warn!(error = %chain(&error), "offsets were not stored"),
         }

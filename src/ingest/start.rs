@@ -4,7 +4,7 @@
 //! store's own position is older and safer; where there is no commit, starting at the beginning loses
 //! nothing, and what is known already is recognised.
 
-use crate::kafka::consumer::{Assigned, OutOfRange};
+use crate::kafka::{Assigned, Cause, OutOfRange};
 use crate::store::positions::{Gap, GapReason};
 
 /// Where a partition without any position starts.
@@ -73,7 +73,7 @@ pub fn decide(partition: &Assigned, stored: Option<i64>, start_at: StartAt) -> D
 /// The gap left by a position that Kafka does not have; reading goes on at the earliest.
 #[must_use]
 pub fn gap_out_of_range(place: &OutOfRange) -> Gap {
-    let recreated = place.high < place.offset;
+    let recreated = place.cause == Cause::Recreated;
     Gap {
         topic: place.topic.to_string(),
         partition: place.partition,
@@ -102,7 +102,14 @@ mod tests {
             ("agreement", Some(50), Some(50), StartAt::Latest, 50, None),
             ("commit behind the store", Some(40), Some(50), StartAt::Earliest, 40, None),
             ("restored backup", Some(50), Some(30), StartAt::Earliest, 30, None),
-            ("restored backup, records gone", Some(50), Some(5), StartAt::Earliest, 10, Some((5, 10, Retention))),
+            (
+                "restored backup, records gone",
+                Some(50),
+                Some(5),
+                StartAt::Earliest,
+                10,
+                Some((5, 10, Retention)),
+            ),
             ("lost database", Some(50), None, StartAt::Earliest, 50, Some((10, 50, ForeignCommit))),
             ("lost database, old commit", Some(5), None, StartAt::Earliest, 10, Some((5, 10, Retention))),
             ("commits expired", None, Some(50), StartAt::Latest, 10, None),

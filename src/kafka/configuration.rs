@@ -39,7 +39,9 @@ pub enum ConfigurationError {
         path: PathBuf,
     },
     /// A SASL protocol without a user.
-    #[error("the security protocol needs a Kafka user, and none is configured: set `[kafka.sasl]`")]
+    #[error(
+        "the security protocol needs a Kafka user, and none is configured: set kafka.username and kafka.password"
+    )]
     MissingUser,
 }
 
@@ -71,9 +73,10 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Configu
     config.set("statistics.interval.ms", "1000");
     queues(&mut config, settings.queue_bytes_max);
     security(&mut config, settings)?;
-    // With `debug` set the user asked for the lines of that level.
-    let verbose = settings.properties.contains_key("debug");
-    config.set_log_level(if verbose { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+    // That a topic was created anew is told in debug lines about metadata only: the session reads them.
+    let asked = settings.properties.get("debug").map(|asked| format!("{asked},metadata"));
+    config.set("debug", asked.as_deref().unwrap_or("metadata"));
+    config.set_log_level(RDKafkaLogLevel::Debug);
     Ok(config)
 }
 
@@ -84,6 +87,8 @@ fn queues(config: &mut ClientConfig, queue_bytes_max: usize) {
     config.set("queued.max.messages.kbytes", (queue_bytes_max / 1024).max(1).to_string());
     config.set("fetch.message.max.bytes", fetch.to_string());
     config.set("fetch.max.bytes", fetch.to_string());
+    // Concerns producers, but the client insists that a fetch be no smaller.
+    config.set("message.max.bytes", fetch.min(1_000_000).to_string());
     config.set("fetch.queue.backoff.ms", "10");
 }
 

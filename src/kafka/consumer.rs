@@ -5,9 +5,9 @@
 //! Offsets are committed only from what [`Consumer::store_offsets`] was given, in the background, on
 //! revocation and when leaving. What was polled before a revocation or a seek can no longer move them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -16,208 +16,36 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-use crate::batch::{Epoch, NextOffset, RecordBatch};
-use super::configuration::{ConfigurationError, client_config};
-use super::fault::{Condition, Conditions};
+use super::configuration::client_config;
+use super::error::KafkaError;
+use super::fault::Conditions;
+use super::hooks::{Hooks, Start, TopicPartition};
 use super::lag::PartitionLag;
-use super::properties::{self, PropertyError};
+use super::polled::{BatchLimits, OutOfRange, Polled, Stored};
+use super::properties;
 use super::session::{Progress, Session};
+use crate::batch::{Epoch, NextOffset, RecordBatch};
 use crate::record::{Headers, Record};
-
-/// One partition of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TopicPartition {
-    /// Topic name.
-    pub topic: Arc<str>,
-    /// Partition within the topic.
-    pub partition: i32,
-}
-
-/// A partition given to us, and what is known to decide where it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assigned {
-    /// Topic name.
-    pub topic: Arc<str>,
-    /// Partition within the topic.
-    pub partition: i32,
-    /// The group's committed offset, if it has one.
-    pub committed: Option<i64>,
-    /// The first offset that the broker still has.
-    pub low: i64,
-    /// The offset that the next record will have.
-    pub high: i64,
-}
-
-/// What the owner does when asked.
-pub struct Hooks {
-    /// Where each assigned partition starts, in the same order; called on the polling thread. An error
-    /// keeps the partitions from being consumed and comes back from the poll, which tries again.
-    pub start: Start,
-    /// The partitions are about to be given up: block until what is in flight is durable and its offsets
-    /// are stored. Called on the polling thread.
-    pub drain: Box<dyn FnMut(&[TopicPartition]) + Send>,
-    /// What is wrong with the connection changed; called from any thread.
-    pub condition: Box<dyn Fn(Condition) + Send + Sync>,
-}
-
-/// The hook that decides where partitions start.
-pub type Start = Box<dyn FnMut(&[Assigned]) -> Result<Vec<i64>, String> + Send>;
-
-/// When a batch is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchLimits {
-    /// At so many records.
-    pub records_max: usize,
-    /// At so many bytes; the record that reaches it is the last.
-    pub bytes_max: usize,
-    /// So long after its first record.
-    pub linger: Duration,
-}
-
-/// What a poll came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Polled {
-    /// The batch holds at least one record.
-    Records,
-    /// Nothing came within the time.
-    Idle,
-    /// The broker does not have the offset at which the partition stands, and the partition stands still:
-    /// [`Consumer::seek`] to go on.
-    OutOfRange(OutOfRange),
-}
-
-/// A partition whose position the broker does not have: retention, or a re-created topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutOfRange {
-    /// Topic name.
-    pub topic: Arc<str>,
-    /// Partition within the topic.
-    pub partition: i32,
-    /// Where we stood: the next offset to be polled.
-    pub offset: i64,
-    /// The first offset that the broker has.
-    pub low: i64,
-    /// The offset that the next record will have. Below `offset` the topic was re-created.
-    pub high: i64,
-}
-
-/// What storing offsets came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stored {
-    /// How many were stored and will be committed.
-    pub stored: usize,
-    /// Those of partitions that are no longer ours, or were sought or assigned anew since: their records
-    /// come again, to us or to another member.
-    pub fenced: Vec<NextOffset>,
-}
-
-/// Why the Kafka edge failed.
-#[derive(Debug, thiserror::Error)]
-pub enum KafkaError {
-    /// The settings make no client.
-    #[error(transparent)]
-    Configure(#[from] ConfigurationError),
-    /// Properties that cannot be passed through.
-    #[error("properties of the Kafka client cannot be used: {}", list(.0))]
-    Properties(Vec<PropertyError>),
-    /// The client could not be made.
-    #[error("cannot create the Kafka client")]
-    Create(#[source] ClientError),
-    /// The thread that examines servers could not be started.
-    #[error("cannot start a thread for the Kafka client")]
-    Thread(#[source] std::io::Error),
-    /// The subscription was refused by the client.
-    #[error("cannot subscribe to {topics}")]
-    Subscribe {
-        /// The topics.
-        topics: String,
-        /// What the client says.
-        source: ClientError,
-    },
-    /// The group's committed offsets could not be read; the next poll tries again.
-    #[error("cannot read the committed offsets of group {group}")]
-    FetchCommitted {
-        /// The group.
-        group: String,
-        /// What the client says.
-        source: ClientError,
-    },
-    /// The ends of a partition could not be read; the next poll tries again.
-    #[error("cannot read the first and last offset of {topic} [{partition}]")]
-    FetchWatermarks {
-        /// The topic.
-        topic: Arc<str>,
-        /// The partition.
-        partition: i32,
-        /// What the client says.
-        source: ClientError,
-    },
-    /// The owner could not decide where to start; the next poll tries again.
-    #[error("cannot decide where to start: {reason}")]
-    Start {
-        /// What the owner says.
-        reason: String,
-    },
-    /// The client did not take the assignment; the next poll tries again.
-    #[error("cannot start the assigned partitions")]
-    Assign(#[source] ClientError),
-    /// Offsets could not be stored.
-    #[error("cannot store offsets for commit")]
-    StoreOffsets(#[source] ClientError),
-    /// Partitions could not be paused or resumed.
-    #[error("cannot pause or resume the partitions")]
-    Pause(#[source] ClientError),
-    /// A partition that is not assigned cannot be sought.
-    #[error("cannot seek in {topic} [{partition}]: it is not assigned to us")]
-    NotAssigned {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-    },
-    /// The client cannot go on; a new one is needed.
-    #[error("the Kafka client cannot go on: {reason} ({code:?})")]
-    Fatal {
-        /// librdkafka's code.
-        code: Code,
-        /// librdkafka's text.
-        reason: String,
-    },
-    /// The group was not left in time; the broker will notice by the session time-out.
-    #[error("the consumer group was not left within {} ms", .deadline.as_millis())]
-    Close {
-        /// The time there was.
-        deadline: Duration,
-    },
-}
-
-fn list(errors: &[PropertyError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
 
 /// A member of a consumer group.
 pub struct Consumer {
-    client: Arc<BaseConsumer<Session>>,
+    pub(super) client: Arc<BaseConsumer<Session>>,
     polling: Mutex<Polling>,
-    paused: AtomicBool,
-    epochs: AtomicU64,
-    group: String,
+    pub(super) paused: AtomicBool,
+    pub(super) epochs: AtomicU64,
+    pub(super) group: String,
 }
 
 /// What only the polling thread uses.
-struct Polling {
-    start: Start,
+pub(super) struct Polling {
+    pub(super) start: Start,
     /// Assigned, and not started yet because something failed.
-    pending: Option<Vec<TopicPartition>>,
-    retry_at: Option<Instant>,
-    out_of_range: VecDeque<OutOfRange>,
+    pub(super) pending: Option<Vec<TopicPartition>>,
+    pub(super) retry_at: Option<Instant>,
+    /// Some partition is out of range, and it is not known yet which.
+    pub(super) stands_still: bool,
+    pub(super) out_of_range: VecDeque<OutOfRange>,
 }
-
-/// Facts about an assignment come from a group coordinator that may be electing itself.
-const FACTS_TIMEOUT: Duration = Duration::from_secs(10);
-/// A failed start is tried again after this time.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Makes a client and subscribes it. Nothing is connected yet when this returns: what is wrong with
@@ -240,6 +68,7 @@ impl Consumer {
                 start,
                 pending: None,
                 retry_at: None,
+                stands_still: false,
                 out_of_range: VecDeque::new(),
             }),
             paused: AtomicBool::new(false),
@@ -263,6 +92,11 @@ impl Consumer {
         let mut polling = self.polling.lock().unwrap_or_else(PoisonError::into_inner);
         batch.clear();
         self.start_pending(&mut polling)?;
+        if polling.stands_still {
+            self.find_out_of_range(&mut polling)?;
+            polling.stands_still = false;
+        }
+        self.find_recreated(&mut polling)?;
         if let Some(found) = polling.out_of_range.pop_front() {
             return Ok(Polled::OutOfRange(found));
         }
@@ -278,8 +112,9 @@ impl Consumer {
                     continue;
                 }
                 Some(Err(ClientError::MessageConsumption(Code::AutoOffsetReset))) => {
-                    self.finish(batch);
-                    self.find_out_of_range(&mut polling)?;
+                    // Told once only. Asking the broker may fail, and must not cost the records above: the
+                    // next poll asks, as often as it takes.
+                    polling.stands_still = true;
                     break;
                 }
                 // The session has been told by its callback, with the full text.
@@ -291,12 +126,12 @@ impl Consumer {
                 break;
             }
         }
-        self.finish(batch);
-        match (batch.is_empty(), polling.out_of_range.is_empty()) {
-            (false, _) => Ok(Polled::Records),
-            (true, true) => Ok(Polled::Idle),
-            (true, false) => Ok(polling.out_of_range.pop_front().map_or(Polled::Idle, Polled::OutOfRange)),
+        if self.client.context().has_recreated.load(Ordering::Acquire) {
+            // They may be of the new log, read from the old position: all come again after the seek.
+            batch.clear();
         }
+        self.finish(batch);
+        Ok(if batch.is_empty() { Polled::Idle } else { Polled::Records })
     }
 
     /// Marks offsets as ready for commit: everything before them is durable.
@@ -306,19 +141,24 @@ impl Consumer {
     /// Only if the client fails; offsets that are no longer ours to commit are reported as fenced.
     pub fn store_offsets(&self, offsets: &[NextOffset]) -> Result<Stored, KafkaError> {
         let mut result = Stored::default();
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
         let mut progress = self.client.context().progress();
+        // One entry a partition: of several the client would keep the last, and batches may become durable
+        // out of order.
+        let mut ours: BTreeMap<TopicPartition, i64> = BTreeMap::new();
         for next in offsets {
             let key = TopicPartition { topic: Arc::clone(&next.topic), partition: next.partition };
             match progress.get_mut(&key) {
                 Some(known) if known.epoch == next.epoch => {
-                    // Batches may become durable out of order; the commit never goes back.
                     known.stored = known.stored.max(next.offset);
-                    list.add_partition_offset(&next.topic, next.partition, Offset::Offset(known.stored))
-                        .map_err(KafkaError::StoreOffsets)?;
+                    ours.insert(key, known.stored);
                 }
                 _ => result.fenced.push(next.clone()),
             }
+        }
+        let mut list = TopicPartitionList::with_capacity(ours.len());
+        for (TopicPartition { topic, partition }, offset) in &ours {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+                .map_err(KafkaError::StoreOffsets)?;
         }
         if list.count() > 0 {
             // The progress stays locked, so that no revocation comes between the check and the store. Of a
@@ -331,10 +171,10 @@ impl Consumer {
         for element in list.elements() {
             if element.error().is_ok() {
                 result.stored += 1;
-            } else if let Some(next) =
-                offsets.iter().find(|n| *n.topic == *element.topic() && n.partition == element.partition())
-            {
-                result.fenced.push(next.clone());
+            } else {
+                let same =
+                    |n: &&NextOffset| *n.topic == *element.topic() && n.partition == element.partition();
+                result.fenced.extend(offsets.iter().filter(same).cloned());
             }
         }
         Ok(result)
@@ -398,11 +238,7 @@ impl Consumer {
     }
 
     /// Acts on what happened during the last poll.
-    fn settle(
-        &self,
-        polling: &mut MutexGuard<'_, Polling>,
-        batch: &mut RecordBatch,
-    ) -> Result<(), KafkaError> {
+    fn settle(&self, polling: &mut Polling, batch: &mut RecordBatch) -> Result<(), KafkaError> {
         if !self.client.context().has_rebalanced.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -411,117 +247,15 @@ impl Consumer {
             // The drain hook has not seen these records: whoever gets the partitions gets them.
             batch.clear();
             polling.out_of_range.clear();
+            polling.stands_still = false;
             polling.pending = None;
         }
         if let Some(assigned) = change.assigned {
+            // Every partition starts anew, and what fails from here on must not cost records.
+            batch.clear();
             polling.pending = Some(assigned);
             polling.retry_at = None;
             self.start_pending(polling)?;
-        }
-        Ok(())
-    }
-
-    fn start_pending(&self, polling: &mut MutexGuard<'_, Polling>) -> Result<(), KafkaError> {
-        if polling.retry_at.is_some_and(|at| Instant::now() < at) {
-            return Ok(());
-        }
-        let Some(pending) = polling.pending.take() else { return Ok(()) };
-        let result = self.start(&pending, &mut polling.start);
-        polling.retry_at = None;
-        if result.is_err() {
-            // The group must not wait for us while we cannot start.
-            if let Err(error) = self.client.unassign() {
-                tracing::debug!(%error, "cannot clear an assignment that could not be started");
-            }
-            polling.pending = Some(pending);
-            polling.retry_at = Some(Instant::now() + RETRY_AFTER);
-        }
-        result
-    }
-
-    fn start(&self, pending: &[TopicPartition], start: &mut Start) -> Result<(), KafkaError> {
-        let facts = self.facts(pending)?;
-        let offsets = start(&facts).map_err(|reason| KafkaError::Start { reason })?;
-        if offsets.len() != pending.len() || offsets.iter().any(|offset| *offset < 0) {
-            let reason = format!("{} partitions, starts {offsets:?}", pending.len());
-            return Err(KafkaError::Start { reason });
-        }
-        {
-            let mut progress = self.client.context().progress();
-            progress.clear();
-            for (partition, offset) in pending.iter().zip(offsets) {
-                let epoch = self.next_epoch();
-                progress.insert(partition.clone(), Progress { epoch, next: offset, stored: offset });
-            }
-        }
-        self.assign()?;
-        self.client.context().started(&pending.iter().map(|p| &*p.topic).collect::<BTreeSet<_>>());
-        Ok(())
-    }
-
-    fn facts(&self, pending: &[TopicPartition]) -> Result<Vec<Assigned>, KafkaError> {
-        let mut list = TopicPartitionList::with_capacity(pending.len());
-        for partition in pending {
-            list.add_partition(&partition.topic, partition.partition);
-        }
-        let fail = |source| KafkaError::FetchCommitted { group: self.group.clone(), source };
-        let committed = self.client.committed_offsets(list, FACTS_TIMEOUT).map_err(fail)?;
-        pending
-            .iter()
-            .map(|TopicPartition { topic, partition }| {
-                let committed = match committed.find_partition(topic, *partition) {
-                    Some(element) => {
-                        element.error().map_err(fail)?;
-                        element.offset().to_raw().filter(|offset| *offset >= 0)
-                    }
-                    None => None,
-                };
-                let (low, high) = self.watermarks(topic, *partition)?;
-                Ok(Assigned { topic: Arc::clone(topic), partition: *partition, committed, low, high })
-            })
-            .collect()
-    }
-
-    fn watermarks(&self, topic: &Arc<str>, partition: i32) -> Result<(i64, i64), KafkaError> {
-        self.client
-            .fetch_watermarks(topic, partition, FACTS_TIMEOUT)
-            .map_err(|source| KafkaError::FetchWatermarks { topic: Arc::clone(topic), partition, source })
-    }
-
-    /// Assigns every partition where it stands.
-    fn assign(&self) -> Result<(), KafkaError> {
-        let list = self.assigned()?;
-        self.client.assign(&list).map_err(KafkaError::Assign)?;
-        if self.paused.load(Ordering::Acquire) {
-            self.client.pause(&list).map_err(KafkaError::Pause)?;
-        }
-        Ok(())
-    }
-
-    fn assigned(&self) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for (key, known) in self.client.context().progress().iter() {
-            list.add_partition_offset(&key.topic, key.partition, Offset::Offset(known.next))
-                .map_err(KafkaError::Assign)?;
-        }
-        Ok(list)
-    }
-
-    /// The client says that some partition is out of range, not which: those whose position the broker
-    /// does not have.
-    fn find_out_of_range(&self, polling: &mut MutexGuard<'_, Polling>) -> Result<(), KafkaError> {
-        let standing: Vec<_> =
-            self.client.context().progress().iter().map(|(key, known)| (key.clone(), known.next)).collect();
-        polling.out_of_range.clear();
-        for (TopicPartition { topic, partition }, offset) in standing {
-            let (low, high) = self.watermarks(&topic, partition)?;
-            if offset < low || offset > high {
-                polling.out_of_range.push_back(OutOfRange { topic, partition, offset, low, high });
-            }
-        }
-        if polling.out_of_range.is_empty() {
-            // Records came meanwhile and the position is valid again; the client has stopped there.
-            return self.assign();
         }
         Ok(())
     }
@@ -545,11 +279,6 @@ impl Consumer {
         let ClientError::MessageConsumptionFatal(code) = error else { return Ok(()) };
         let (code, reason) = self.client.client().fatal_error().unwrap_or_else(|| (*code, error.to_string()));
         Err(KafkaError::Fatal { code, reason })
-    }
-
-    fn next_epoch(&self) -> Epoch {
-        // From 1: an epoch of 0 belongs to no assignment.
-        Epoch(self.epochs.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 

@@ -85,14 +85,17 @@ impl fmt::Display for Fault {
 /// What is wrong now; tells of changes only.
 pub(super) struct Conditions {
     active: Mutex<BTreeSet<(FaultKind, String)>>,
-    changed: Box<dyn Fn(Condition) + Send + Sync>,
+    changed: Changed,
 }
+
+/// The hook that is told of changes, from any thread.
+pub type Changed = Box<dyn Fn(Condition) + Send + Sync>;
 
 /// More faults at once than a cluster has brokers and topics: the rest would add nothing.
 const ACTIVE_MAX: usize = 256;
 
 impl Conditions {
-    pub(super) fn new(changed: Box<dyn Fn(Condition) + Send + Sync>) -> Self {
+    pub(super) fn new(changed: Changed) -> Self {
         Conditions { active: Mutex::default(), changed }
     }
 

@@ -52,14 +52,16 @@ struct Broker {
 
 #[derive(Deserialize)]
 struct Topic {
-    topic: String,
+    #[serde(rename = "topic")]
+    name: String,
     #[serde(default)]
     partitions: BTreeMap<String, Partition>,
 }
 
 #[derive(Deserialize)]
 struct Partition {
-    partition: i32,
+    #[serde(rename = "partition")]
+    number: i32,
     #[serde(default)]
     desired: bool,
     consumer_lag: i64,
@@ -81,10 +83,10 @@ pub(super) fn digest(json: &[u8]) -> Result<Digest, serde_json::Error> {
     }
     for topic in document.topics.into_values() {
         // Partition -1 is librdkafka's own; those not desired belong to other members.
-        for partition in topic.partitions.into_values().filter(|p| p.partition >= 0 && p.desired) {
+        for partition in topic.partitions.into_values().filter(|p| p.number >= 0 && p.desired) {
             digest.lags.push(PartitionLag {
-                topic: topic.topic.clone(),
-                partition: partition.partition,
+                topic: topic.name.clone(),
+                partition: partition.number,
                 lag: known(partition.consumer_lag),
                 committed: known(partition.committed_offset),
                 high_watermark: known(partition.hi_offset),

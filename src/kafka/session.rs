@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,12 +17,12 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::batch::Epoch;
-use super::consumer::TopicPartition;
-use super::fault::{Conditions, Fault, FaultKind};
+use super::Settings;
+use super::diagnosis::Diagnosis;
+use super::fault::{Conditions, FaultKind};
+use super::hooks::{Drain, TopicPartition};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
-use super::probe::{self, Target};
-use super::{SaslMechanism, Settings};
+use crate::batch::Epoch;
 
 /// Where we are in one assigned partition.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +43,6 @@ pub(super) struct Rebalanced {
     pub(super) assigned: Option<Vec<TopicPartition>>,
 }
 
-/// The owner's hook for partitions that are taken away.
-pub(super) type Drain = Box<dyn FnMut(&[TopicPartition]) + Send>;
-
 /// The client's context: state shared between callbacks, the polling thread and the async side.
 pub(super) struct Session {
     pub(super) conditions: Arc<Conditions>,
@@ -58,36 +54,19 @@ pub(super) struct Session {
     pub(super) closing: AtomicBool,
     lags: Mutex<Vec<PartitionLag>>,
     log_gate: Mutex<LogGate>,
-    names: Names,
-    doctor: Option<SyncSender<()>>,
-    suspects: Arc<Mutex<Suspects>>,
+    /// Whether the user asked for the client's debug lines.
+    verbose: bool,
+    /// Topics whose id changed, and that are not yet read from their beginning.
+    recreated: Mutex<BTreeSet<String>>,
+    /// Set with `recreated`, so that a poll takes no lock.
+    pub(super) has_recreated: AtomicBool,
+    diagnosis: Diagnosis,
 }
-
-/// What faults are about.
-struct Names {
-    servers: Vec<String>,
-    topics: Vec<String>,
-    group: String,
-    user: Option<(String, SaslMechanism)>,
-}
-
-/// Servers to be examined, with what the client said of them.
-#[derive(Debug, Default)]
-struct Suspects {
-    servers: BTreeMap<String, Option<Fault>>,
-    /// How often all brokers were reported down since one was last connected.
-    all_down: u32,
-}
-
-const SUSPECTS_MAX: usize = 64;
-/// All brokers down once or twice, and nothing wrong to be seen: a restart, or a host with two addresses.
-const ALL_DOWN_TOLERATED: u32 = 3;
 
 impl Session {
     pub(super) fn new(settings: &Settings, drain: Drain, conditions: Conditions) -> std::io::Result<Self> {
         let conditions = Arc::new(conditions);
-        let suspects = Arc::new(Mutex::new(Suspects::default()));
-        let doctor = start_doctor(settings, Arc::clone(&suspects), Arc::clone(&conditions))?;
+        let diagnosis = Diagnosis::new(settings, Arc::clone(&conditions))?;
         Ok(Session {
             conditions,
             drain: Mutex::new(drain),
@@ -97,14 +76,10 @@ impl Session {
             closing: AtomicBool::new(false),
             lags: Mutex::default(),
             log_gate: Mutex::default(),
-            names: Names {
-                servers: settings.bootstrap_servers.clone(),
-                topics: settings.topics.clone(),
-                group: settings.group_id.clone(),
-                user: settings.sasl.as_ref().map(|sasl| (sasl.username.clone(), sasl.mechanism)),
-            },
-            doctor: Some(doctor),
-            suspects,
+            verbose: settings.properties.contains_key("debug"),
+            recreated: Mutex::default(),
+            has_recreated: AtomicBool::new(false),
+            diagnosis,
         })
     }
 
@@ -129,6 +104,23 @@ impl Session {
             FaultKind::TopicDenied | FaultKind::TopicUnknown => topics.contains(subject),
             _ => false,
         });
+    }
+
+    /// Topics that were created anew.
+    pub(super) fn recreated(&self) -> BTreeSet<String> {
+        if !self.has_recreated.load(Ordering::Acquire) {
+            return BTreeSet::new();
+        }
+        self.recreated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// These are read from their beginning now.
+    pub(super) fn forget_recreated(&self, topics: &BTreeSet<String>) {
+        if !topics.is_empty() {
+            let mut recreated = self.recreated.lock().unwrap_or_else(PoisonError::into_inner);
+            recreated.retain(|topic| !topics.contains(topic));
+            self.has_recreated.store(!recreated.is_empty(), Ordering::Release);
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Rebalanced)) {
@@ -157,133 +149,12 @@ impl Session {
         self.note(|state| *state = Rebalanced { revoked: true, assigned: None });
     }
 
-    /// Looks at `server`, or at all bootstrap servers, without holding up the poll.
-    fn suspect(&self, server: Option<&str>, said: Option<Fault>) {
-        {
-            let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
-            match server {
-                Some(server) if suspects.servers.len() < SUSPECTS_MAX => {
-                    suspects.servers.insert(server.to_owned(), said);
-                }
-                Some(_) => {}
-                None => {
-                    suspects.all_down = suspects.all_down.saturating_add(1);
-                    for server in &self.names.servers {
-                        suspects.servers.entry(server.clone()).or_insert(None);
-                    }
-                }
-            }
-        }
-        // Full means that a look is due already, and it will see what was added here.
-        if let Some(doctor) = &self.doctor {
-            let _due_already = doctor.try_send(());
-        }
-    }
-
-    fn diagnose(&self, code: Code, reason: &str) {
-        let server = server_of(reason);
-        let named = server.unwrap_or("the cluster").to_owned();
-        let fault = |kind, subject: &str, message: String, fix: &str| Fault {
-            kind,
-            subject: subject.to_owned(),
-            message,
-            fix: fix.to_owned(),
-        };
-        match code {
-            Code::Authentication => self.conditions.raise(self.login_fault(reason)),
-            Code::Resolve => {
-                self.conditions.raise(probe::unresolved(&named, "the resolver knows no such name"))
-            }
-            Code::SSL => {
-                let said = fault(
-                    FaultKind::Tls,
-                    &named,
-                    format!("TLS failed: {reason}"),
-                    "check the certificates of both sides",
-                );
-                self.suspect(server, Some(said));
-            }
-            Code::BrokerTransportFailure => self.suspect(server, None),
-            Code::AllBrokersDown => self.suspect(None, None),
-            Code::GroupAuthorizationFailed => self.conditions.raise(fault(
-                FaultKind::GroupDenied,
-                &self.names.group,
-                "the Kafka user may not use this consumer group".to_owned(),
-                "create the group in the Kafka console (ApsaraMQ does not create groups by themselves) and \
-                 grant the user Read on it, or correct `group_id`",
-            )),
-            Code::TopicAuthorizationFailed => self.conditions.raise(fault(
-                FaultKind::TopicDenied,
-                &self.topic_of(reason),
-                "the Kafka user may not read this topic".to_owned(),
-                "grant the user Read on the topic, or correct `topics`",
-            )),
-            Code::UnknownTopicOrPartition | Code::UnknownTopic => self.conditions.raise(fault(
-                FaultKind::TopicUnknown,
-                &self.topic_of(reason),
-                "the topic does not exist on this cluster".to_owned(),
-                "correct `topics`, or create the topic; it is never created by the daemon",
-            )),
-            Code::PollExceeded => self.conditions.raise(fault(
-                FaultKind::PollTooLate,
-                &self.names.group,
-                "the daemon polled too late and the group took its partitions away".to_owned(),
-                "find what held it up (disk, memory, a stopped process); `max.poll.interval.ms` is the limit",
-            )),
-            Code::Fatal => self.conditions.raise(fault(
-                FaultKind::Fatal,
-                &self.names.group,
-                format!("the client cannot go on: {reason}"),
-                "restart the daemon; two members with one `group.instance.id` cause this too",
-            )),
-            other => tracing::debug!(code = ?other, reason, "the Kafka client reports"),
-        }
-    }
-
-    /// One code for both; only the text tells whether the mechanism or the password was refused.
-    fn login_fault(&self, reason: &str) -> Fault {
-        let (user, mechanism) = self
-            .names
-            .user
-            .as_ref()
-            .map_or(("(none)", "none"), |(user, mechanism)| (user.as_str(), mechanism.name()));
-        if let Some((_, offered)) = reason.split_once("supported mechanisms:") {
-            return Fault {
-                kind: FaultKind::SaslMechanism,
-                subject: mechanism.to_owned(),
-                message: format!("the server does not offer this SASL mechanism, it offers:{offered}"),
-                fix: "set the mechanism of the Kafka user to one that the server offers".to_owned(),
-            };
-        }
-        Fault {
-            kind: FaultKind::SaslCredentials,
-            subject: user.to_owned(),
-            message: format!(
-                "the server does not know this Kafka user, or the {mechanism} password is wrong"
-            ),
-            fix: "check username and password; a Kafka user's password is shown and reset only by an Open \
-                  Platform Administrator or Tenant Administrator in the Developer Backend"
-                .to_owned(),
-        }
-    }
-
-    /// The client names the topic only in its text.
-    fn topic_of(&self, reason: &str) -> String {
-        self.names
-            .topics
-            .iter()
-            .filter(|topic| reason.contains(&format!(" {topic}: ")))
-            .max_by_key(|topic| topic.len())
-            .cloned()
-            .unwrap_or_else(|| self.names.topics.join(", "))
-    }
-
     fn digested(&self, digest: Digest) {
         let Digest { lags, brokers } = digest;
         *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
         let any_up = brokers.values().any(|state| *state == BrokerState::Up);
         if any_up {
-            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).all_down = 0;
+            self.diagnosis.connected();
             self.conditions.clear(|kind, subject| {
                 kind.is_connection() && brokers.get(subject).is_none_or(|state| *state == BrokerState::Up)
             });
@@ -301,53 +172,25 @@ fn commit(client: &BaseConsumer<Session>) {
     }
 }
 
-/// `sasl_ssl://host:port/bootstrap: ...` names the server that it is about.
-fn server_of(reason: &str) -> Option<&str> {
-    let (_, rest) = reason.split_once("://")?;
-    let (server, _) = rest.split_once('/')?;
-    server.contains(':').then_some(server)
-}
-
-/// A thread that examines suspected servers, at most once a second; it ends with the session.
-fn start_doctor(
-    settings: &Settings,
-    suspects: Arc<Mutex<Suspects>>,
-    conditions: Arc<Conditions>,
-) -> std::io::Result<SyncSender<()>> {
-    let target = Target::of(settings);
-    let all = settings.bootstrap_servers.join(",");
-    let (due, calls) = sync_channel::<()>(1);
-    std::thread::Builder::new().name("kafka-probe".to_owned()).spawn(move || {
-        while calls.recv().is_ok() {
-            let (servers, all_down) = {
-                let mut suspects = suspects.lock().unwrap_or_else(PoisonError::into_inner);
-                (std::mem::take(&mut suspects.servers), suspects.all_down)
-            };
-            for (server, said) in servers {
-                if let Some(fault) = target.examine(&server).or(said) {
-                    conditions.raise(fault);
-                }
-            }
-            if all_down > ALL_DOWN_TOLERATED && !conditions.any(FaultKind::is_connection) {
-                conditions.raise(dropped(&all));
-            }
-            std::thread::sleep(Duration::from_secs(1));
-        }
-    })?;
-    Ok(due)
-}
-
-fn dropped(servers: &str) -> Fault {
-    Fault {
-        kind: FaultKind::Disconnected,
-        subject: servers.to_owned(),
-        message: "every broker takes the connection and drops it, or is just starting".to_owned(),
-        fix: "if it lasts, check that `security_protocol` is the one of this port".to_owned(),
-    }
+/// The topic of a debug line that says its id has changed: the client tells this nowhere else. From no id
+/// to one is no change.
+fn recreated_topic(line: &str) -> Option<&str> {
+    let (before, ids) = line.split_once(" changed id from ")?;
+    let (_, topic) = before.rsplit_once("Topic ")?;
+    let (old, _) = ids.split_once(" to ")?;
+    (!old.trim_matches('A').is_empty()).then_some(topic)
 }
 
 impl ClientContext for Session {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if let Some(topic) = recreated_topic(line) {
+            tracing::warn!(topic, "the topic was created anew while we read it");
+            self.recreated.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
+            self.has_recreated.store(true, Ordering::Release);
+        }
+        if matches!(level, RDKafkaLogLevel::Debug) && !self.verbose {
+            return;
+        }
         let mut gate = self.log_gate.lock().unwrap_or_else(PoisonError::into_inner);
         match gate.pass(Instant::now()) {
             Gate::Open { suppressed: 0 } => tracing::debug!(facility, "librdkafka: {line}"),
@@ -365,7 +208,7 @@ impl ClientContext for Session {
 
     fn error(&self, error: ClientError, reason: &str) {
         if let Some(code) = error.rdkafka_error_code() {
-            self.diagnose(code, reason);
+            self.diagnosis.said(code, reason);
         }
     }
 }
@@ -429,6 +272,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_topic_created_anew_is_read_from_the_line_that_says_so() {
+        let line = "[thrd:main]: Topic a-b changed id from kSn5jw1bTjGCnyWcYhLn4w to 9Gm2zHhFQqqf0yQw9E9n1g";
+        assert_eq!(recreated_topic(line), Some("a-b"));
+        let first = "[thrd:main]: Topic a changed id from AAAAAAAAAAAAAAAAAAAAAA to 9Gm2zHhFQqqf0yQw9E9n1g";
+        assert_eq!(recreated_topic(first), None);
+        assert_eq!(recreated_topic("[thrd:main]: Topic a [0] Leader 1 Epoch 0"), None);
+    }
+
+    #[test]
     fn the_log_gate_counts_what_it_holds_back() {
         let (start, mut gate) = (Instant::now(), LogGate::default());
         for _ in 0..LOG_LINES_MAX {
@@ -436,11 +288,5 @@ mod tests {
         }
         assert_eq!(gate.pass(start), Gate::Shut);
         assert_eq!(gate.pass(start + LOG_INTERVAL), Gate::Open { suppressed: 1 });
-    }
-
-    #[test]
-    fn the_server_is_read_from_the_text_that_names_it() {
-        assert_eq!(server_of("sasl_ssl://a.b:9093/bootstrap: SSL handshake failed: x"), Some("a.b:9093"));
-        assert_eq!(server_of("1/1 brokers are down"), None);
     }
 }

@@ -8,6 +8,8 @@
 //! below a stream's high-water mark is compared with the row that lies there; everything else is
 //! asked of the identity log.
 
+mod bulk;
+
 mod duplicate;
 
 mod rows;
@@ -120,7 +122,10 @@ impl Writer {
         deciding: Arc<Deciding>,
         now_ms: i64,
     ) -> Result<Accepted, StoreError> {
-        self.run(move |state| Box::pin(async move { accept(state, batch.entries(), &deciding, now_ms).await })).await
+        self.run(move |state| {
+            Box::pin(async move { accept(state, batch.entries(), &deciding, now_ms).await })
+        })
+        .await
     }
 }
 
@@ -138,11 +143,7 @@ async fn accept(
 
     let batch = state.next_batch;
     state.next_batch += 1;
-    let is_new_event = |(entry, fate): &(&Entry<'_>, &Fate)| {
-        matches!((fate, &entry.content), (Fate::Fresh(_), Content::Event { .. }))
-    };
-    let events = entries.iter().zip(&fates).filter(is_new_event).count();
-    let mut writing = rows::Writing::new(batch, accepted_at, events);
+    let mut writing = rows::Writing::new(batch, accepted_at, entries.len());
     let context = PlanContext {
         accepted_at_ms: accepted_at,
         policy: &deciding.policy,
@@ -156,7 +157,7 @@ async fn accept(
                 let seq = state.next_event;
                 state.next_event += 1;
                 identities.push(IdentityEntry { hash, number: seq });
-                writing.event(state, deciding, &context, seq, *stream, entry).await?;
+                writing.event(state, deciding, &context, (seq, *stream), entry).await?;
             }
             (Fate::Fresh(stream), Content::Quarantined(reason)) => {
                 let id = state.next_quarantined;

@@ -69,10 +69,19 @@ pub(crate) struct IdentityLog {
     tail_collisions: Vec<Entry>,
     segments: Vec<Segment>,
     merge: Option<Merge>,
+    leftover: Leftover,
     /// Ranges of pages that belong to no segment any more.
     garbage: Vec<(i64, i64)>,
     next_page: i64,
     next_segment: i64,
+}
+
+/// Whether the row of a merge that a stop or a failed commit interrupted is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Leftover {
+    #[default]
+    None,
+    Unfinished,
 }
 
 /// Whether periodic work remains.
@@ -85,23 +94,21 @@ pub enum Remaining {
 }
 
 const LOAD_TAIL: &str = "SELECT entries FROM identity_batch ORDER BY batch";
-const LOAD_SEGMENTS: &str =
-    "SELECT id, entries, first_page, pages, newest_at, fences, filter FROM identity_segment WHERE complete = 1 ORDER BY id";
+const LOAD_SEGMENTS: &str = "SELECT id, entries, first_page, pages, newest_at, fences, filter FROM identity_segment WHERE complete = 1 ORDER BY id";
 const DELETE_INCOMPLETE: &str = "DELETE FROM identity_segment WHERE complete = 0";
-const LAST_PAGE: &str = "SELECT coalesce(max(id), 0) FROM identity_page";
+const LAST_NUMBERS: &str = "SELECT (SELECT coalesce(max(id), 0) FROM identity_page), \
+    (SELECT coalesce(max(id), 0) FROM identity_segment), \
+    (SELECT count(*) FROM identity_segment WHERE complete = 0)";
 const INSERT_BATCH: &str = "INSERT INTO identity_batch (batch, entries) VALUES (?1, ?2)";
 const DELETE_BATCHES: &str = "DELETE FROM identity_batch";
 const DELETE_PAGES: &str = "DELETE FROM identity_page WHERE id BETWEEN ?1 AND ?2";
 const DELETE_SEGMENT: &str = "DELETE FROM identity_segment WHERE id = ?1";
 
 impl IdentityLog {
-    /// Reads the log into memory: the tail's entries, and of each segment its fences and filter.
+    /// Reads the log into memory: the tail's entries, and of each segment its fences and filter. Writes
+    /// nothing, since it also runs after a commit that the disk did not take.
     pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         let mut log = IdentityLog::default();
-        sqlx::query(DELETE_INCOMPLETE)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::sql("drop an unfinished identity segment"))?;
         let rows = sqlx::query(LOAD_SEGMENTS)
             .fetch_all(&mut *connection)
             .await
@@ -109,11 +116,9 @@ impl IdentityLog {
         for row in rows {
             log.segments.push(Segment::load(connection, &row).await?);
         }
-        log.next_segment = log.segments.iter().map(|segment| segment.id).max().unwrap_or(0) + 1;
-        let last_page: i64 = sqlx::query_scalar(LAST_PAGE)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(StoreError::sql("read the last identity page"))?;
+        let (last_page, last_segment, unfinished) = last_numbers(connection).await?;
+        log.next_segment = last_segment + 1;
+        log.leftover = if unfinished > 0 { Leftover::Unfinished } else { Leftover::None };
         log.next_page = log.segments.iter().map(Segment::end_page).max().unwrap_or(1).max(last_page + 1);
         log.garbage = uncovered(&log.segments, last_page);
         let rows = sqlx::query(LOAD_TAIL)
@@ -140,7 +145,9 @@ impl IdentityLog {
         for (index, &hash) in hashes.iter().enumerate() {
             if let Some(&number) = self.tail.get(&hash) {
                 found.push((index, number));
-                found.extend(self.tail_collisions.iter().filter(|e| e.hash == hash).map(|e| (index, e.number)));
+                found.extend(
+                    self.tail_collisions.iter().filter(|e| e.hash == hash).map(|e| (index, e.number)),
+                );
             }
             for segment in &self.segments {
                 segment.pages_that_may_hold(hash, |page| wanted.push((page, index, hash)));
@@ -182,7 +189,13 @@ impl IdentityLog {
         now_ms: i64,
         horizon_ms: i64,
     ) -> Result<Remaining, StoreError> {
-        if self.tail.len() >= TAIL_ENTRIES_MAX {
+        if self.leftover == Leftover::Unfinished {
+            sqlx::query(DELETE_INCOMPLETE)
+                .execute(connection)
+                .await
+                .map_err(StoreError::sql("drop an unfinished identity segment"))?;
+            self.leftover = Leftover::None;
+        } else if self.tail.len() >= TAIL_ENTRIES_MAX {
             self.flush(connection, now_ms).await?;
         } else if self.merge.is_some() {
             self.merge_on(connection).await?;
@@ -223,8 +236,7 @@ impl IdentityLog {
             self.tail.iter().map(|(&hash, &number)| Entry { hash, number }).collect();
         entries.append(&mut self.tail_collisions);
         entries.sort_unstable();
-        let segment =
-            Segment::write(connection, self.next_segment, self.next_page, now_ms, &entries).await?;
+        let segment = Segment::write(connection, self.next_segment, self.next_page, now_ms, &entries).await?;
         self.next_segment += 1;
         self.next_page = segment.end_page();
         self.segments.push(segment);
@@ -267,6 +279,14 @@ impl IdentityLog {
         self.garbage.push((segment.first_page, segment.end_page() - 1));
         Ok(())
     }
+}
+
+/// The last page, the last segment, and how many segments are unfinished.
+async fn last_numbers(connection: &mut SqliteConnection) -> Result<(i64, i64, i64), StoreError> {
+    sqlx::query_as(LAST_NUMBERS)
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("read where the identity log stands"))
 }
 
 async fn delete_pages(connection: &mut SqliteConnection, first: i64, last: i64) -> Result<(), StoreError> {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection as _};
 
 use super::positions::Positions;
 use super::writer::{Writer, WriterTask};
@@ -49,9 +49,12 @@ impl Closing {
     /// # Errors
     /// The writer failed for good.
     pub async fn run(self) -> Result<(), StoreError> {
-        let written = self.writer.run().await;
         // A reading connection that closes last leaves the -wal and -shm files in place, and members
-        // of the file's group, who cannot create them, need them to query.
+        // of the file's group, who cannot create them, need them to query. Held, since the pool renews
+        // its connections from time to time.
+        let last = self.readers.acquire().await.map_err(StoreError::sql("hold a reading connection"))?;
+        let written = self.writer.run().await;
+        drop(last);
         self.readers.close().await;
         drop(self.lock);
         written
@@ -78,14 +81,18 @@ impl Store {
         let path = settings.path.clone();
         let lock = lock(&path, settings.file_mode)?;
         create_file(&path, settings.file_mode)?;
-        refuse_foreign(&path).await?;
-        let mut connection = writer_options(&path)
-            .connect()
+        refuse_unfit(&path).await?;
+        let mut connection = writer_options(&path).connect().await.map_err(|error| StoreError::Open {
+            path: shown(&path),
+            source: Arc::new(io::Error::other(error)),
+        })?;
+        MIGRATOR
+            .run(&mut connection)
             .await
-            .map_err(|error| StoreError::Open { path: shown(&path), source: Arc::new(io::Error::other(error)) })?;
-        MIGRATOR.run(&mut connection).await.map_err(|error| migrate_error(&path, error))?;
+            .map_err(|error| StoreError::Migrate { path: shown(&path), source: Arc::new(error) })?;
         let readers = SqlitePoolOptions::new()
-            .max_connections(2)
+            // One of them only stays open (see `Closing`).
+            .max_connections(3)
             .min_connections(1)
             .connect_with(reader_options(&path))
             .await
@@ -117,7 +124,9 @@ fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: shown(path) }),
-        Err(TryLockError::Error(error)) => Err(StoreError::Open { path: shown(path), source: Arc::new(error) }),
+        Err(TryLockError::Error(error)) => {
+            Err(StoreError::Open { path: shown(path), source: Arc::new(error) })
+        }
     }
 }
 
@@ -140,21 +149,35 @@ fn create_file(path: &Path, mode: u32) -> Result<(), StoreError> {
         .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(error) })
 }
 
-/// Looks before anything is written: an empty file is new, any other must carry our mark.
-async fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
+const APPLICATION: &str = "SELECT application_id FROM pragma_application_id";
+const MIGRATED: &str = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+const VERSIONS: &str = "SELECT version FROM _sqlx_migrations ORDER BY version";
+
+/// Looks before anything is written: an empty file is new, any other must carry our mark and have no
+/// migration that we do not know.
+async fn refuse_unfit(path: &Path) -> Result<(), StoreError> {
     let empty = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
     if empty {
         return Ok(());
     }
-    let mut connection = reader_options(path)
-        .connect()
-        .await
-        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) })?;
-    let found: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) })?;
-    if found == APPLICATION_ID { Ok(()) } else { Err(StoreError::Foreign { path: shown(path), found }) }
+    let unreadable =
+        |error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) };
+    let mut connection = reader_options(path).connect().await.map_err(unreadable)?;
+    let found: i64 = sqlx::query_scalar(APPLICATION).fetch_one(&mut connection).await.map_err(unreadable)?;
+    if found != APPLICATION_ID {
+        return Err(StoreError::Foreign { path: shown(path), found });
+    }
+    let migrated: i64 = sqlx::query_scalar(MIGRATED).fetch_one(&mut connection).await.map_err(unreadable)?;
+    let versions: Vec<i64> = if migrated == 0 {
+        Vec::new()
+    } else {
+        sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await.map_err(unreadable)?
+    };
+    connection.close().await.map_err(unreadable)?;
+    match versions.into_iter().find(|version| !MIGRATOR.version_exists(*version)) {
+        Some(version) => Err(StoreError::Newer { path: shown(path), version }),
+        None => Ok(()),
+    }
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {
@@ -184,13 +207,6 @@ fn reader_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .pragma("cache_size", "-1024")
         .thread_name(|_| "store-reader".into())
-}
-
-fn migrate_error(path: &Path, error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::VersionMissing(version) => StoreError::Newer { path: shown(path), version },
-        other => StoreError::Migrate { path: shown(path), source: Arc::new(other) },
-    }
 }
 
 fn shown(path: &Path) -> String {

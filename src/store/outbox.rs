@@ -166,8 +166,7 @@ const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_s
     WHERE a.state = 'in_flight' AND a.lease_until <= ?1";
 const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, \
     due_at = CASE ?2 WHEN 'planned' THEN ?4 ELSE due_at END WHERE number = ?1 AND state = 'in_flight'";
-const INTERRUPT_ATTEMPT: &str =
-    "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
+const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
     WHERE id > (SELECT coalesce(max(id), 0) FROM attempt) - 1000";

@@ -20,11 +20,8 @@ const CALLS_OF_THE_HOUR: &str = "SELECT rule, planned_at FROM action \
 /// The planning state of the moment `now_ms`.
 pub(super) async fn load(connection: &mut SqliteConnection, now_ms: i64) -> Result<PlanState, StoreError> {
     let failed = || StoreError::sql("read the calls of the last hour");
-    let rows = sqlx::query(CALLS_OF_THE_HOUR)
-        .bind(now_ms - HOUR_MS)
-        .fetch_all(connection)
-        .await
-        .map_err(failed())?;
+    let rows =
+        sqlx::query(CALLS_OF_THE_HOUR).bind(now_ms - HOUR_MS).fetch_all(connection).await.map_err(failed())?;
     let mut calls: HashMap<String, Vec<i64>> = HashMap::new();
     for row in rows {
         let rule: &str = row.try_get(0).map_err(failed())?;

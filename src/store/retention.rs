@@ -18,23 +18,28 @@ const RECLAIM: &str = "PRAGMA incremental_vacuum(256)";
 /// How long rows are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizons {
-    /// Events that no rule matched, their batches, quarantined records and doubtful duplicates.
+    /// Events that no rule matched, and doubtful duplicates.
     pub unmatched_ms: i64,
-    /// Events that a rule matched, with their decisions, actions and attempts.
+    /// Events that a rule matched, with their decisions, actions and attempts; batches and quarantined
+    /// records.
     pub matched_ms: i64,
     /// Identities.
     pub dedupe_ms: i64,
 }
 
-const LAST_SEQ_BEFORE: &str = "SELECT coalesce(max(seq), 0) FROM event WHERE accepted_at < ?1";
+/// Accept times never go back, so the last entry of the index before a time is the last event before it.
+const LAST_SEQ_BEFORE: &str = "SELECT coalesce((SELECT seq FROM event WHERE accepted_at < ?1 \
+    ORDER BY accepted_at DESC, seq DESC LIMIT 1), 0)";
 const CURSOR: &str = "SELECT coalesce((SELECT value FROM upkeep WHERE name = ?1), 0)";
 const MOVE_CURSOR: &str = "INSERT INTO upkeep (name, value) VALUES (?1, ?2) \
     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 const DELETE_UNMATCHED: &str = "DELETE FROM event WHERE seq > ?1 AND seq <= ?2 AND matched = 0";
+// From the first action on, not from the cursor: what waited for a person when its event left may have
+// come to its end since. Only such actions are left below the cursor, so this looks at few rows.
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE action IN \
-    (SELECT number FROM action WHERE event > ?1 AND event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed'))";
-const DELETE_ACTIONS: &str = "DELETE FROM action WHERE event > ?1 AND event <= ?2 \
-    AND state IN ('succeeded', 'dead', 'cancelled', 'observed')";
+    (SELECT number FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed'))";
+const DELETE_ACTIONS: &str =
+    "DELETE FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed')";
 const DELETE_DECISIONS: &str = "DELETE FROM decision WHERE event > ?1 AND event <= ?2";
 const DELETE_OBJECTS: &str = "DELETE FROM event_object WHERE event > ?1 AND event <= ?2";
 const DELETE_MATCHED: &str = "DELETE FROM event WHERE seq > ?1 AND seq <= ?2";
@@ -59,7 +64,6 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
     if state.identities.step(&mut state.connection, now_ms, horizons.dedupe_ms).await? == Remaining::More {
         return Ok(Remaining::More);
     }
-    state.keep_numbering().await?;
     let connection = &mut state.connection;
     let unmatched = now_ms - horizons.unmatched_ms;
     let matched = now_ms - horizons.matched_ms;
@@ -82,8 +86,9 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
     if removed == 0 {
         return Ok(Remaining::Nothing);
     }
+    state.keep_numbering().await?;
     sqlx::query(RECLAIM)
-        .execute(connection)
+        .execute(&mut state.connection)
         .await
         .map_err(StoreError::sql("give free pages back"))?;
     Ok(Remaining::More)
@@ -111,12 +116,7 @@ async fn delete_events(
     for statement in statements {
         delete(connection, statement, from, to).await?;
     }
-    sqlx::query(MOVE_CURSOR)
-        .bind(cursor)
-        .bind(to)
-        .execute(connection)
-        .await
-        .map_err(failed())?;
+    sqlx::query(MOVE_CURSOR).bind(cursor).bind(to).execute(connection).await.map_err(failed())?;
     Ok(1)
 }
 
@@ -136,10 +136,12 @@ async fn delete(
 }
 
 impl State {
-    /// Writes down how far the numbering had come, before rows leave.
+    /// Writes down how far the numbering had come, in the commit that removes rows.
     async fn keep_numbering(&mut self) -> Result<(), StoreError> {
         let reached = [
             ("last_event", self.next_event - 1),
+            ("last_batch", self.next_batch - 1),
+            ("last_accepted_at", self.last_accepted_at),
             ("last_quarantined", self.next_quarantined - 1),
             ("last_action", self.next_action - 1),
             ("last_attempt", self.next_attempt - 1),

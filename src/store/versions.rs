@@ -80,8 +80,7 @@ impl Store {
     /// The database cannot be read.
     pub async fn last_rules(&self) -> Result<Option<Vec<RuleFile>>, StoreError> {
         let failed = || StoreError::sql("read the last rule set");
-        let sets: i64 =
-            sqlx::query_scalar(ANY_RULES).fetch_one(&self.readers).await.map_err(failed())?;
+        let sets: i64 = sqlx::query_scalar(ANY_RULES).fetch_one(&self.readers).await.map_err(failed())?;
         if sets == 0 {
             return Ok(None);
         }

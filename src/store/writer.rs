@@ -15,6 +15,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::accept::Stream;
 use super::identity::IdentityLog;
@@ -28,7 +29,8 @@ const QUEUE_JOBS_MAX: usize = 256;
 /// Jobs of one commit.
 const COMMIT_JOBS_MAX: usize = 64;
 
-/// Without a job for so long, the write-ahead log is emptied.
+/// Without a change for so long, the write-ahead log is emptied. Jobs alone do not count: dispatch and
+/// upkeep look for work all the time and mostly find none.
 const IDLE_AFTER: Duration = Duration::from_secs(3);
 
 /// Origins remembered; the table holds all.
@@ -76,18 +78,41 @@ type Origin = [Option<String>; 6];
 pub struct WriterTask {
     state: State,
     queue: mpsc::Receiver<Job>,
+    wal: Wal,
+}
+
+/// Whether the write-ahead log holds what a quiet moment could move into the database.
+#[derive(Debug, Clone, Copy)]
+enum Wal {
+    /// Changed last at this time, by a connection that had made so many changes.
+    Written { at: Instant, changes: i64 },
+    /// Emptied after so many changes.
+    Emptied { changes: i64 },
+}
+
+/// How a commit is kept, as the writing connection itself says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    /// `PRAGMA journal_mode`: `wal`.
+    pub journal_mode: String,
+    /// `PRAGMA synchronous`: 2 is FULL.
+    pub synchronous: i64,
 }
 
 /// Rows leave by retention and their numbers must never come again (identities name them), so
 /// retention writes down how far each numbering had come.
 const LAST_NUMBERS: &str = "SELECT \
     max((SELECT coalesce(max(seq), 0) FROM event), coalesce((SELECT value FROM upkeep WHERE name = 'last_event'), 0)), \
-    (SELECT coalesce(max(id), 0) FROM batch), \
+    max((SELECT coalesce(max(id), 0) FROM batch), coalesce((SELECT value FROM upkeep WHERE name = 'last_batch'), 0)), \
     max((SELECT coalesce(max(id), 0) FROM quarantined_record), \
         coalesce((SELECT value FROM upkeep WHERE name = 'last_quarantined'), 0)), \
     max((SELECT coalesce(max(number), 0) FROM action), coalesce((SELECT value FROM upkeep WHERE name = 'last_action'), 0)), \
     max((SELECT coalesce(max(id), 0) FROM attempt), coalesce((SELECT value FROM upkeep WHERE name = 'last_attempt'), 0)), \
-    (SELECT coalesce(max(accepted_at), 0) FROM batch)";
+    max((SELECT coalesce(max(accepted_at), 0) FROM batch), \
+        coalesce((SELECT value FROM upkeep WHERE name = 'last_accepted_at'), 0))";
+const TOTAL_CHANGES: &str = "SELECT total_changes()";
+const JOURNAL_MODE: &str = "SELECT journal_mode FROM pragma_journal_mode";
+const SYNCHRONOUS: &str = "SELECT synchronous FROM pragma_synchronous";
 const FIND_ORIGIN: &str = "SELECT id FROM origin WHERE source IS ?1 AND type IS ?2 AND code IS ?3 AND kind IS ?4 \
     AND account IS ?5 AND region IS ?6";
 const INSERT_ORIGIN: &str = "INSERT INTO origin (source, type, code, kind, account, region) \
@@ -101,7 +126,33 @@ impl Writer {
     ) -> Result<(Writer, WriterTask), StoreError> {
         let state = State::load(connection, now_ms).await?;
         let (sender, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        Ok((Writer { queue: sender }, WriterTask { state, queue }))
+        // Whatever an earlier run left in the log is moved at the first quiet moment.
+        let wal = Wal::Written { at: Instant::now(), changes: 0 };
+        Ok((Writer { queue: sender }, WriterTask { state, queue, wal }))
+    }
+
+    /// What the writing connection says about the durability of its commits.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn durability(&self) -> Result<Durability, StoreError> {
+        self.run(|state| {
+            Box::pin(async move {
+                let failed = || StoreError::sql("ask how commits are kept");
+                let connection = &mut state.connection;
+                Ok(Durability {
+                    journal_mode: sqlx::query_scalar(JOURNAL_MODE)
+                        .fetch_one(&mut *connection)
+                        .await
+                        .map_err(failed())?,
+                    synchronous: sqlx::query_scalar(SYNCHRONOUS)
+                        .fetch_one(connection)
+                        .await
+                        .map_err(failed())?,
+                })
+            })
+        })
+        .await
     }
 
     /// Runs `job` in the next commit and gives its result once that is durable.
@@ -143,20 +194,18 @@ impl WriterTask {
         loop {
             if jobs.is_empty() {
                 let waiting = self.queue.recv_many(&mut jobs, COMMIT_JOBS_MAX);
-                match tokio::time::timeout(IDLE_AFTER, waiting).await {
-                    Ok(0) => break,
-                    Ok(_) => {}
-                    Err(_idle) => {
-                        self.truncate_wal().await;
-                        if self.queue.recv_many(&mut jobs, COMMIT_JOBS_MAX).await == 0 {
-                            break;
-                        }
-                    }
+                if let Ok(0) = tokio::time::timeout(IDLE_AFTER, waiting).await {
+                    break;
                 }
             }
-            if let Err(error) = self.commit(&mut jobs).await {
+            if !jobs.is_empty()
+                && let Err(error) = self.commit(&mut jobs).await
+            {
                 tracing::warn!(error = %error, "commit failed, nothing of it was kept");
                 self.state.reload().await?;
+            }
+            if jobs.is_empty() {
+                self.empty_wal_when_quiet().await;
             }
         }
         // The file alone is then the whole database: what is copied now is a backup.
@@ -164,14 +213,46 @@ impl WriterTask {
         self.state.connection.close().await.map_err(StoreError::sql("close the write connection"))
     }
 
-    /// Moves the whole WAL into the database while nobody waits; a reader may prevent it, and then the
-    /// next quiet moment will do.
-    async fn truncate_wal(&mut self) {
-        for statement in ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA busy_timeout = 5000"] {
-            if let Err(error) = self.state.connection.execute(statement).await {
-                tracing::debug!(error = %error, statement, "truncating the write-ahead log");
+    /// Moves the whole WAL into the database once nothing has changed for a while.
+    async fn empty_wal_when_quiet(&mut self) {
+        let asked = sqlx::query_scalar(TOTAL_CHANGES).fetch_one(&mut self.state.connection).await;
+        let changes: i64 = match asked {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::debug!(error = %error, "counting the changes");
+                return;
             }
+        };
+        let now = Instant::now();
+        self.wal = match self.wal {
+            Wal::Emptied { changes: before } if before == changes => return,
+            Wal::Written { at, changes: before } if before == changes => {
+                if now.duration_since(at) < IDLE_AFTER {
+                    return;
+                }
+                self.truncate_wal()
+                    .await
+                    .map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
+            }
+            Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
+        };
+    }
+
+    /// A reader of an old state may prevent it (`None`), and then the next quiet moment will do.
+    async fn truncate_wal(&mut self) -> Option<()> {
+        let connection = &mut self.state.connection;
+        let mut emptied = None;
+        match connection.execute("PRAGMA busy_timeout = 0").await {
+            Ok(_) => match connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await {
+                Ok(row) => emptied = (row.try_get::<i64, _>(0).ok()? == 0).then_some(()),
+                Err(error) => tracing::debug!(error = %error, "truncating the write-ahead log"),
+            },
+            Err(error) => tracing::debug!(error = %error, "before truncating the write-ahead log"),
         }
+        if let Err(error) = connection.execute("PRAGMA busy_timeout = 5000").await {
+            tracing::debug!(error = %error, "after truncating the write-ahead log");
+        }
+        emptied
     }
 
     /// Runs the waiting jobs in one transaction and answers them after its end; jobs behind a failed

@@ -10,8 +10,7 @@ use tokio::sync::watch;
 use super::{now_ms, service};
 use crate::ingest::accepting::Progress;
 use crate::ingest::start::{StartAt, decide};
-use crate::kafka::consumer::{self, Assigned, TopicPartition};
-use crate::kafka::fault::Condition;
+use crate::kafka::{Assigned, Condition, TopicPartition};
 use crate::store::positions::{Gap, Positions};
 use crate::store::{StoreError, Writer};
 
@@ -28,10 +27,10 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    pub(super) fn for_consumer(self) -> consumer::Hooks {
+    pub(super) fn for_consumer(self) -> crate::kafka::Hooks {
         let Hooks { runtime, writer, positions, start_at, sent, mut progress, drain_timeout } = self;
         let draining = runtime.clone();
-        consumer::Hooks {
+        crate::kafka::Hooks {
             start: Box::new(move |assigned| {
                 let offsets = runtime.block_on(start(&writer, &positions, assigned, start_at));
                 service::ready();
@@ -40,7 +39,8 @@ impl Hooks {
             drain: Box::new(move |partitions| {
                 let all = sent.load(Ordering::Acquire);
                 let durable = progress.wait_for(|progress| progress.batches >= all);
-                let waited = draining.block_on(async { tokio::time::timeout(drain_timeout, durable).await.is_ok() });
+                let waited =
+                    draining.block_on(async { tokio::time::timeout(drain_timeout, durable).await.is_ok() });
                 log_drained(partitions, waited);
             }),
             condition: Box::new(|condition| log_condition(&condition)),

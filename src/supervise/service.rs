@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::kafka::lag::PartitionLag;
+use crate::kafka::PartitionLag;
 
 /// What a person or the service manager asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

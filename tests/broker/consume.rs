@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use openeventd::batch::RecordBatch;
-use openeventd::kafka::consumer::Polled;
+use openeventd::kafka::{BatchLimits, Consumer, Hooks, Polled};
 use openeventd::kafka::{EndpointIdentification, SaslMechanism, SecurityProtocol};
 use openeventd::record::Header;
 use rdkafka::message::{Header as SentHeader, OwnedHeaders};
 
 use crate::driver::{DEADLINE, Driver, strict, user};
 use crate::harness::cluster::ALICE;
-use crate::harness::{Version, admin, on_both, shared, unique, wait_for};
+use crate::harness::{Version, admin, on_both, shared, unique, wait_for, wire};
 
 fn numbered(number: usize) -> Vec<u8> {
     format!("event {number}").into_bytes()
@@ -80,7 +80,7 @@ fn scram_users_and_clusters_without_tls_work() {
 }
 
 #[test]
-fn key_headers_and_time_arrive_and_a_header_name_that_is_no_text_stops_nothing() {
+fn key_headers_and_time_arrive() {
     on_both(|cluster| {
         let topic = unique("headers");
         admin::create_topic(cluster, &topic, 1);
@@ -144,6 +144,7 @@ fn what_was_stored_is_not_delivered_again_and_what_was_not_is() {
         first.store();
         admin::produce(cluster, &topic, 2, 20, numbered);
         first.records(220);
+        first.forget();
         first.close();
         assert_eq!(admin::committed(cluster, &group, &topic, 2), [Some(100), Some(100)]);
 
@@ -168,11 +169,11 @@ fn stored_offsets_are_committed_in_the_background_and_never_go_back() {
         let mut driver = Driver::new(&strict(cluster, &[&topic], &group));
         driver.limits.records_max = 5;
         driver.records(10);
-        let mut late = std::mem::take(&mut driver.not_stored);
+        let mut late = driver.forget();
+        assert_eq!(late.len(), 2, "two batches of one partition");
         late.reverse();
-        for offset in late {
-            driver.consumer.store_offsets(&[offset]).expect("offsets are stored");
-        }
+        let stored = driver.consumer.store_offsets(&late).expect("offsets are stored");
+        assert_eq!((stored.stored, stored.fenced), (1, vec![]));
         driver.until("the commit", |_| admin::committed(cluster, &group, &topic, 1) == [Some(10)]);
         driver.until("the lag", |driver| {
             driver.consumer.lag().iter().any(|l| l.lag == Some(0) && l.committed == Some(10))
@@ -200,5 +201,69 @@ fn a_paused_consumer_stays_in_the_group_and_goes_on_where_it_was() {
         driver.records(10);
         assert_eq!(driver.offsets(), (0..10).collect::<Vec<_>>());
         driver.close();
+    });
+}
+
+#[test]
+fn a_header_name_that_is_no_text_stops_nothing() {
+    on_both(|cluster| {
+        let topic = unique("bad-header");
+        admin::create_topic(cluster, &topic, 1);
+        wire::produce_with_header(&cluster.plaintext(), &topic, b"bad \xff", b"value", b"first");
+        wire::produce_with_header(&cluster.plaintext(), &topic, b"good", b"value", b"second");
+        let mut driver = Driver::new(&strict(cluster, &[&topic], &unique("group")));
+        driver.limits.records_max = 2;
+        driver.limits.linger = DEADLINE;
+        let mut batch = RecordBatch::new();
+        wait_for("both records", DEADLINE, || {
+            let polled = driver.consumer.poll_batch(&mut batch, &driver.limits, Duration::from_millis(100));
+            (polled.expect("the poll works") == Polled::Records).then_some(())
+        });
+        let shown: Vec<_> = batch
+            .records()
+            .map(|record| (record.payload, record.headers.iter().next().expect("one header")))
+            .collect();
+        let unreadable = Header { name: "\u{fffd}", value: None };
+        let good = Header { name: "good", value: Some(b"value") };
+        assert_eq!(shown, [(&b"first"[..], unreadable), (&b"second"[..], good)]);
+        driver.close();
+    });
+}
+
+#[test]
+fn a_start_that_cannot_be_decided_comes_back_from_the_poll_and_is_tried_again() {
+    on_both(|cluster| {
+        let topic = unique("undecided");
+        admin::create_topic(cluster, &topic, 1);
+        admin::produce(cluster, &topic, 1, 5, numbered);
+        let mut asked = 0;
+        let hooks = Hooks {
+            start: Box::new(move |partitions| {
+                asked += 1;
+                if asked == 1 {
+                    Err("the database is busy".to_owned())
+                } else {
+                    Ok(vec![3; partitions.len()])
+                }
+            }),
+            drain: Box::new(|_| {}),
+            condition: Box::new(|_| {}),
+        };
+        let settings = strict(cluster, &[&topic], &unique("group"));
+        let consumer = Consumer::new(&settings, hooks).expect("a consumer");
+        let limits = BatchLimits { records_max: 2, bytes_max: 1 << 20, linger: DEADLINE };
+        let (mut batch, mut errors) = (RecordBatch::new(), Vec::new());
+        wait_for("the records", DEADLINE, || {
+            match consumer.poll_batch(&mut batch, &limits, Duration::from_millis(100)) {
+                Ok(polled) => (polled == Polled::Records).then_some(()),
+                Err(error) => {
+                    errors.push(error.to_string());
+                    None
+                }
+            }
+        });
+        assert_eq!(errors, ["cannot decide where to start: the database is busy"]);
+        assert_eq!(batch.records().map(|record| record.offset).collect::<Vec<_>>(), [3, 4]);
+        consumer.close(DEADLINE).expect("the group is left");
     });
 }

@@ -25,3 +25,5 @@ mod quarantined;
 mod positions;
 
 mod faulty;
+
+mod stopped;

@@ -1,12 +1,12 @@
 //! Drives a consumer as its owner does, in the test's own thread.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use openeventd::batch::{NextOffset, RecordBatch};
-use openeventd::kafka::consumer::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
-use openeventd::kafka::fault::{Condition, Fault, FaultKind};
+use openeventd::kafka::{Assigned, BatchLimits, Consumer, Hooks, OutOfRange, Polled};
+use openeventd::kafka::{Condition, Fault, FaultKind};
 use openeventd::kafka::{EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol, Settings};
 use secrecy::SecretString;
 
@@ -41,7 +41,8 @@ pub(crate) type Seen = (String, i32, i64, Vec<u8>);
 pub(crate) struct Driver {
     pub(crate) consumer: Arc<Consumer>,
     pub(crate) seen: Vec<Seen>,
-    pub(crate) not_stored: Vec<NextOffset>,
+    /// What was seen and not stored yet; the drain hook stores it.
+    pub(crate) not_stored: Arc<Mutex<Vec<NextOffset>>>,
     pub(crate) assigned: Arc<Mutex<Vec<Assigned>>>,
     pub(crate) drained: Arc<Mutex<Vec<i32>>>,
     pub(crate) conditions: Arc<Mutex<Vec<Condition>>>,
@@ -50,16 +51,22 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// A consumer that starts at the committed offset, else at the first one, and stores on drain what it
-    /// has not stored yet if `drains`.
+    /// has not stored yet.
     pub(crate) fn new(settings: &Settings) -> Self {
         Self::try_new(settings).expect("a consumer")
     }
 
-    pub(crate) fn try_new(settings: &Settings) -> Result<Self, openeventd::kafka::consumer::KafkaError> {
+    pub(crate) fn try_new(settings: &Settings) -> Result<Self, openeventd::kafka::KafkaError> {
+        // Shown with the output of a failed test.
+        let _set_already =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let assigned = Arc::new(Mutex::new(Vec::new()));
         let drained = Arc::new(Mutex::new(Vec::new()));
         let conditions = Arc::new(Mutex::new(Vec::new()));
         let (facts, gone, changes) = (Arc::clone(&assigned), Arc::clone(&drained), Arc::clone(&conditions));
+        let not_stored: Arc<Mutex<Vec<NextOffset>>> = Arc::default();
+        let itself: Arc<OnceLock<Weak<Consumer>>> = Arc::default();
+        let (in_flight, owner) = (Arc::clone(&not_stored), Arc::clone(&itself));
         let hooks = Hooks {
             start: Box::new(move |partitions| {
                 *facts.lock().expect("no panic") = partitions.to_vec();
@@ -67,19 +74,17 @@ impl Driver {
             }),
             drain: Box::new(move |partitions| {
                 gone.lock().expect("no panic").extend(partitions.iter().map(|p| p.partition));
+                if let Some(consumer) = owner.get().and_then(Weak::upgrade) {
+                    let offsets = std::mem::take(&mut *in_flight.lock().expect("no panic"));
+                    consumer.store_offsets(&offsets).expect("offsets are stored");
+                }
             }),
             condition: Box::new(move |change| changes.lock().expect("no panic").push(change)),
         };
         let limits = BatchLimits { records_max: 1000, bytes_max: 1 << 20, linger: Duration::from_millis(20) };
-        Ok(Driver {
-            consumer: Arc::new(Consumer::new(settings, hooks)?),
-            seen: Vec::new(),
-            not_stored: Vec::new(),
-            assigned,
-            drained,
-            conditions,
-            limits,
-        })
+        let consumer = Arc::new(Consumer::new(settings, hooks)?);
+        itself.set(Arc::downgrade(&consumer)).expect("it is set once");
+        Ok(Driver { consumer, seen: Vec::new(), not_stored, assigned, drained, conditions, limits })
     }
 
     /// One poll; records are kept in `seen`, their offsets in `not_stored`.
@@ -92,7 +97,7 @@ impl Driver {
             (r.topic.to_owned(), r.partition, r.offset, r.payload.to_vec())
         };
         self.seen.extend(batch.records().map(record));
-        self.not_stored.extend(batch.next_offsets());
+        self.not_stored.lock().expect("no panic").extend(batch.next_offsets());
         match polled {
             Polled::OutOfRange(found) => Some(found),
             Polled::Records | Polled::Idle => None,
@@ -145,9 +150,14 @@ impl Driver {
 
     /// Stores the offsets of all that was seen and not stored.
     pub(crate) fn store(&mut self) {
-        let offsets = std::mem::take(&mut self.not_stored);
+        let offsets = self.forget();
         let stored = self.consumer.store_offsets(&offsets).expect("offsets are stored");
         assert_eq!(stored.fenced, []);
+    }
+
+    /// Takes the offsets that are not stored, so that nothing will store them.
+    pub(crate) fn forget(&mut self) -> Vec<NextOffset> {
+        std::mem::take(&mut *self.not_stored.lock().expect("no panic"))
     }
 
     /// Leaves the group.

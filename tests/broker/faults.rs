@@ -1,6 +1,6 @@
 //! Everything that can be wrong with the connection is named by its layer, with its fix.
 
-use openeventd::kafka::fault::FaultKind;
+use openeventd::kafka::FaultKind;
 use openeventd::kafka::{EndpointIdentification, SaslMechanism, SecurityProtocol, Settings};
 
 use crate::driver::{Driver, strict, user};
@@ -199,10 +199,8 @@ fn a_topic_that_becomes_readable_is_consumed_and_reported_as_recovered() {
         allow(&cluster.plaintext(), BOB.0, Resource::Topic, &topic);
         driver.records(1);
         let changes = driver.conditions.lock().expect("no panic").clone();
-        let recovered = openeventd::kafka::fault::Condition::Recovered {
-            kind: FaultKind::TopicDenied,
-            subject: topic.clone(),
-        };
+        let recovered =
+            openeventd::kafka::Condition::Recovered { kind: FaultKind::TopicDenied, subject: topic.clone() };
         assert_eq!(changes.last(), Some(&recovered), "{changes:?}");
         driver.close();
     });

@@ -14,15 +14,12 @@ current)
     version=4.3.1
     home=${KAFKA_HOME:-}
     artifact=kafka_2.13
-    # Without a binding the broker logs nothing, and its readiness is read from the log.
-    more="$(printf '%s' '<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>')"
     managed=''
     ;;
 legacy)
     version=2.2.0
     home=${KAFKA_LEGACY_HOME:-}
     artifact=kafka_2.12
-    more="$(printf '%s' '<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>')"
     # ZooKeeper 3.4 of that release needs Java 11 or older; 3.5 runs on 17 and speaks the same protocol.
     managed='<dependencyManagement><dependencies><dependency><groupId>org.apache.zookeeper</groupId><artifactId>zookeeper</artifactId><version>3.5.10</version></dependency></dependencies></dependencyManagement>'
     ;;
@@ -57,6 +54,7 @@ fi
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/fetch-XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
+# slf4j-simple: without a binding the broker logs nothing, and its readiness is read from the log.
 cat >"$work/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -64,7 +62,7 @@ cat >"$work/pom.xml" <<POM
   $managed
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>
-    $more
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>
 POM

@@ -1,5 +1,7 @@
 //! Behaviour against real Kafka brokers: one of today, and the version that DataWorks runs.
 
+#![expect(clippy::expect_used, reason = "what a test needs and does not get ends the test")]
+
 mod harness;
 
 mod driver;

@@ -15,7 +15,7 @@ fn a_position_that_retention_removed_is_reported_and_can_be_left_by_seeking() {
         admin::produce(cluster, &topic, 1, 20, numbered);
         let mut driver = Driver::new(&strict(cluster, &[&topic], &unique("group")));
         driver.records(20);
-        let late = std::mem::take(&mut driver.not_stored);
+        let late = driver.forget();
         driver.consumer.seek(&topic, 0, 3).expect("the partition is ours");
         admin::delete_before(cluster, &topic, 10);
         driver.seen.clear();

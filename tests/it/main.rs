@@ -20,3 +20,5 @@ mod openapi;
 mod config;
 
 mod check;
+
+mod docs;

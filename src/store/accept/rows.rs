@@ -1,17 +1,10 @@
 //! The rows of one batch, collected while it is walked and written in few statements.
-//!
-//! # Why
-//! Each statement is a round trip to the database client's thread, so events go in by the thousand;
-//! the statements have fixed sizes, so that all of them stay prepared.
-
-use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use sqlx::AssertSqlSafe;
 use sqlx::Arguments as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
+use super::bulk::Bulk;
 use super::{Accepted, Decided, Deciding, Doubt};
 use crate::action::plan::{self, PlanContext};
 use crate::action::{Decision, DecisionOutcome, EventIdentity, PlannedAction, PlannedState};
@@ -24,48 +17,80 @@ use crate::store::StoreError;
 use crate::store::columns;
 use crate::store::writer::State;
 
-const EVENT_COLUMNS: usize = 20;
-const INSERT_EVENTS: &str = "INSERT INTO event (seq, stream, \"offset\", batch, accepted_at, kafka_at, origin, \
-    envelope, flags, matched, id, workspace, operator, instance, node, status, facts, key, headers, payload) VALUES ";
-
-/// Rows of one statement, largest first; the largest stays below SQLite's limit of 32766 parameters.
-const CHUNKS: [usize; 6] = [1024, 256, 64, 16, 4, 1];
-
-static INSERT_EVENTS_BY_CHUNK: LazyLock<[Arc<str>; 6]> = LazyLock::new(|| {
-    let row = format!("({})", vec!["?"; EVENT_COLUMNS].join(","));
-    CHUNKS.map(|rows| [INSERT_EVENTS, &vec![row.as_str(); rows].join(",")].concat().into())
-});
-
-const INSERT_QUARANTINED: &str = "INSERT INTO quarantined_record (id, stream, \"offset\", batch, quarantined_at, \
-    kafka_at, reason, message, key, headers, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-const INSERT_DOUBTFUL: &str = "INSERT INTO doubtful_duplicate (doubt, event, stream, \"offset\", batch, noticed_at, \
-    payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const INSERT_DECISION: &str = "INSERT INTO decision (event, position, rule, rule_path, rule_set, configuration, \
-    outcome, message, age_ms, calls_in_hour, action, decided_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const INSERT_ACTION: &str = "INSERT INTO action (number, id, event, rule, rule_path, rule_set, configuration, step, \
-    operation, version, access, repeat_effect, account, region, workspace, params, in_order_by, priority, state, \
-    held_reason, planned_at, due_at, expires_at, settled_at) VALUES \
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?21, ?22, ?23)";
-const INSERT_OBJECT: &str = "INSERT OR IGNORE INTO event_object (kind, id, event) VALUES (?1, ?2, ?3)";
-const INSERT_BATCH: &str = "INSERT INTO batch (id, accepted_at, rule_set, configuration, ranges, records, events, \
-    duplicates, quarantined, first_event, last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-
-/// One statement that waits for its turn.
-type Waiting = (&'static str, SqliteArguments);
+static EVENTS: Bulk = Bulk::new(
+    "INSERT INTO event (seq, stream, \"offset\", batch, accepted_at, kafka_at, origin, envelope, flags, matched, id, \
+     workspace, operator, instance, node, status, facts, key, headers, payload) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "",
+);
+static QUARANTINED: Bulk = Bulk::new(
+    "INSERT INTO quarantined_record (id, stream, \"offset\", batch, quarantined_at, kafka_at, reason, message, key, \
+     headers, payload) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?)",
+    "",
+);
+static DOUBTFUL: Bulk = Bulk::new(
+    "INSERT INTO doubtful_duplicate (doubt, event, stream, \"offset\", batch, noticed_at, payload) VALUES ",
+    "(?,?,?,?,?,?,?)",
+    "",
+);
+// An identity may leave the log before the action that its event once caused leaves the outbox; should the
+// event come again then, the action that stands is the one.
+static ACTIONS: Bulk = Bulk::new(
+    "INSERT INTO action (number, id, event, rule, rule_path, rule_set, configuration, step, operation, version, \
+     access, repeat_effect, account, region, workspace, params, in_order_by, priority, state, held_reason, \
+     planned_at, due_at, expires_at, settled_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    " ON CONFLICT (id) DO NOTHING",
+);
+// By the action's id: it may be one of an earlier acceptance.
+static DECISIONS: Bulk = Bulk::new(
+    "INSERT INTO decision (event, position, rule, rule_path, rule_set, configuration, outcome, message, age_ms, \
+     calls_in_hour, action, decided_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,(SELECT number FROM action WHERE id = ?),?)",
+    "",
+);
+static OBJECTS: Bulk =
+    Bulk::new("INSERT OR IGNORE INTO event_object (kind, id, event) VALUES ", "(?,?,?)", "");
+static BATCHES: Bulk = Bulk::new(
+    "INSERT INTO batch (id, accepted_at, rule_set, configuration, ranges, records, events, duplicates, quarantined, \
+     first_event, last_event) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?)",
+    "",
+);
 
 /// The rows of one batch.
-pub(super) struct Writing {
+pub(super) struct Writing<'a> {
     pub(super) accepted: Accepted,
     accepted_at: i64,
-    first_event: Option<i64>,
-    last_event: Option<i64>,
-    /// Rows of event chunks not begun yet.
-    events_left: usize,
-    /// One element a statement, with the statement's place in [`CHUNKS`].
-    events: Vec<(usize, SqliteArguments)>,
-    others: Vec<Waiting>,
-    refused: Option<sqlx::error::BoxDynError>,
+    events: Vec<EventRow<'a>>,
+    quarantined: Vec<(i64, i64, &'a Record<'a>, &'a DecodeError)>,
+    doubtful: Vec<(i64, i64, Doubt, &'a Record<'a>)>,
+    decisions: Vec<DecisionRow>,
+    actions: Vec<ActionRow>,
+    objects: Vec<(&'static str, String, i64)>,
+}
+
+struct EventRow<'a> {
+    seq: i64,
+    stream: i64,
+    origin: i64,
+    matched: bool,
+    event: &'a Event<'a>,
+    record: &'a Record<'a>,
+}
+
+struct DecisionRow {
+    seq: i64,
+    position: usize,
+    decision: Decision,
+}
+
+/// An action's row; the action itself is in the decision at this place.
+struct ActionRow {
+    number: i64,
+    workspace: Option<i64>,
+    decision: usize,
 }
 
 /// A range of positions in a batch, as `batches.ranges` shows it.
@@ -78,17 +103,17 @@ struct Range<'a> {
     records: usize,
 }
 
-impl Writing {
-    pub(super) fn new(batch: i64, accepted_at: i64, events: usize) -> Self {
+impl<'a> Writing<'a> {
+    pub(super) fn new(batch: i64, accepted_at: i64, entries: usize) -> Self {
         Writing {
-            accepted: Accepted { batch, ..Accepted::default() },
+            accepted: Accepted { batch, records: entries, ..Accepted::default() },
             accepted_at,
-            first_event: None,
-            last_event: None,
-            events_left: events,
-            events: Vec::new(),
-            others: Vec::new(),
-            refused: None,
+            events: Vec::with_capacity(entries),
+            quarantined: Vec::new(),
+            doubtful: Vec::new(),
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            objects: Vec::new(),
         }
     }
 
@@ -98,22 +123,20 @@ impl Writing {
         state: &mut State,
         deciding: &Deciding,
         context: &PlanContext<'_>,
-        seq: i64,
-        stream: i64,
-        entry: &Entry<'_>,
+        (seq, stream): (i64, i64),
+        entry: &'a Entry<'a>,
     ) -> Result<(), StoreError> {
         let Content::Event { event, matched, failed } = &entry.content else { return Ok(()) };
+        let record = &entry.record;
         let origin = state.origin(event).await?;
         let decided = !(matched.is_empty() && failed.is_empty());
         self.accepted.events += 1;
-        self.first_event.get_or_insert(seq);
-        self.last_event = Some(seq);
-        self.event_row(seq, stream, origin, decided, event, &entry.record);
+        self.events.push(EventRow { seq, stream, origin, matched: decided, event, record });
         if !decided {
             return Ok(());
         }
         self.accepted.matched += 1;
-        let record = &entry.record;
+        self.objects(seq, event);
         let payload_hash = Sha256::digest(record.payload);
         let identity = match (&event.id, &event.source) {
             (Some(id), Some(source)) => {
@@ -136,228 +159,196 @@ impl Writing {
             context,
             &mut state.plan,
         );
-        for (position, decision) in decisions.iter().enumerate() {
-            let action = decision.action.as_ref().map(|action| {
-                let number = state.next_action;
+        for (position, decision) in decisions.into_iter().enumerate() {
+            if let Some(action) = &decision.action {
+                let (number, workspace) = (state.next_action, event.workspace);
                 state.next_action += 1;
-                self.action(deciding, seq, number, event.workspace, decision, action);
-                number
-            });
-            self.decision(deciding, seq, position, decision, action);
-            self.accepted.decisions.push(Decided {
-                event: seq,
-                event_id: event.id.as_deref().map(str::to_owned),
-                rule: decision.rule.clone(),
-                outcome: decision.outcome.as_str(),
-                message: message_of(&decision.outcome).map(str::to_owned),
-                action: decision
-                    .action
-                    .as_ref()
-                    .map(|action| (action.id.to_string(), action.state.as_str())),
-            });
+                self.actions.push(ActionRow { number, workspace, decision: self.decisions.len() });
+                self.accepted.planned += usize::from(action.state == PlannedState::Planned);
+            }
+            self.accepted.decisions.push(told(seq, event, &decision));
+            self.decisions.push(DecisionRow { seq, position, decision });
         }
-        self.objects(seq, event);
         Ok(())
     }
 
     /// A record that could not be decoded.
-    pub(super) fn quarantined(&mut self, id: i64, stream: i64, record: &Record<'_>, reason: &DecodeError) {
+    pub(super) fn quarantined(
+        &mut self,
+        id: i64,
+        stream: i64,
+        record: &'a Record<'a>,
+        reason: &'a DecodeError,
+    ) {
         self.accepted.quarantined += 1;
-        let (batch, at) = (self.accepted.batch, self.accepted_at);
-        self.push(INSERT_QUARANTINED, |row| {
-            row.add(id)?;
-            row.add(stream)?;
-            row.add(record.offset)?;
-            row.add(batch)?;
-            row.add(at)?;
-            row.add(record.timestamp_ms)?;
-            row.add(reason.reason)?;
-            row.add(reason.message.as_str())?;
-            row.add(record.key)?;
-            row.add(columns::headers(record.headers))?;
-            row.add(record.payload)
-        });
+        self.quarantined.push((id, stream, record, reason));
     }
 
     /// A known record that deserves a look.
-    pub(super) fn doubtful(&mut self, of: i64, stream: i64, doubt: Doubt, record: &Record<'_>) {
+    pub(super) fn doubtful(&mut self, of: i64, stream: i64, doubt: Doubt, record: &'a Record<'a>) {
         self.accepted.duplicates += 1;
-        let (batch, at) = (self.accepted.batch, self.accepted_at);
-        let doubt = match doubt {
-            Doubt::Conflict => "conflict",
-            Doubt::Unconfirmed => "unconfirmed",
-        };
-        self.push(INSERT_DOUBTFUL, |row| {
-            row.add(doubt)?;
-            row.add(of)?;
-            row.add(stream)?;
-            row.add(record.offset)?;
-            row.add(batch)?;
-            row.add(at)?;
-            row.add(record.payload)
-        });
+        self.doubtful.push((of, stream, doubt, record));
     }
 
-    /// Writes all rows, the batch's own last.
+    /// Writes all rows.
     pub(super) async fn write(
-        mut self,
+        self,
         state: &mut State,
         deciding: &Deciding,
         entries: &[Entry<'_>],
     ) -> Result<Accepted, StoreError> {
-        let connection = &mut state.connection;
-        self.accepted.records = entries.len();
-        self.batch_row(deciding, entries);
-        if let Some(error) = self.refused {
-            return Err(StoreError::Sql { action: "encode a row", source: sqlx::Error::Encode(error).into() });
-        }
-        write_events(connection, self.events).await?;
-        for (statement, row) in self.others {
-            sqlx::query_with(statement, row)
-                .execute(&mut *connection)
-                .await
-                .map_err(StoreError::sql("write the rows of a batch"))?;
-        }
+        self.write_records(state).await?;
+        self.write_decisions(state, deciding).await?;
+        let ranges = ranges(entries);
+        let (first, last) = (self.events.first().map(|row| row.seq), self.events.last().map(|row| row.seq));
+        BATCHES
+            .insert(&mut state.connection, &[&self.accepted], |accepted, row| {
+                row.add(accepted.batch)?;
+                row.add(self.accepted_at)?;
+                row.add(deciding.rule_set)?;
+                row.add(deciding.configuration)?;
+                row.add(serde_json::to_string(&ranges)?)?;
+                row.add(columns::count(accepted.records))?;
+                row.add(columns::count(accepted.events))?;
+                row.add(columns::count(accepted.duplicates))?;
+                row.add(columns::count(accepted.quarantined))?;
+                row.add(first)?;
+                row.add(last)
+            })
+            .await?;
         Ok(self.accepted)
     }
 
-    fn push(
-        &mut self,
-        statement: &'static str,
-        fill: impl FnOnce(&mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError>,
-    ) {
-        let mut row = SqliteArguments::default();
-        match fill(&mut row) {
-            Ok(()) => self.others.push((statement, row)),
-            Err(error) => self.refused = Some(error),
-        }
+    async fn write_records(&self, state: &mut State) -> Result<(), StoreError> {
+        let connection = &mut state.connection;
+        let (batch, at) = (self.accepted.batch, self.accepted_at);
+        EVENTS
+            .insert(
+                connection,
+                &self.events,
+                |EventRow { seq, stream, origin, matched, event, record }, row| {
+                    let facts = &event.facts;
+                    row.add(*seq)?;
+                    row.add(*stream)?;
+                    row.add(record.offset)?;
+                    row.add(batch)?;
+                    row.add(at)?;
+                    row.add(record.timestamp_ms)?;
+                    row.add(*origin)?;
+                    row.add(columns::envelope(event.envelope))?;
+                    row.add(i64::from(event.flags.to_bits()))?;
+                    row.add(i64::from(*matched))?;
+                    row.add(event.id.as_deref())?;
+                    row.add(event.workspace)?;
+                    row.add(event.operator.as_deref())?;
+                    row.add(facts.instance)?;
+                    row.add(facts.node)?;
+                    row.add(facts.status.map(columns::status))?;
+                    row.add(columns::facts(facts))?;
+                    row.add(record.key)?;
+                    row.add(columns::headers(record.headers))?;
+                    // Only UTF-8 decodes to an event.
+                    row.add(std::str::from_utf8(record.payload)?)
+                },
+            )
+            .await?;
+        QUARANTINED
+            .insert(connection, &self.quarantined, |(id, stream, record, reason), row| {
+                row.add(*id)?;
+                row.add(*stream)?;
+                row.add(record.offset)?;
+                row.add(batch)?;
+                row.add(at)?;
+                row.add(record.timestamp_ms)?;
+                row.add(reason.reason)?;
+                row.add(reason.message.as_str())?;
+                row.add(record.key)?;
+                row.add(columns::headers(record.headers))?;
+                row.add(record.payload)
+            })
+            .await?;
+        DOUBTFUL
+            .insert(connection, &self.doubtful, |(of, stream, doubt, record), row| {
+                row.add(match doubt {
+                    Doubt::Conflict => "conflict",
+                    Doubt::Unconfirmed => "unconfirmed",
+                })?;
+                row.add(*of)?;
+                row.add(*stream)?;
+                row.add(record.offset)?;
+                row.add(batch)?;
+                row.add(at)?;
+                row.add(record.payload)
+            })
+            .await
     }
 
-    fn event_row(
-        &mut self,
-        seq: i64,
-        stream: i64,
-        origin: i64,
-        matched: bool,
-        event: &Event<'_>,
-        record: &Record<'_>,
-    ) {
-        let (batch, accepted_at) = (self.accepted.batch, self.accepted_at);
-        let Some(row) = self.event_arguments() else { return };
-        let facts = &event.facts;
-        let filled = (|| {
-            row.add(seq)?;
-            row.add(stream)?;
-            row.add(record.offset)?;
-            row.add(batch)?;
-            row.add(accepted_at)?;
-            row.add(record.timestamp_ms)?;
-            row.add(origin)?;
-            row.add(columns::envelope(event.envelope))?;
-            row.add(i64::from(event.flags.to_bits()))?;
-            row.add(i64::from(matched))?;
-            row.add(event.id.as_deref())?;
-            row.add(event.workspace)?;
-            row.add(event.operator.as_deref())?;
-            row.add(facts.instance)?;
-            row.add(facts.node)?;
-            row.add(facts.status.map(columns::status))?;
-            row.add(columns::facts(facts))?;
-            row.add(record.key)?;
-            row.add(columns::headers(record.headers))?;
-            // Only UTF-8 decodes to an event.
-            row.add(std::str::from_utf8(record.payload)?)
-        })();
-        if let Err(error) = filled {
-            self.refused = Some(error);
-        }
-    }
-
-    /// The arguments of the statement that the next event row belongs to.
-    fn event_arguments(&mut self) -> Option<&mut SqliteArguments> {
-        let full = self.events.last().is_none_or(|(chunk, arguments)| {
-            CHUNKS.get(*chunk).is_none_or(|rows| arguments.len() >= rows * EVENT_COLUMNS)
-        });
-        if full {
-            let chunk = CHUNKS.iter().position(|rows| *rows <= self.events_left)?;
-            let rows = CHUNKS.get(chunk)?;
-            self.events_left -= rows;
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(rows * EVENT_COLUMNS, 0);
-            self.events.push((chunk, arguments));
-        }
-        self.events.last_mut().map(|(_, arguments)| arguments)
-    }
-
-    fn decision(
-        &mut self,
-        deciding: &Deciding,
-        seq: i64,
-        position: usize,
-        decision: &Decision,
-        action: Option<i64>,
-    ) {
+    async fn write_decisions(&self, state: &mut State, deciding: &Deciding) -> Result<(), StoreError> {
+        let connection = &mut state.connection;
         let at = self.accepted_at;
-        self.push(INSERT_DECISION, |row| {
-            row.add(seq)?;
-            row.add(columns::count(position))?;
-            row.add(decision.rule.as_str())?;
-            row.add(decision.rule_path.as_str())?;
-            row.add(deciding.rule_set)?;
-            row.add(deciding.configuration)?;
-            row.add(decision.outcome.as_str())?;
-            row.add(message_of(&decision.outcome))?;
-            row.add(decision.age_ms)?;
-            row.add(i64::from(decision.calls_in_hour))?;
-            row.add(action)?;
-            row.add(at)
-        });
-    }
-
-    fn action(
-        &mut self,
-        deciding: &Deciding,
-        seq: i64,
-        number: i64,
-        workspace: Option<i64>,
-        decision: &Decision,
-        action: &PlannedAction,
-    ) {
-        let (state, held_reason) = (action.state.as_str(), held_reason(action.state));
-        if state == "planned" {
-            self.accepted.planned += 1;
-        }
-        let at = self.accepted_at;
-        let operation = action.operation;
-        let access = match operation.access {
-            Access::Read => "read",
-            Access::Write => "write",
-        };
-        self.push(INSERT_ACTION, |row| {
-            row.add(number)?;
-            row.add(action.id.as_str())?;
-            row.add(seq)?;
-            row.add(action.rule.as_str())?;
-            row.add(decision.rule_path.as_str())?;
-            row.add(deciding.rule_set)?;
-            row.add(deciding.configuration)?;
-            row.add(i64::from(action.step))?;
-            row.add(operation.name)?;
-            row.add(operation.version.as_str())?;
-            row.add(access)?;
-            row.add(operation.repeat_effect.as_str())?;
-            row.add(action.account.as_str())?;
-            row.add(deciding.regions.get(&action.account).map(String::as_str))?;
-            row.add(workspace)?;
-            row.add(serde_json::to_string(&action.params)?)?;
-            row.add(action.in_order_by.as_deref())?;
-            row.add(i64::from(action.priority))?;
-            row.add(state)?;
-            row.add(held_reason)?;
-            row.add(at)?;
-            row.add(action.expires_at_ms)?;
-            row.add((state == "observed").then_some(at))
-        });
+        let actions: Vec<_> = self
+            .actions
+            .iter()
+            .filter_map(|row| {
+                let DecisionRow { seq, decision, .. } = self.decisions.get(row.decision)?;
+                Some((row.number, *seq, row.workspace, decision, decision.action.as_ref()?))
+            })
+            .collect();
+        ACTIONS
+            .insert(connection, &actions, |(number, seq, workspace, decision, action), row| {
+                let PlannedAction { operation, state, .. } = action;
+                row.add(*number)?;
+                row.add(action.id.as_str())?;
+                row.add(*seq)?;
+                row.add(action.rule.as_str())?;
+                row.add(decision.rule_path.as_str())?;
+                row.add(deciding.rule_set)?;
+                row.add(deciding.configuration)?;
+                row.add(i64::from(action.step))?;
+                row.add(operation.name)?;
+                row.add(operation.version.as_str())?;
+                row.add(match operation.access {
+                    Access::Read => "read",
+                    Access::Write => "write",
+                })?;
+                row.add(operation.repeat_effect.as_str())?;
+                row.add(action.account.as_str())?;
+                row.add(deciding.regions.get(&action.account).map(String::as_str))?;
+                row.add(*workspace)?;
+                row.add(serde_json::to_string(&action.params)?)?;
+                row.add(action.in_order_by.as_deref())?;
+                row.add(i64::from(action.priority))?;
+                row.add(state.as_str())?;
+                row.add(held_reason(*state))?;
+                row.add(at)?;
+                row.add(at)?;
+                row.add(action.expires_at_ms)?;
+                row.add((*state == PlannedState::Observed).then_some(at))
+            })
+            .await?;
+        DECISIONS
+            .insert(connection, &self.decisions, |DecisionRow { seq, position, decision }, row| {
+                row.add(*seq)?;
+                row.add(columns::count(*position))?;
+                row.add(decision.rule.as_str())?;
+                row.add(decision.rule_path.as_str())?;
+                row.add(deciding.rule_set)?;
+                row.add(deciding.configuration)?;
+                row.add(decision.outcome.as_str())?;
+                row.add(message_of(&decision.outcome))?;
+                row.add(decision.age_ms)?;
+                row.add(i64::from(decision.calls_in_hour))?;
+                row.add(decision.action.as_ref().map(|action| action.id.as_str()))?;
+                row.add(at)
+            })
+            .await?;
+        OBJECTS
+            .insert(connection, &self.objects, |(kind, id, seq), row| {
+                row.add(*kind)?;
+                row.add(id.as_str())?;
+                row.add(*seq)
+            })
+            .await
     }
 
     fn objects(&mut self, seq: i64, event: &Event<'_>) {
@@ -369,42 +360,23 @@ impl Writing {
             ("workspace", event.workspace.iter().chain(&[])),
         ];
         for (kind, ids) in numbers {
-            for id in ids {
-                self.object(kind, &id.to_string(), seq);
-            }
+            self.objects.extend(ids.map(|id| (kind, id.to_string(), seq)));
         }
         for (kind, id) in [("table", &facts.table), ("operator", &event.operator)] {
-            if let Some(id) = id {
-                self.object(kind, id, seq);
-            }
+            self.objects.extend(id.iter().map(|id| (kind, id.to_string(), seq)));
         }
     }
+}
 
-    fn object(&mut self, kind: &'static str, id: &str, seq: i64) {
-        self.push(INSERT_OBJECT, |row| {
-            row.add(kind)?;
-            row.add(id)?;
-            row.add(seq)
-        });
-    }
-
-    fn batch_row(&mut self, deciding: &Deciding, entries: &[Entry<'_>]) {
-        let ranges = ranges(entries);
-        let (first, last, at) = (self.first_event, self.last_event, self.accepted_at);
-        let accepted = self.accepted.clone();
-        self.push(INSERT_BATCH, |row| {
-            row.add(accepted.batch)?;
-            row.add(at)?;
-            row.add(deciding.rule_set)?;
-            row.add(deciding.configuration)?;
-            row.add(serde_json::to_string(&ranges)?)?;
-            row.add(columns::count(accepted.records))?;
-            row.add(columns::count(accepted.events))?;
-            row.add(columns::count(accepted.duplicates))?;
-            row.add(columns::count(accepted.quarantined))?;
-            row.add(first)?;
-            row.add(last)
-        });
+/// A decision as the log tells it.
+fn told(seq: i64, event: &Event<'_>, decision: &Decision) -> Decided {
+    Decided {
+        event: seq,
+        event_id: event.id.as_deref().map(str::to_owned),
+        rule: decision.rule.clone(),
+        outcome: decision.outcome.as_str(),
+        message: message_of(&decision.outcome).map(str::to_owned),
+        action: decision.action.as_ref().map(|action| (action.id.to_string(), action.state.as_str())),
     }
 }
 
@@ -422,21 +394,6 @@ fn held_reason(state: PlannedState) -> Option<&'static str> {
         PlannedState::Planned | PlannedState::Observed => None,
         PlannedState::Held(reason) => Some(reason.as_str()),
     }
-}
-
-async fn write_events(
-    connection: &mut SqliteConnection,
-    chunks: Vec<(usize, SqliteArguments)>,
-) -> Result<(), StoreError> {
-    for (chunk, arguments) in chunks {
-        let Some(statement) = INSERT_EVENTS_BY_CHUNK.get(chunk) else { continue };
-        // Safe: the text is one constant and question marks.
-        sqlx::query_with(AssertSqlSafe(Arc::clone(statement)), arguments)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::sql("write events"))?;
-    }
-    Ok(())
 }
 
 /// What part of which partitions a batch holds.

@@ -88,11 +88,15 @@ impl Segment {
             ))
         })()
         .map_err(corrupt)?;
-        let words = |bytes: &[u8]| bytes.as_chunks::<8>().0.iter().map(|c| u64::from_be_bytes(*c)).collect::<Vec<_>>();
+        let words = |bytes: &[u8]| {
+            bytes.as_chunks::<8>().0.iter().map(|c| u64::from_be_bytes(*c)).collect::<Vec<_>>()
+        };
         let fences = words(fences);
         let filter_words = words(filter);
-        let entries = usize::try_from(entries)
-            .map_err(|_| StoreError::Corrupt { place: "identity_segment.entries", found: entries.to_string() })?;
+        let entries = usize::try_from(entries).map_err(|_| StoreError::Corrupt {
+            place: "identity_segment.entries",
+            found: entries.to_string(),
+        })?;
         let mut segment = Segment {
             id,
             entries,

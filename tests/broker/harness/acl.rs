@@ -1,8 +1,6 @@
 //! Grants permissions: the Kafka client for Rust has no call for it, and the request is small.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use super::wire::{call, text};
 
 /// What is granted.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +11,6 @@ pub(crate) enum Resource {
     Group,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(10);
 const CREATE_ACLS: i16 = 30;
 const READ: i8 = 3;
 const LITERAL: i8 = 3;
@@ -39,20 +36,7 @@ pub(crate) fn allow(server: &str, user: &str, resource: Resource, name: &str) {
     request.extend(READ.to_be_bytes());
     request.extend(ALLOW.to_be_bytes());
 
-    let mut stream = TcpStream::connect(server).expect("the broker listens");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
-    let length = i32::try_from(request.len()).expect("it is small");
-    stream.write_all(&length.to_be_bytes()).expect("the request is sent");
-    stream.write_all(&request).expect("the request is sent");
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).expect("the broker answers");
-    let mut answer = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
-    stream.read_exact(&mut answer).expect("the broker answers whole");
+    let answer = call(server, &request);
     // Correlation, throttle time and count are four bytes each; then the first result's error code.
     assert_eq!(answer[12..14], [0, 0], "the permission was refused: {}", String::from_utf8_lossy(&answer));
-}
-
-fn text(request: &mut Vec<u8>, text: &str) {
-    request.extend(i16::try_from(text.len()).expect("it is short").to_be_bytes());
-    request.extend(text.as_bytes());
 }

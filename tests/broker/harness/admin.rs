@@ -114,6 +114,13 @@ pub(crate) fn committed(cluster: &Cluster, group: &str, topic: &str, partitions:
         .collect()
 }
 
+/// How many members the group has.
+pub(crate) fn members(cluster: &Cluster, group: &str) -> usize {
+    let consumer: BaseConsumer = client(cluster).create().expect("a consumer");
+    let list = consumer.fetch_group_list(Some(group), TIMEOUT).expect("the coordinator answers");
+    list.groups().iter().map(|found| found.members().len()).sum()
+}
+
 /// Removes the records before `offset` from partition 0, as retention does.
 pub(crate) fn delete_before(cluster: &Cluster, topic: &str, offset: i64) {
     let admin: AdminClient<DefaultClientContext> = client(cluster).create().expect("an admin client");
@@ -125,7 +132,7 @@ pub(crate) fn delete_before(cluster: &Cluster, topic: &str, offset: i64) {
 /// Lets the broker make its topic of offsets, which otherwise holds up the first group by seconds.
 pub(super) fn first_group(cluster: &Cluster) {
     let consumer: BaseConsumer = client(cluster).set("group.id", "first").create().expect("a consumer");
-    wait_for("the group coordinator", Duration::from_secs(60), || {
+    wait_for("the group coordinator", Duration::from_mins(1), || {
         let mut list = TopicPartitionList::new();
         list.add_partition("none", 0);
         consumer.committed_offsets(list, Duration::from_secs(5)).ok()

@@ -18,6 +18,8 @@ pub(crate) const BOB: (&str, &str) = ("bob", "bob-secret");
 /// A user who may read every topic and use no group.
 pub(crate) const CAROL: (&str, &str) = ("carol", "carol-secret");
 
+/// A distribution given by `KAFKA_HOME` logs through log4j, which says nothing below ERROR without this.
+const INFO_LOG: &str = "-Dorg.apache.logging.log4j.level=INFO";
 const START_DEADLINE: Duration = Duration::from_secs(90);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -115,7 +117,9 @@ impl Cluster {
 
     fn java(&self, log: &str, main: &str, arguments: &[&str]) -> Guarded {
         let mut all: Vec<String> =
-            ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"].map(str::to_owned).to_vec();
+            ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", INFO_LOG, "-cp"]
+                .map(str::to_owned)
+                .to_vec();
         all.push(format!("{}/*", self.libs.display()));
         all.push(main.to_owned());
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));

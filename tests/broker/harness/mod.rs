@@ -7,12 +7,20 @@
 //! Other test binaries and benches include this module with `#[path]`.
 
 #![allow(dead_code, reason = "each binary that includes the harness uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a harness that does not work ends the test, and says so"
+)]
 
 pub(crate) mod acl;
 pub(crate) mod admin;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod process;
+pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,9 +32,9 @@ use cluster::Cluster;
 /// Which Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// A broker of today, KRaft.
+    /// A broker of today, without `ZooKeeper`.
     Current,
-    /// The version that DataWorks runs, with ZooKeeper.
+    /// The version that DataWorks runs, with `ZooKeeper`.
     Legacy,
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn failed_instance(data: &str) -> Event<'_> {
             ..Facts::default()
         },
         data: Cow::Borrowed(data),
-        extensions: vec![(Cow::Borrowed("aliyuneventbusname"), "\"dataworks-events\"")],
+        extensions: vec![(Cow::Borrowed("aliyuneventbusname"), Cow::Borrowed("\"dataworks-events\""))],
         flags: Flags::default(),
     }
 }
