@@ -103,12 +103,14 @@ pub async fn run(
     for lane in accounts.iter().flat_map(lanes_of) {
         lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));
     }
+    if lanes.is_empty() {
+        // Without an account nothing is called, and the intake goes on. An error is a sender that is gone.
+        let _stopped = stop.wait_for(|stop| *stop).await;
+    }
     while let Some(ended) = lanes.join_next().await {
         // A panic of a lane is a bug: the whole daemon stops rather than leave an account silent.
         ended.map_err(|_| StoreError::Closed)??;
     }
-    // Without an account there is nothing to call, and still a daemon to run.
-    let _sender_gone = stop.wait_for(|stop| *stop).await;
     Ok(())
 }
 

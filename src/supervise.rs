@@ -94,8 +94,8 @@ pub enum SuperviseError {
     /// The polling thread could not be started.
     #[error("cannot start the polling thread")]
     Thread(#[source] std::io::Error),
-    /// A part ended by a panic, which its own log line tells.
-    #[error("{part} ended by a panic: please report it")]
+    /// A part ended by itself, mostly by a panic, which its own log line tells.
+    #[error("{part} ended without being told to, by a panic or another bug: please report it")]
     Panicked {
         /// Which part.
         part: &'static str,
