@@ -97,5 +97,8 @@ fn killed_twenty_times_it_loses_no_event_and_no_call_and_repeats_only_what_may_b
          batch; {told}"
     );
     assert!(counted >= HITS_MIN, "only {counted} of {KILLS} kills hit something: {hits:#?}");
-    assert!(in_flight >= HITS_MIN / 2, "only {in_flight} of {KILLS} kills hit an attempt in flight: {hits:#?}");
+    assert!(
+        in_flight >= HITS_MIN / 2,
+        "only {in_flight} of {KILLS} kills hit an attempt in flight: {hits:#?}"
+    );
 }

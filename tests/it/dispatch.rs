@@ -40,7 +40,7 @@ fn retry() -> Retry {
         attempts_max: 3,
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(5),
-        repeat_within: Duration::from_secs(600),
+        repeat_within: Duration::from_mins(10),
     }
 }
 
@@ -52,7 +52,7 @@ impl Dispatching {
             client: Client::new(&settings()).expect("a client"),
             secrets: Secrets { by_name: [("comment".to_owned(), SecretString::from(SECRET))].into() },
             policy,
-            settings: Settings { concurrency: 16, lease: Duration::from_secs(60), retry: retry() },
+            settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry() },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
             now_ms,

@@ -94,7 +94,12 @@ fn each_fault_is_one_line_with_its_layer_and_its_fix_and_stops_in_order() {
             (case.break_it)(cluster, &mut home);
             let mut daemon = home.start();
             let line = daemon.line(case.name, failing);
-            assert!(line.text.contains(&format!("\"kind\":\"{}\"", case.kind)), "{}: {}", case.name, line.text);
+            assert!(
+                line.text.contains(&format!("\"kind\":\"{}\"", case.kind)),
+                "{}: {}",
+                case.name,
+                line.text
+            );
             assert!(line.text.contains(case.fix), "{}: {}", case.name, line.text);
             let log = daemon.stop();
             let lines: Vec<&Line> = log.iter().filter(|line| line.level == "ERROR").collect();
@@ -115,7 +120,9 @@ fn a_permission_or_topic_that_comes_later_is_noticed_and_nothing_is_lost() {
             ("no permission on the group", CAROL, "GroupDenied", |cluster, _, group| {
                 allow(&cluster.plaintext(), CAROL.0, Resource::Group, group);
             }),
-            ("no topic yet", ALICE, "TopicUnknown", |cluster, topic, _| admin::create_topic(cluster, topic, 1)),
+            ("no topic yet", ALICE, "TopicUnknown", |cluster, topic, _| {
+                admin::create_topic(cluster, topic, 1)
+            }),
         ];
         for (name, user, kind, mend) in cases {
             eprintln!("   {name}");

@@ -15,7 +15,10 @@ fn events_are_accepted_and_called_for_and_a_stop_leaves_offsets_equal_to_the_sto
         let calls = Calls::answered();
         let mut home = Home::new(cluster, &[&topic], &group);
         home.account(calls.url(), &["RerunTaskInstances"]);
-        home.rules("rerun.toml", &live_rule("rerun", 3, "RerunTaskInstances", r#"{ Ids = ["{{ instance }}"] }"#));
+        home.rules(
+            "rerun.toml",
+            &live_rule("rerun", 3, "RerunTaskInstances", r#"{ Ids = ["{{ instance }}"] }"#),
+        );
         let mut daemon = home.start();
         daemon.line("the first accepted batch", |line| line.message == "accept");
         let database = home.database();

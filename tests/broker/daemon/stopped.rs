@@ -36,7 +36,9 @@ fn a_stop_leaves_calls_that_nobody_answers_and_the_next_start_judges_them() {
     let Some(cluster) = shared(Version::Current) else { return };
     let topic = unique("hanging");
     admin::create_topic(cluster, &topic, 1);
-    admin::produce(cluster, &topic, 1, 2, |n| event(i64::try_from(n).expect("small"), i64::try_from(n).expect("small")));
+    admin::produce(cluster, &topic, 1, 2, |n| {
+        event(i64::try_from(n).expect("small"), i64::try_from(n).expect("small"))
+    });
     let mut hung = 0;
     let calls = Calls::answered_by(move |_| {
         hung += 1;
