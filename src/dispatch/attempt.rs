@@ -22,7 +22,7 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
-            refused
+            *refused
         }
         Ok((operation, params)) => {
             let settlement = call(shared, account, &claimed, operation, &params).await;
@@ -37,27 +37,19 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
 fn checked(
     shared: &Shared,
     claimed: &Claimed,
-) -> Result<(&'static Operation, Map<String, Value>), Settlement> {
-    let unsendable = |message: String| Settlement {
-        attempt: claimed.attempt,
-        outcome: Outcome::Dead,
-        class: "unsendable",
-        evidence: Evidence { error_message: Some(message), ..Evidence::default() },
+) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
+    let refused = |outcome: Outcome, message: String| {
+        let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
+        Box::new(Settlement { attempt: claimed.attempt, outcome, class: "unsendable", evidence })
     };
+    let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
         .ok_or_else(|| unsendable(format!("unknown API version {}", claimed.version)))?;
     let operation = operation::find(&claimed.operation, version)
         .ok_or_else(|| unsendable(format!("unknown operation {} {}", claimed.operation, claimed.version)))?;
     if !shared.policy.allows_call(operation, &claimed.rule_path, claimed.workspace) {
-        return Err(Settlement {
-            attempt: claimed.attempt,
-            outcome: Outcome::Held(HeldReason::Policy),
-            class: "unsendable",
-            evidence: Evidence {
-                error_message: Some(format!("the [policy] no longer allows {}", operation.name)),
-                ..Evidence::default()
-            },
-        });
+        let message = format!("the [policy] no longer allows {}", operation.name);
+        return Err(refused(Outcome::Held(HeldReason::Policy), message));
     }
     let params = serde_json::from_str(&claimed.params)
         .map_err(|error| unsendable(format!("stored parameters cannot be read: {error}")))?;

@@ -45,7 +45,9 @@ pub struct Writer {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What runs in the transaction; without one it only answers with the error.
-struct Job(Box<dyn for<'s> FnOnce(Result<&'s mut State, StoreError>) -> BoxFuture<'s, Ran> + Send>);
+struct Job(Box<Run>);
+
+type Run = dyn for<'s> FnOnce(Result<&'s mut State, StoreError>) -> BoxFuture<'s, Ran> + Send;
 
 /// A job that ran, and still waits for the commit.
 struct Ran {
@@ -379,7 +381,7 @@ impl State {
         statement: &'static str,
         parts: [Option<&str>; 6],
     ) -> Result<Option<i64>, StoreError> {
-        let query = parts.into_iter().fold(sqlx::query_scalar(statement), |query, part| query.bind(part));
+        let query = parts.into_iter().fold(sqlx::query_scalar(statement), sqlx::query::QueryScalar::bind);
         query
             .fetch_optional(&mut self.connection)
             .await

@@ -156,7 +156,9 @@ impl Harness {
         now_ms: i64,
     ) -> Result<Accepted, StoreError> {
         let mut batch = RecordBatch::new();
-        records.iter().for_each(|record| batch.push(record));
+        for record in records {
+            batch.push(record);
+        }
         let batch = decode_batch(batch, &self.limits, &self.deciding.rules);
         self.writer.accept(Arc::new(batch), Arc::clone(&self.deciding), now_ms).await
     }

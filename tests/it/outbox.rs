@@ -1,7 +1,5 @@
 //! The outbox: claim, settle, recover.
 
-#![expect(clippy::expect_used, reason = "clippy knows test functions, but not the helpers beside them")]
-
 use std::collections::HashSet;
 
 use openeventd::action::HeldReason;
