@@ -95,13 +95,17 @@ struct Lane {
 pub async fn run(
     shared: Arc<Shared>,
     accounts: Vec<Arc<Account>>,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
     let concurrency = Arc::new(Semaphore::new(shared.settings.concurrency));
     wait_for_earlier_calls(&shared).await?;
     let mut lanes = JoinSet::new();
     for lane in accounts.iter().flat_map(lanes_of) {
         lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));
+    }
+    if lanes.is_empty() {
+        // Without an account nothing is called, and the intake goes on. An error is a sender that is gone.
+        let _stopped = stop.wait_for(|stop| *stop).await;
     }
     while let Some(ended) = lanes.join_next().await {
         // A panic of a lane is a bug: the whole daemon stops rather than leave an account silent.

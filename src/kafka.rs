@@ -45,7 +45,7 @@ pub use error::KafkaError;
 pub use fault::{Changed, Condition, Fault, FaultKind};
 pub use hooks::{Assigned, Drain, Hooks, Start, TopicPartition};
 pub use lag::PartitionLag;
-pub use polled::{BatchLimits, OutOfRange, Polled, Stored};
+pub use polled::{BatchLimits, Cause, OutOfRange, Polled, Stored};
 
 /// How to reach the topics.
 #[derive(Debug, Clone)]

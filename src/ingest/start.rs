@@ -4,7 +4,7 @@
 //! store's own position is older and safer; where there is no commit, starting at the beginning loses
 //! nothing, and what is known already is recognised.
 
-use crate::kafka::{Assigned, OutOfRange};
+use crate::kafka::{Assigned, Cause, OutOfRange};
 use crate::store::positions::{Gap, GapReason};
 
 /// Where a partition without any position starts.
@@ -73,7 +73,7 @@ pub fn decide(partition: &Assigned, stored: Option<i64>, start_at: StartAt) -> D
 /// The gap left by a position that Kafka does not have; reading goes on at the earliest.
 #[must_use]
 pub fn gap_out_of_range(place: &OutOfRange) -> Gap {
-    let recreated = place.high < place.offset;
+    let recreated = place.cause == Cause::Recreated;
     Gap {
         topic: place.topic.to_string(),
         partition: place.partition,

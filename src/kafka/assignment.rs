@@ -3,7 +3,7 @@
 //! What fails here is tried again by a later poll; until then nothing is assigned, so that the group does
 //! not wait for us and nothing is consumed from a place that nobody decided.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::consumer::{Consumer, Polling};
 use super::error::KafkaError;
 use super::hooks::{Assigned, Start, TopicPartition};
-use super::polled::OutOfRange;
+use super::polled::{Cause, OutOfRange};
 use super::session::Progress;
 use crate::batch::Epoch;
 
@@ -43,7 +43,10 @@ impl Consumer {
     }
 
     fn start(&self, pending: &[TopicPartition], start: &mut Start) -> Result<(), KafkaError> {
+        // What changed before the facts are asked for is in them.
+        let recreated = self.client.context().recreated();
         let facts = self.facts(pending)?;
+        self.client.context().forget_recreated(&recreated);
         let offsets = start(&facts).map_err(|reason| KafkaError::Start { reason })?;
         if offsets.len() != pending.len() || offsets.iter().any(|offset| *offset < 0) {
             let reason = format!("{} partitions, starts {offsets:?}", pending.len());
@@ -119,13 +122,34 @@ impl Consumer {
         for (TopicPartition { topic, partition }, offset) in standing {
             let (low, high) = self.watermarks(&topic, partition)?;
             if offset < low || offset > high {
-                polling.out_of_range.push_back(OutOfRange { topic, partition, offset, low, high });
+                let cause = if offset > high { Cause::Recreated } else { Cause::Removed };
+                polling.out_of_range.push_back(OutOfRange { topic, partition, offset, low, high, cause });
             }
         }
         if polling.out_of_range.is_empty() {
             // Records came meanwhile and the position is valid again; the client has stopped there.
             return self.assign();
         }
+        Ok(())
+    }
+
+    /// Topics that were created anew while we read them: none of our positions in them means anything.
+    pub(super) fn find_recreated(&self, polling: &mut Polling) -> Result<(), KafkaError> {
+        let topics = self.client.context().recreated();
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let standing: Vec<_> =
+            self.client.context().progress().iter().map(|(key, known)| (key.clone(), known.next)).collect();
+        let mut found = VecDeque::new();
+        for (TopicPartition { topic, partition }, offset) in standing {
+            if topics.contains(&*topic) {
+                let (low, high) = self.watermarks(&topic, partition)?;
+                found.push_back(OutOfRange { topic, partition, offset, low, high, cause: Cause::Recreated });
+            }
+        }
+        polling.out_of_range = found;
+        self.client.context().forget_recreated(&topics);
         Ok(())
     }
 

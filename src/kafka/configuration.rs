@@ -73,9 +73,10 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Configu
     config.set("statistics.interval.ms", "1000");
     queues(&mut config, settings.queue_bytes_max);
     security(&mut config, settings)?;
-    // With `debug` set the user asked for the lines of that level.
-    let verbose = settings.properties.contains_key("debug");
-    config.set_log_level(if verbose { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+    // That a topic was created anew is told in debug lines about metadata only: the session reads them.
+    let asked = settings.properties.get("debug").map(|asked| format!("{asked},metadata"));
+    config.set("debug", asked.as_deref().unwrap_or("metadata"));
+    config.set_log_level(RDKafkaLogLevel::Debug);
     Ok(config)
 }
 

@@ -96,6 +96,7 @@ impl Consumer {
             self.find_out_of_range(&mut polling)?;
             polling.stands_still = false;
         }
+        self.find_recreated(&mut polling)?;
         if let Some(found) = polling.out_of_range.pop_front() {
             return Ok(Polled::OutOfRange(found));
         }
@@ -124,6 +125,10 @@ impl Consumer {
             if Instant::now() >= deadline {
                 break;
             }
+        }
+        if self.client.context().has_recreated.load(Ordering::Acquire) {
+            // They may be of the new log, read from the old position: all come again after the seek.
+            batch.clear();
         }
         self.finish(batch);
         Ok(if batch.is_empty() { Polled::Idle } else { Polled::Records })

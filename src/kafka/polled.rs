@@ -33,8 +33,8 @@ pub enum Polled {
 
 /// A partition whose position the broker does not have: retention, or a re-created topic.
 ///
-/// A topic that was re-created and has grown past our position already is not seen here: this client gives
-/// no topic ids, and old brokers have none. Only the identities of its events tell.
+/// A topic that was re-created and has grown past our position already is told by its id. Brokers before
+/// 2.8 have no topic ids: there it is not seen here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfRange {
     /// Topic name.
@@ -45,8 +45,19 @@ pub struct OutOfRange {
     pub offset: i64,
     /// The first offset that the broker has.
     pub low: i64,
-    /// The offset that the next record will have. Below `offset` the topic was re-created.
+    /// The offset that the next record will have.
     pub high: i64,
+    /// Why the position is gone.
+    pub cause: Cause,
+}
+
+/// Why a position is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The records were removed, as by retention.
+    Removed,
+    /// The topic was created anew: by its id, or because its log ends before our position.
+    Recreated,
 }
 
 /// What storing offsets came to.

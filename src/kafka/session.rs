@@ -54,6 +54,12 @@ pub(super) struct Session {
     pub(super) closing: AtomicBool,
     lags: Mutex<Vec<PartitionLag>>,
     log_gate: Mutex<LogGate>,
+    /// Whether the user asked for the client's debug lines.
+    verbose: bool,
+    /// Topics whose id changed, and that are not yet read from their beginning.
+    recreated: Mutex<BTreeSet<String>>,
+    /// Set with `recreated`, so that a poll takes no lock.
+    pub(super) has_recreated: AtomicBool,
     diagnosis: Diagnosis,
 }
 
@@ -70,6 +76,9 @@ impl Session {
             closing: AtomicBool::new(false),
             lags: Mutex::default(),
             log_gate: Mutex::default(),
+            verbose: settings.properties.contains_key("debug"),
+            recreated: Mutex::default(),
+            has_recreated: AtomicBool::new(false),
             diagnosis,
         })
     }
@@ -95,6 +104,23 @@ impl Session {
             FaultKind::TopicDenied | FaultKind::TopicUnknown => topics.contains(subject),
             _ => false,
         });
+    }
+
+    /// Topics that were created anew.
+    pub(super) fn recreated(&self) -> BTreeSet<String> {
+        if !self.has_recreated.load(Ordering::Acquire) {
+            return BTreeSet::new();
+        }
+        self.recreated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// These are read from their beginning now.
+    pub(super) fn forget_recreated(&self, topics: &BTreeSet<String>) {
+        if !topics.is_empty() {
+            let mut recreated = self.recreated.lock().unwrap_or_else(PoisonError::into_inner);
+            recreated.retain(|topic| !topics.contains(topic));
+            self.has_recreated.store(!recreated.is_empty(), Ordering::Release);
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Rebalanced)) {
@@ -146,8 +172,25 @@ fn commit(client: &BaseConsumer<Session>) {
     }
 }
 
+/// The topic of a debug line that says its id has changed: the client tells this nowhere else. From no id
+/// to one is no change.
+fn recreated_topic(line: &str) -> Option<&str> {
+    let (before, ids) = line.split_once(" changed id from ")?;
+    let (_, topic) = before.rsplit_once("Topic ")?;
+    let (old, _) = ids.split_once(" to ")?;
+    (!old.trim_matches('A').is_empty()).then_some(topic)
+}
+
 impl ClientContext for Session {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if let Some(topic) = recreated_topic(line) {
+            tracing::warn!(topic, "the topic was created anew while we read it");
+            self.recreated.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
+            self.has_recreated.store(true, Ordering::Release);
+        }
+        if matches!(level, RDKafkaLogLevel::Debug) && !self.verbose {
+            return;
+        }
         let mut gate = self.log_gate.lock().unwrap_or_else(PoisonError::into_inner);
         match gate.pass(Instant::now()) {
             Gate::Open { suppressed: 0 } => tracing::debug!(facility, "librdkafka: {line}"),
@@ -227,6 +270,15 @@ impl LogGate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_created_anew_is_read_from_the_line_that_says_so() {
+        let line = "[thrd:main]: Topic a-b changed id from kSn5jw1bTjGCnyWcYhLn4w to 9Gm2zHhFQqqf0yQw9E9n1g";
+        assert_eq!(recreated_topic(line), Some("a-b"));
+        let first = "[thrd:main]: Topic a changed id from AAAAAAAAAAAAAAAAAAAAAA to 9Gm2zHhFQqqf0yQw9E9n1g";
+        assert_eq!(recreated_topic(first), None);
+        assert_eq!(recreated_topic("[thrd:main]: Topic a [0] Leader 1 Epoch 0"), None);
+    }
 
     #[test]
     fn the_log_gate_counts_what_it_holds_back() {

@@ -218,6 +218,8 @@ impl WriterTask {
                 self.empty_wal_when_quiet().await;
             }
         }
+        // The file alone is then the whole database: what is copied now is a backup.
+        self.truncate_wal().await;
         self.state.connection.close().await.map_err(StoreError::sql("close the write connection"))
     }
 

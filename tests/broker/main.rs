@@ -13,3 +13,5 @@ mod rebalance;
 mod position;
 
 mod faults;
+
+mod daemon;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -33,6 +33,8 @@ pub(crate) enum Reply {
     Hang,
     /// Promise more of the body than is sent, then close.
     Truncated(String),
+    /// This after so long, unless the client goes away before.
+    Late(Duration, Box<Reply>),
 }
 
 impl Reply {
@@ -161,6 +163,13 @@ async fn serve(
         };
         log.lock().expect("nobody panics with it").push(request);
         announce.send_modify(|count| *count += 1);
+        let reply = match reply {
+            Reply::Late(delay, reply) => match tokio::time::timeout(delay, stream.fill_buf()).await {
+                Ok(_gone) => return,
+                Err(_elapsed) => *reply,
+            },
+            reply => reply,
+        };
         match reply {
             Reply::Answer(status, headers, body) => {
                 let mut head = format!("HTTP/1.1 {status} Reply\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
@@ -178,7 +187,7 @@ async fn serve(
                 let _ = stream.write_all(part.as_bytes()).await;
                 return;
             }
-            Reply::Close => return,
+            Reply::Close | Reply::Late(..) => return,
             Reply::Hang => {
                 let _ = stream.read_to_end(&mut Vec::new()).await;
                 return;

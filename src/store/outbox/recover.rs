@@ -1,7 +1,4 @@
-//! Recovering what was in flight when its lease, or the process, ended.
-//!
-//! What repeats without harm is due again; anything else is for a person to look at. Guarded by the
-//! attempts that this process knows to be on their way.
+//! Recovery: actions in flight whose daemon is gone, or whose lease has run out.
 
 use std::collections::HashSet;
 
@@ -10,7 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::operation::RepeatEffect;
-use crate::store::{StoreError, Writer};
+use crate::store::StoreError;
+use crate::store::writer::Writer;
 
 /// What recovery found in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! The whole daemon against real brokers: a process with a configuration, rules, an endpoint on loopback.
+
+#[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
+mod audit;
+
+mod calls;
+
+#[path = "../it/endpoint.rs"]
+#[allow(dead_code, reason = "the stand-in is shared, each binary uses a part of it")]
+mod endpoint;
+
+mod events;
+
+#[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
+mod program;
+
+mod running;
+
+mod reloaded;
+
+mod refused;
+
+mod quarantined;
+
+mod positions;
+
+mod faulty;
+
+mod stopped;
