@@ -302,3 +302,22 @@ async fn intake_is_gated_while_the_disk_is_nearly_full() {
         assert_eq!(gate.is_closed(), closed);
     }
 }
+
+#[tokio::test]
+async fn a_stop_waits_for_the_calls_in_flight_and_settles_them() {
+    let mut store = Harness::with(&live("duplicates", "")).await;
+    plan(&store, 1..2).await;
+    let late = Reply::Late(Duration::from_millis(300), Box::new(Reply::success()));
+    let double = DataWorksDouble::replying([late]).await;
+    let dispatching = Dispatching::start(&store, &double, Edition::Enterprise, policy());
+    let in_flight = async {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while store.count("attempt").await == 0 {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), in_flight).await.expect("the call is made");
+    dispatching.stop().await;
+    assert_eq!(store.rows("state, attempts", "actions").await, [json!(["succeeded", 1])]);
+    assert_eq!(double.received().len(), 1);
+}
