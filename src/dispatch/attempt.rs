@@ -12,10 +12,14 @@ use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
 use crate::openapi::{Account, Call};
 use crate::operation::{self, ApiVersion, Operation};
+use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
 
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tries to settle that the database refuses for good.
+const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
@@ -121,8 +125,10 @@ fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence
     }
 }
 
-/// Settles for as long as the disk may recover; what cannot be settled is recovered at the next start.
+/// Settles for as long as the disk may recover, and after another refusal a few times more: it may have
+/// been another job of the same commit. What cannot be settled is recovered when its lease ends.
 async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
+    let mut refusals = 0;
     loop {
         match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
             Ok(settled) => {
@@ -133,6 +139,7 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
                 tracing::error!(id = "store_write_failed", error = %error, action = %claimed.id, "settling is tried again");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
+            Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
                 tracing::error!(id = "settle_failed", error = %error, action = %claimed.id, "the outcome was not kept");
                 return;

@@ -45,10 +45,9 @@ pub struct Writer {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What runs in the transaction; without one it only answers with the error.
-struct Job(Run);
+struct Job(Box<Run>);
 
-type Run = Box<dyn for<'s> FnOnce(Transaction<'s>) -> BoxFuture<'s, Ran> + Send>;
-type Transaction<'s> = Result<&'s mut State, StoreError>;
+type Run = dyn for<'s> FnOnce(Result<&'s mut State, StoreError>) -> BoxFuture<'s, Ran> + Send;
 
 /// A job that ran, and still waits for the commit.
 struct Ran {

@@ -8,10 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openeventd::dispatch::judge::Retry;
 use openeventd::dispatch::{self, Alive, Settings, Shared};
+use openeventd::ingest::Gate;
 use openeventd::openapi::call::Client;
 use openeventd::openapi::{Edition, Secrets};
 use openeventd::rule::Policy;
 use openeventd::store::StoreError;
+use openeventd::store::retention::Horizons;
+use openeventd::upkeep::{self, Upkeep};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
@@ -249,4 +252,72 @@ async fn an_action_planned_later_is_sent_as_soon_as_dispatch_is_told() {
     until_worked_off(&mut store).await;
     dispatching.stop().await;
     assert_eq!(store.rows("outcome, count(*)", "attempts GROUP BY outcome").await, [json!(["succeeded", 5])]);
+}
+
+fn upkeep(store: &Harness, disk_free_min: u64) -> Upkeep {
+    let day_ms = 86_400_000;
+    let horizons = Horizons { unmatched_ms: 7 * day_ms, matched_ms: 400 * day_ms, dedupe_ms: 400 * day_ms };
+    let settings = upkeep::Settings {
+        path: store.path(),
+        horizons,
+        wal_bytes_max: 1 << 30,
+        disk_free_min,
+        repeat_within: Duration::from_mins(10),
+    };
+    let (alive, gate) = (Alive::default(), Arc::new(Gate::default()));
+    Upkeep { writer: store.writer.clone(), settings, alive, gate, now_ms }
+}
+
+#[tokio::test]
+async fn upkeep_recovers_leases_that_ran_out() {
+    let mut store = Harness::with(&format!("{}{}", live("none", ""), live("unknown", ""))).await;
+    plan(&store, 1..2).await;
+    assert_eq!(store.claim(9, now_ms()).await.len(), 2);
+    let upkeep = upkeep(&store, 0);
+    upkeep.step().await.expect("a round");
+    assert_eq!(store.count("action WHERE state = 'in_flight'").await, 2, "both leases hold");
+    store.tamper("UPDATE action SET lease_until = lease_until - 60001").await;
+    upkeep.step().await.expect("a round");
+    let states = store.rows("state", "action ORDER BY number").await;
+    assert_eq!(states, [json!(["planned"]), json!(["unresolved"])]);
+}
+
+#[tokio::test]
+async fn intake_is_gated_while_the_disk_is_nearly_full() {
+    let store = Harness::with("").await;
+    for (free_min, closed) in [(u64::MAX, true), (0, false)] {
+        let upkeep = upkeep(&store, free_min);
+        let gate = Arc::clone(&upkeep.gate);
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(upkeep.run(stopping));
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        let gated = async {
+            while gate.is_closed() != closed {
+                look.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), gated).await.expect("the gate follows the disk");
+        stop.send_replace(true);
+        running.await.expect("no panic").expect("no failure");
+        assert_eq!(gate.is_closed(), closed);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_calls_in_flight_and_settles_them() {
+    let mut store = Harness::with(&live("duplicates", "")).await;
+    plan(&store, 1..2).await;
+    let late = Reply::Late(Duration::from_millis(300), Box::new(Reply::success()));
+    let double = DataWorksDouble::replying([late]).await;
+    let dispatching = Dispatching::start(&store, &double, Edition::Enterprise, policy());
+    let in_flight = async {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while store.count("attempt").await == 0 {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), in_flight).await.expect("the call is made");
+    dispatching.stop().await;
+    assert_eq!(store.rows("state, attempts", "actions").await, [json!(["succeeded", 1])]);
+    assert_eq!(double.received().len(), 1);
 }

@@ -78,8 +78,14 @@ async fn all_identities_are_found_through_flushes_merges_and_restarts_until_thei
     assert!(log.merge.is_some());
     drop((log, connection));
     let mut connection = open(&directory).await;
+    let changes = count(&mut connection, "SELECT total_changes()").await;
     let mut log = IdentityLog::load(&mut connection).await.expect("it loads");
     assert_eq!((log.leftover, log.garbage.len()), (Leftover::Unfinished, 1));
+    assert_eq!(
+        count(&mut connection, "SELECT total_changes()").await,
+        changes,
+        "it also loads on a full disk"
+    );
     assert_complete(&log, &mut connection).await;
 
     let before = log.segments.len();

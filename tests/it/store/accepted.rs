@@ -1,6 +1,7 @@
 //! Accepting: one commit a batch, and its proof.
 
 use openeventd::store::StoreError;
+use openeventd::store::positions::{Gap, GapReason};
 use serde_json::json;
 
 use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, waiting};
@@ -55,16 +56,23 @@ async fn a_failing_batch_is_undone_whole_and_later_work_goes_on() {
         )
         .await;
     let (two, three) = (failure("2", 72), failure("3", 73));
-    // Together they share a commit, or not; in either case both or the first alone are refused.
     let records = [at(1, &two), at(2, &three)];
-    let (refused, gap) =
-        tokio::join!(store.try_accept(&records, NOW_MS), store.writer.record_gaps(vec![], NOW_MS),);
-    assert!(matches!(refused, Err(StoreError::Sql { .. })), "{refused:?}");
-    assert!(gap.is_ok() || matches!(gap, Err(StoreError::Sql { .. })));
-    assert_eq!(
-        (store.count("batch").await, store.count("action").await, store.count("stream").await),
-        (1, 1, 1)
+    let gap = |first_offset| {
+        let (topic, reason) = ("events".to_owned(), GapReason::Retention);
+        vec![Gap { topic, partition: 0, first_offset, end_offset: 9, reason }]
+    };
+    // The three wait together: what stands before the refused one shares its commit, what stands behind
+    // it gets the next.
+    let (before, refused, behind) = tokio::join!(
+        store.writer.record_gaps(gap(1), NOW_MS),
+        store.try_accept(&records, NOW_MS),
+        store.writer.record_gaps(gap(2), NOW_MS),
     );
+    assert!(matches!(refused, Err(StoreError::Sql { .. })), "{refused:?}");
+    assert!(matches!(before, Err(StoreError::Sql { .. })), "{before:?}");
+    assert!(behind.is_ok(), "{behind:?}");
+    assert_eq!(store.rows("first_offset", "gap").await, [json!([2])]);
+    assert_eq!((store.count("batch").await, store.count("action").await), (1, 1));
     assert_eq!(store.rows("next_offset", "stream").await, [json!([1])]);
 
     let accepted = store.accept(&records).await;
