@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::part::Part;
 use crate::action::plan::Trust;
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{self, Alive, Shared};
@@ -33,6 +34,8 @@ use crate::store::{self, Store, StoreError, Writer};
 use crate::upkeep::{self, Upkeep};
 
 mod hooks;
+
+mod part;
 
 mod service;
 
@@ -89,12 +92,15 @@ pub enum SuperviseError {
     /// HTTPS cannot be set up.
     #[error("the OpenAPI client cannot be set up")]
     Client(#[from] ClientError),
+    /// Signals cannot be received.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
     /// The polling thread could not be started.
     #[error("cannot start the polling thread")]
     Thread(#[source] std::io::Error),
     /// A part ended by itself, mostly by a panic, which its own log line tells.
     #[error("{part} ended without being told to, by a panic or another bug: please report it")]
-    Panicked {
+    Ended {
         /// Which part.
         part: &'static str,
     },
@@ -111,10 +117,13 @@ fn now_ms() -> i64 {
 /// # Errors
 /// [`SuperviseError`]; what was accepted is durable in every case.
 pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
+    // From here on a signal waits for its turn instead of ending the process.
+    let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let store = Store::open(&parts.store).await?;
     let (rules, condition) = first_rules(&parts, &store).await?;
     let (writer, positions, closing) = store.into_writer(now_ms()).await?;
-    let writing = tokio::spawn(closing.run());
+    let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
+    let stop_timeout = parts.stop_timeout;
     let within = i64::try_from(parts.upkeep.repeat_within.as_millis()).unwrap_or(i64::MAX);
     let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
     tracing::info!(
@@ -129,8 +138,9 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     let configuration = writer.remember_configuration(hash, redacted, now_ms()).await?;
     let deciding = deciding(&parts, rules, configuration, &writer).await?;
     let running = Running::start(parts, writer, positions, deciding)?;
-    let outcome = running.until_stopped().await;
-    let written = ended("the writer", writing.await);
+    let outcome = running.until_stopped(signals).await;
+    // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
+    let written = writing.ended_by(Instant::now() + stop_timeout).await;
     outcome.and(written)
 }
 
@@ -211,10 +221,10 @@ struct Running {
     stop_polling: Arc<AtomicBool>,
     heartbeat: Arc<AtomicU64>,
     consumer: Arc<Consumer>,
-    polling: JoinHandle<Result<(), SuperviseError>>,
-    accepting: JoinHandle<Result<(), StoreError>>,
-    dispatching: JoinHandle<Result<(), StoreError>>,
-    upkeep: JoinHandle<Result<(), StoreError>>,
+    polling: Part<SuperviseError>,
+    accepting: Part<StoreError>,
+    dispatching: Part<StoreError>,
+    upkeep: Part<StoreError>,
 }
 
 impl Running {
@@ -278,9 +288,12 @@ impl Running {
         let accounts = parts.accounts.iter().cloned().map(Arc::new).collect();
         let upkeep = Upkeep { writer: writer.clone(), settings: parts.upkeep.clone(), alive, gate, now_ms };
         Ok(Running {
-            accepting: tokio::spawn(accepting.run()),
-            dispatching: tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
-            upkeep: tokio::spawn(upkeep.run(stopping)),
+            accepting: Part::new("accepting", tokio::spawn(accepting.run())),
+            dispatching: Part::new(
+                "dispatch",
+                tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
+            ),
+            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping))),
             parts,
             writer,
             deciding,
@@ -288,33 +301,37 @@ impl Running {
             stop_polling,
             heartbeat,
             consumer,
-            polling,
+            polling: Part::new("polling", polling),
         })
     }
 
     /// Waits for a signal or the first failure, reloading rules when told, then stops everything.
-    async fn until_stopped(mut self) -> Result<(), SuperviseError> {
-        let mut signals = service::Signals::listen().map_err(SuperviseError::Thread)?;
+    async fn until_stopped(mut self, signals: service::Signals) -> Result<(), SuperviseError> {
+        let outcome = self.watch(signals).await;
+        service::stopping();
+        let stopped = self.stop().await;
+        outcome.and(stopped)
+    }
+
+    /// Reloads rules when told, until a signal says stop or a part fails.
+    async fn watch(&mut self, mut signals: service::Signals) -> Result<(), SuperviseError> {
         let mut watchdog = service::Watchdog::new(Arc::clone(&self.heartbeat));
-        let outcome = loop {
+        loop {
             tokio::select! {
                 signal = signals.next() => match signal {
                     service::Signal::Stop => {
                         tracing::info!("stopping");
-                        break Ok(());
+                        return Ok(());
                     }
                     service::Signal::Reload => self.reload().await?,
                 },
                 () = watchdog.tick() => watchdog.feed(&self.consumer.lag()),
-                result = &mut self.polling => break unexpected("polling", result),
-                result = &mut self.accepting => break unexpected("accepting", result.map(|r| r.map_err(Into::into))),
-                result = &mut self.dispatching => break unexpected("dispatch", result.map(|r| r.map_err(Into::into))),
-                result = &mut self.upkeep => break unexpected("upkeep", result.map(|r| r.map_err(Into::into))),
+                error = self.polling.failed() => return Err(error),
+                error = self.accepting.failed() => return Err(error),
+                error = self.dispatching.failed() => return Err(error),
+                error = self.upkeep.failed() => return Err(error),
             }
-        };
-        service::stopping();
-        let stopped = self.stop().await;
-        outcome.and(stopped)
+        }
     }
 
     /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
@@ -323,9 +340,17 @@ impl Running {
         match (self.parts.read_rules)() {
             Ok((rules, _warnings)) => {
                 let configuration = self.deciding.borrow().configuration;
-                let deciding = deciding(&self.parts, rules, configuration, &self.writer).await?;
-                tracing::info!(rules = deciding.rules.rules.len(), rule_set = %deciding.rules.hash, "rules reloaded");
-                self.deciding.send_replace(Arc::new(deciding));
+                match deciding(&self.parts, rules, configuration, &self.writer).await {
+                    Ok(deciding) => {
+                        let rules = &deciding.rules;
+                        tracing::info!(rules = rules.rules.len(), rule_set = %rules.hash, "rules reloaded");
+                        self.deciding.send_replace(Arc::new(deciding));
+                    }
+                    Err(error) if error.is_passing() => {
+                        tracing::error!(id = "store_write_failed", %error, "the rules in force stay: reload again");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(problems) => {
                 log_problems(&problems);
@@ -340,59 +365,15 @@ impl Running {
     }
 
     /// Ends the parts in order, within the stop time-out.
-    async fn stop(self) -> Result<(), SuperviseError> {
+    async fn stop(mut self) -> Result<(), SuperviseError> {
         let deadline = Instant::now() + self.parts.stop_timeout;
         self.stop_polling.store(true, Ordering::Release);
         self.stop.send_replace(true);
-        let mut outcome = Ok(());
-        outcome = outcome.and(within(deadline, "polling", self.polling).await.unwrap_or(Ok(())));
-        for (part, task) in
-            [("accepting", self.accepting), ("dispatch", self.dispatching), ("upkeep", self.upkeep)]
-        {
-            let ended = within(deadline, part, task).await;
-            outcome = outcome.and(ended.unwrap_or(Ok(())).map_err(Into::into));
-        }
-        outcome
+        let mut outcome = self.polling.ended_by(deadline).await;
+        outcome = outcome.and(self.accepting.ended_by(deadline).await);
+        outcome = outcome.and(self.dispatching.ended_by(deadline).await);
+        outcome.and(self.upkeep.ended_by(deadline).await)
     }
-}
-
-/// The result of a part, if it ends in time; otherwise it is left to the next start.
-async fn within<E>(
-    deadline: Instant,
-    part: &'static str,
-    mut task: JoinHandle<Result<(), E>>,
-) -> Option<Result<(), E>> {
-    if task.is_finished() {
-        // Its result was taken when it ended the run.
-        return None;
-    }
-    match tokio::time::timeout_at(deadline, &mut task).await {
-        Ok(Ok(result)) => Some(result),
-        Ok(Err(_panicked)) => None,
-        Err(_elapsed) => {
-            tracing::warn!(part, "did not end in time: what it had in flight is recovered at the next start");
-            task.abort();
-            None
-        }
-    }
-}
-
-/// A part that ends before it was told to has failed, or panicked.
-fn unexpected(
-    part: &'static str,
-    result: Result<Result<(), SuperviseError>, tokio::task::JoinError>,
-) -> Result<(), SuperviseError> {
-    match result {
-        Ok(Ok(())) | Err(_) => Err(SuperviseError::Panicked { part }),
-        Ok(Err(error)) => Err(error),
-    }
-}
-
-fn ended(
-    part: &'static str,
-    result: Result<Result<(), StoreError>, tokio::task::JoinError>,
-) -> Result<(), SuperviseError> {
-    result.map_err(|_| SuperviseError::Panicked { part })?.map_err(Into::into)
 }
 
 /// Polls on a thread of its own and leaves the group from there.
@@ -414,7 +395,7 @@ fn poll_on_a_thread(
     Ok(tokio::spawn(async move {
         match finished.await {
             Ok(result) => result.map_err(Into::into),
-            Err(_) => Err(SuperviseError::Panicked { part: "polling" }),
+            Err(_) => Err(SuperviseError::Ended { part: "polling" }),
         }
     }))
 }

@@ -92,8 +92,9 @@ fn exit_of(error: &SuperviseError) -> Exit {
         SuperviseError::Store(StoreError::Foreign { .. } | StoreError::Newer { .. }) => Exit::Config,
         SuperviseError::Kafka(_) => Exit::Unavailable,
         SuperviseError::Client(_) => Exit::Config,
-        SuperviseError::Store(_) | SuperviseError::Thread(_) | SuperviseError::Panicked { .. } => {
-            Exit::Internal
-        }
+        SuperviseError::Store(_)
+        | SuperviseError::Signals(_)
+        | SuperviseError::Thread(_)
+        | SuperviseError::Ended { .. } => Exit::Internal,
     }
 }

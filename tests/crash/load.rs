@@ -31,7 +31,9 @@ pub(crate) const OPERATIONS: [(&str, &str, &str); 4] = [
 
 /// A live rule for each of [`OPERATIONS`].
 pub(crate) fn rules() -> String {
-    let rules = (0..).zip(OPERATIONS).map(|(node, (effect, operation, params))| live_rule(effect, node, operation, params));
+    let rules = (0..)
+        .zip(OPERATIONS)
+        .map(|(node, (effect, operation, params))| live_rule(effect, node, operation, params));
     rules.collect()
 }
 
@@ -68,7 +70,8 @@ impl Load {
             let send = |number: i64, payload: &[u8]| {
                 let topic = if number % 2 == 0 { &topics[0] } else { &topics[1] };
                 let partition = i32::try_from(number / 2 % i64::from(PARTITIONS)).expect("a partition");
-                let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic).partition(partition).payload(payload);
+                let record: BaseRecord<'_, (), [u8]> =
+                    BaseRecord::to(topic).partition(partition).payload(payload);
                 producer.send(record).map_err(|(error, _)| error).expect("the queue has room");
                 producer.poll(Duration::ZERO);
             };

@@ -4,6 +4,13 @@
 //! `cargo test --test crash`. The kills are driven by what the daemon was seen to do, not by time. A kill
 //! counts only if it hit an attempt in flight or a batch whose offsets were not committed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what the test needs and does not get ends it, and says so"
+)]
+
 #[path = "../broker/harness/mod.rs"]
 mod harness;
 
@@ -97,5 +104,8 @@ fn killed_twenty_times_it_loses_no_event_and_no_call_and_repeats_only_what_may_b
          batch; {told}"
     );
     assert!(counted >= HITS_MIN, "only {counted} of {KILLS} kills hit something: {hits:#?}");
-    assert!(in_flight >= HITS_MIN / 2, "only {in_flight} of {KILLS} kills hit an attempt in flight: {hits:#?}");
+    assert!(
+        in_flight >= HITS_MIN / 2,
+        "only {in_flight} of {KILLS} kills hit an attempt in flight: {hits:#?}"
+    );
 }

@@ -76,9 +76,19 @@ fn check_events(audit: &Audit<'_>, produced: &Produced) {
     assert_eq!(audit.number("SELECT count(DISTINCT instance) FROM events"), produced.events);
     assert_eq!(audit.number("SELECT max(instance) + 1 FROM events"), produced.events);
     assert_eq!(audit.number("SELECT sum(events) FROM batches"), produced.events, "the batches' events");
-    assert_eq!(audit.number("SELECT sum(quarantined) FROM batches"), produced.garbage, "the batches' quarantined");
-    assert!(audit.number("SELECT sum(duplicates) FROM batches") >= produced.repeats, "the repeats are recognised");
-    assert_eq!(audit.number("SELECT count(*) FROM batches WHERE events + duplicates + quarantined <> records"), 0);
+    assert_eq!(
+        audit.number("SELECT sum(quarantined) FROM batches"),
+        produced.garbage,
+        "the batches' quarantined"
+    );
+    assert!(
+        audit.number("SELECT sum(duplicates) FROM batches") >= produced.repeats,
+        "the repeats are recognised"
+    );
+    assert_eq!(
+        audit.number("SELECT count(*) FROM batches WHERE events + duplicates + quarantined <> records"),
+        0
+    );
     assert_eq!(audit.number("SELECT count(*) FROM duplicates"), 0, "every repeat is confirmed");
     assert_eq!(audit.number("SELECT count(*) FROM gaps"), 0);
 }

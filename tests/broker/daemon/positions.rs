@@ -2,7 +2,7 @@
 
 use super::audit::Audit;
 use super::calls::Calls;
-use super::events::{event, live_rule};
+use super::events::{event, instance, live_rule};
 use super::program::Home;
 use crate::harness::cluster::Cluster;
 use crate::harness::{Version, admin, on_both, shared, unique};
@@ -24,10 +24,6 @@ fn each_once(calls: &Calls, count: usize) {
 
 const SUCCEEDED: &str = "SELECT count(*) FROM actions WHERE state = 'succeeded'";
 const EVENTS: &str = "SELECT count(*) FROM events";
-
-fn instance(number: usize) -> i64 {
-    i64::try_from(number).expect("small")
-}
 
 #[test]
 fn a_topic_created_anew_while_the_daemon_is_away_is_read_from_its_beginning_and_plans_nothing_twice() {

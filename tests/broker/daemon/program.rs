@@ -56,7 +56,8 @@ impl Home {
     /// Calls go to `url`; `operations` are the writes that rules may call.
     pub(crate) fn account(&mut self, url: &str, operations: &[&str]) {
         let secret = self.secret("access-key", ACCESS_KEY_SECRET);
-        let allow: Vec<String> = operations.iter().map(|name| format!("{{ operation = \"{name}\" }}")).collect();
+        let allow: Vec<String> =
+            operations.iter().map(|name| format!("{{ operation = \"{name}\" }}")).collect();
         let _ = write!(
             self.more,
             "[account.main]\nregion = \"cn-shanghai\"\nedition = \"enterprise\"\naccess_key_id = \"{ACCESS_KEY_ID}\"\n\
@@ -128,7 +129,8 @@ pub(crate) struct Line {
 impl Line {
     fn of(text: String) -> Self {
         let parsed: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let field = |name: &str| parsed.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let field =
+            |name: &str| parsed.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         let message = if parsed.is_object() { field("message") } else { text.clone() };
         Line { message, id: field("id"), level: field("level"), text }
     }
@@ -211,7 +213,9 @@ impl Program {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}\n{}", self.tail()),
-                Err(RecvTimeoutError::Disconnected) => panic!("the program ended before {what}\n{}", self.tail()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the program ended before {what}\n{}", self.tail())
+                }
             }
         }
     }
