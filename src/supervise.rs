@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::part::Part;
@@ -266,7 +265,7 @@ impl Running {
             runtime: Handle::current(),
             now_ms,
         };
-        let polling = poll_on_a_thread(polling, Arc::clone(&consumer), parts.stop_timeout)?;
+        let polling = part::poll_on_a_thread(polling, Arc::clone(&consumer), parts.stop_timeout)?;
         let accepting = Accepting {
             consumer: Arc::clone(&consumer),
             writer: writer.clone(),
@@ -374,28 +373,4 @@ impl Running {
         outcome = outcome.and(self.dispatching.ended_by(deadline).await);
         outcome.and(self.upkeep.ended_by(deadline).await)
     }
-}
-
-/// Polls on a thread of its own and leaves the group from there.
-fn poll_on_a_thread(
-    polling: Polling,
-    consumer: Arc<Consumer>,
-    stop_timeout: Duration,
-) -> Result<JoinHandle<Result<(), SuperviseError>>, SuperviseError> {
-    let (done, finished) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("intake".into())
-        .spawn(move || {
-            let polled = polling.run();
-            let left = consumer.close(stop_timeout / 2);
-            // Nobody waits any more when the stop took too long.
-            let _ = done.send(polled.and(left));
-        })
-        .map_err(SuperviseError::Thread)?;
-    Ok(tokio::spawn(async move {
-        match finished.await {
-            Ok(result) => result.map_err(Into::into),
-            Err(_) => Err(SuperviseError::Ended { part: "polling" }),
-        }
-    }))
 }

@@ -1,9 +1,14 @@
 //! A part of the running daemon: its task, and its result, which is taken once.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::SuperviseError;
+use crate::ingest::Polling;
+use crate::kafka::Consumer;
 
 /// A part at work.
 #[derive(Debug)]
@@ -48,4 +53,28 @@ impl<E: Into<SuperviseError>> Part<E> {
         self.task = None;
         result.map_err(|_| SuperviseError::Ended { part: self.name })?.map_err(Into::into)
     }
+}
+
+/// Polls on a thread of its own and leaves the group from there.
+pub(super) fn poll_on_a_thread(
+    polling: Polling,
+    consumer: Arc<Consumer>,
+    stop_timeout: Duration,
+) -> Result<JoinHandle<Result<(), SuperviseError>>, SuperviseError> {
+    let (done, finished) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("intake".into())
+        .spawn(move || {
+            let polled = polling.run();
+            let left = consumer.close(stop_timeout / 2);
+            // Nobody waits any more when the stop took too long.
+            let _ = done.send(polled.and(left));
+        })
+        .map_err(SuperviseError::Thread)?;
+    Ok(tokio::spawn(async move {
+        match finished.await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(SuperviseError::Ended { part: "polling" }),
+        }
+    }))
 }
