@@ -31,6 +31,7 @@ mod assignment;
 mod configuration;
 mod diagnosis;
 mod probe;
+mod recreated;
 mod session;
 
 use std::collections::BTreeMap;

@@ -14,9 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::part::Part;
 use crate::action::plan::Trust;
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{self, Alive, Shared};
@@ -33,6 +33,8 @@ use crate::store::{self, Store, StoreError, Writer};
 use crate::upkeep::{self, Upkeep};
 
 mod hooks;
+
+mod part;
 
 mod rules;
 
@@ -91,19 +93,19 @@ pub enum SuperviseError {
     /// HTTPS cannot be set up.
     #[error("the OpenAPI client cannot be set up")]
     Client(#[from] ClientError),
+    /// Signals cannot be received.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
     /// The polling thread could not be started.
     #[error("cannot start the polling thread")]
     Thread(#[source] std::io::Error),
     /// A part ended by itself, mostly by a panic, which its own log line tells.
     #[error("{part} ended without being told to, by a panic or another bug: please report it")]
-    Panicked {
+    Ended {
         /// Which part.
         part: &'static str,
     },
 }
-
-/// Closing the database after the last part has ended takes no longer.
-const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
@@ -116,10 +118,13 @@ fn now_ms() -> i64 {
 /// # Errors
 /// [`SuperviseError`]; what was accepted is durable in every case.
 pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
+    // From here on a signal waits for its turn instead of ending the process.
+    let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let store = Store::open(&parts.store).await?;
     let (first, condition) = rules::first(&parts, &store).await?;
     let (writer, positions, closing) = store.into_writer(now_ms()).await?;
-    let writing = tokio::spawn(closing.run());
+    let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
+    let stop_timeout = parts.stop_timeout;
     let within = i64::try_from(parts.upkeep.repeat_within.as_millis()).unwrap_or(i64::MAX);
     let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
     tracing::info!(
@@ -134,15 +139,9 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     let configuration = writer.remember_configuration(hash, redacted, now_ms()).await?;
     let deciding = rules::deciding(&parts, first, configuration, &writer).await?;
     let running = Running::start(parts, writer, positions, deciding)?;
-    let outcome = running.until_stopped().await;
-    // A part that did not end in time may still hold the writer: what it wanted to write is lost with it.
-    let written = match tokio::time::timeout(CLOSING_MAX, writing).await {
-        Ok(result) => ended("the writer", result),
-        Err(_elapsed) => {
-            tracing::warn!("the database was not closed in time: the next start recovers");
-            Ok(())
-        }
-    };
+    let outcome = running.until_stopped(signals).await;
+    // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
+    let written = writing.ended_by(Instant::now() + stop_timeout).await;
     outcome.and(written)
 }
 
@@ -155,10 +154,10 @@ struct Running {
     stop_polling: Arc<AtomicBool>,
     heartbeat: Arc<AtomicU64>,
     consumer: Arc<Consumer>,
-    polling: JoinHandle<Result<(), SuperviseError>>,
-    accepting: JoinHandle<Result<(), StoreError>>,
-    dispatching: JoinHandle<Result<(), StoreError>>,
-    upkeep: JoinHandle<Result<(), StoreError>>,
+    polling: Part<SuperviseError>,
+    accepting: Part<StoreError>,
+    dispatching: Part<StoreError>,
+    upkeep: Part<StoreError>,
 }
 
 impl Running {
@@ -200,7 +199,7 @@ impl Running {
             runtime: Handle::current(),
             now_ms,
         };
-        let polling = poll_on_a_thread(polling, Arc::clone(&consumer), parts.stop_timeout)?;
+        let polling = part::poll_on_a_thread(polling, Arc::clone(&consumer), parts.stop_timeout)?;
         let accepting = Accepting {
             consumer: Arc::clone(&consumer),
             writer: writer.clone(),
@@ -222,9 +221,12 @@ impl Running {
         let accounts = parts.accounts.iter().cloned().map(Arc::new).collect();
         let upkeep = Upkeep { writer: writer.clone(), settings: parts.upkeep.clone(), alive, gate, now_ms };
         Ok(Running {
-            accepting: tokio::spawn(accepting.run()),
-            dispatching: tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
-            upkeep: tokio::spawn(upkeep.run(stopping)),
+            accepting: Part::new("accepting", tokio::spawn(accepting.run())),
+            dispatching: Part::new(
+                "dispatch",
+                tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
+            ),
+            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping))),
             parts,
             writer,
             deciding,
@@ -232,33 +234,37 @@ impl Running {
             stop_polling,
             heartbeat,
             consumer,
-            polling,
+            polling: Part::new("polling", polling),
         })
     }
 
     /// Waits for a signal or the first failure, reloading rules when told, then stops everything.
-    async fn until_stopped(mut self) -> Result<(), SuperviseError> {
-        let mut signals = service::Signals::listen().map_err(SuperviseError::Thread)?;
+    async fn until_stopped(mut self, signals: service::Signals) -> Result<(), SuperviseError> {
+        let outcome = self.watch(signals).await;
+        service::stopping();
+        let stopped = self.stop().await;
+        outcome.and(stopped)
+    }
+
+    /// Reloads rules when told, until a signal says stop or a part fails.
+    async fn watch(&mut self, mut signals: service::Signals) -> Result<(), SuperviseError> {
         let mut watchdog = service::Watchdog::new(Arc::clone(&self.heartbeat));
-        let outcome = loop {
+        loop {
             tokio::select! {
                 signal = signals.next() => match signal {
                     service::Signal::Stop => {
                         tracing::info!("stopping");
-                        break Ok(());
+                        return Ok(());
                     }
                     service::Signal::Reload => self.reload().await?,
                 },
                 () = watchdog.tick() => watchdog.feed(&self.consumer.lag()),
-                result = &mut self.polling => break unexpected("polling", result),
-                result = &mut self.accepting => break unexpected("accepting", result.map(|r| r.map_err(Into::into))),
-                result = &mut self.dispatching => break unexpected("dispatch", result.map(|r| r.map_err(Into::into))),
-                result = &mut self.upkeep => break unexpected("upkeep", result.map(|r| r.map_err(Into::into))),
+                error = self.polling.failed() => return Err(error),
+                error = self.accepting.failed() => return Err(error),
+                error = self.dispatching.failed() => return Err(error),
+                error = self.upkeep.failed() => return Err(error),
             }
-        };
-        service::stopping();
-        let stopped = self.stop().await;
-        outcome.and(stopped)
+        }
     }
 
     /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
@@ -267,9 +273,17 @@ impl Running {
         match (self.parts.read_rules)() {
             Ok((rules, _warnings)) => {
                 let configuration = self.deciding.borrow().configuration;
-                let deciding = rules::deciding(&self.parts, rules, configuration, &self.writer).await?;
-                tracing::info!(rules = deciding.rules.rules.len(), rule_set = %deciding.rules.hash, "rules reloaded");
-                self.deciding.send_replace(Arc::new(deciding));
+                match rules::deciding(&self.parts, rules, configuration, &self.writer).await {
+                    Ok(deciding) => {
+                        let rules = &deciding.rules;
+                        tracing::info!(rules = rules.rules.len(), rule_set = %rules.hash, "rules reloaded");
+                        self.deciding.send_replace(Arc::new(deciding));
+                    }
+                    Err(error) if error.is_passing() => {
+                        tracing::error!(id = "store_write_failed", %error, "the rules in force stay: reload again");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(problems) => {
                 rules::log_problems(&problems);
@@ -284,81 +298,13 @@ impl Running {
     }
 
     /// Ends the parts in order, within the stop time-out.
-    async fn stop(self) -> Result<(), SuperviseError> {
+    async fn stop(mut self) -> Result<(), SuperviseError> {
         let deadline = Instant::now() + self.parts.stop_timeout;
         self.stop_polling.store(true, Ordering::Release);
         self.stop.send_replace(true);
-        let mut outcome = Ok(());
-        outcome = outcome.and(within(deadline, "polling", self.polling).await.unwrap_or(Ok(())));
-        for (part, task) in
-            [("accepting", self.accepting), ("dispatch", self.dispatching), ("upkeep", self.upkeep)]
-        {
-            let ended = within(deadline, part, task).await;
-            outcome = outcome.and(ended.unwrap_or(Ok(())).map_err(Into::into));
-        }
-        outcome
+        let mut outcome = self.polling.ended_by(deadline).await;
+        outcome = outcome.and(self.accepting.ended_by(deadline).await);
+        outcome = outcome.and(self.dispatching.ended_by(deadline).await);
+        outcome.and(self.upkeep.ended_by(deadline).await)
     }
-}
-
-/// The result of a part, if it ends in time; otherwise it is left to the next start.
-async fn within<E>(
-    deadline: Instant,
-    part: &'static str,
-    mut task: JoinHandle<Result<(), E>>,
-) -> Option<Result<(), E>> {
-    if task.is_finished() {
-        // Its result was taken when it ended the run.
-        return None;
-    }
-    match tokio::time::timeout_at(deadline, &mut task).await {
-        Ok(Ok(result)) => Some(result),
-        Ok(Err(_panicked)) => None,
-        Err(_elapsed) => {
-            tracing::warn!(part, "did not end in time: what it had in flight is recovered at the next start");
-            task.abort();
-            None
-        }
-    }
-}
-
-/// A part that ends before it was told to has failed, or panicked.
-fn unexpected(
-    part: &'static str,
-    result: Result<Result<(), SuperviseError>, tokio::task::JoinError>,
-) -> Result<(), SuperviseError> {
-    match result {
-        Ok(Ok(())) | Err(_) => Err(SuperviseError::Panicked { part }),
-        Ok(Err(error)) => Err(error),
-    }
-}
-
-fn ended(
-    part: &'static str,
-    result: Result<Result<(), StoreError>, tokio::task::JoinError>,
-) -> Result<(), SuperviseError> {
-    result.map_err(|_| SuperviseError::Panicked { part })?.map_err(Into::into)
-}
-
-/// Polls on a thread of its own and leaves the group from there.
-fn poll_on_a_thread(
-    polling: Polling,
-    consumer: Arc<Consumer>,
-    stop_timeout: Duration,
-) -> Result<JoinHandle<Result<(), SuperviseError>>, SuperviseError> {
-    let (done, finished) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("intake".into())
-        .spawn(move || {
-            let polled = polling.run();
-            let left = consumer.close(stop_timeout / 2);
-            // Nobody waits any more when the stop took too long.
-            let _ = done.send(polled.and(left));
-        })
-        .map_err(SuperviseError::Thread)?;
-    Ok(tokio::spawn(async move {
-        match finished.await {
-            Ok(result) => result.map_err(Into::into),
-            Err(_) => Err(SuperviseError::Panicked { part: "polling" }),
-        }
-    }))
 }

@@ -92,8 +92,9 @@ fn exit_of(error: &SuperviseError) -> Exit {
         SuperviseError::Store(StoreError::Open { .. }) => Exit::CannotCreate,
         SuperviseError::Store(StoreError::InUse { .. } | StoreError::DiskFull) => Exit::Temporary,
         SuperviseError::Kafka(_) => Exit::Unavailable,
-        SuperviseError::Store(_) | SuperviseError::Thread(_) | SuperviseError::Panicked { .. } => {
-            Exit::Internal
-        }
+        SuperviseError::Store(_)
+        | SuperviseError::Signals(_)
+        | SuperviseError::Thread(_)
+        | SuperviseError::Ended { .. } => Exit::Internal,
     }
 }

@@ -43,10 +43,13 @@ impl Consumer {
     }
 
     fn start(&self, pending: &[TopicPartition], start: &mut Start) -> Result<(), KafkaError> {
-        // What changed before the facts are asked for is in them.
-        let recreated = self.client.context().recreated();
-        let facts = self.facts(pending)?;
-        self.client.context().forget_recreated(&recreated);
+        let recreated = &self.client.context().recreated;
+        let distrusted = recreated.distrusted();
+        let mut facts = self.facts(pending)?;
+        for partition in facts.iter_mut().filter(|partition| distrusted.contains(&*partition.topic)) {
+            // What we committed on giving the partition up stands in the log that is gone.
+            partition.committed = None;
+        }
         let offsets = start(&facts).map_err(|reason| KafkaError::Start { reason })?;
         if offsets.len() != pending.len() || offsets.iter().any(|offset| *offset < 0) {
             let reason = format!("{} partitions, starts {offsets:?}", pending.len());
@@ -61,6 +64,8 @@ impl Consumer {
             }
         }
         self.assign()?;
+        recreated.forget_changed(&distrusted);
+        recreated.started_anew(pending.iter().map(|p| &*p.topic));
         self.client.context().started(&pending.iter().map(|p| &*p.topic).collect::<BTreeSet<_>>());
         Ok(())
     }
@@ -135,7 +140,8 @@ impl Consumer {
 
     /// Topics that were created anew while we read them: none of our positions in them means anything.
     pub(super) fn find_recreated(&self, polling: &mut Polling) -> Result<(), KafkaError> {
-        let topics = self.client.context().recreated();
+        let recreated = &self.client.context().recreated;
+        let topics = recreated.changed();
         if topics.is_empty() {
             return Ok(());
         }
@@ -144,12 +150,16 @@ impl Consumer {
         let mut found = VecDeque::new();
         for (TopicPartition { topic, partition }, offset) in standing {
             if topics.contains(&*topic) {
-                let (low, high) = self.watermarks(&topic, partition)?;
+                let (low, high) = self.watermarks(&topic, partition).inspect_err(|_| {
+                    // The group is served meanwhile; a record that comes now comes again after the seek.
+                    drop(self.client.poll(Duration::ZERO));
+                })?;
                 found.push_back(OutOfRange { topic, partition, offset, low, high, cause: Cause::Recreated });
             }
         }
-        polling.out_of_range = found;
-        self.client.context().forget_recreated(&topics);
+        recreated.started_anew(found.iter().map(|place| &*place.topic));
+        recreated.forget_changed(&topics);
+        polling.out_of_range.extend(found);
         Ok(())
     }
 

@@ -73,7 +73,7 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, Configu
     config.set("statistics.interval.ms", "1000");
     queues(&mut config, settings.queue_bytes_max);
     security(&mut config, settings)?;
-    // That a topic was created anew is told in debug lines about metadata only: the session reads them.
+    // That a topic was created anew is told in debug lines about metadata only, which are read for it.
     let asked = settings.properties.get("debug").map(|asked| format!("{asked},metadata"));
     config.set("debug", asked.as_deref().unwrap_or("metadata"));
     config.set_log_level(RDKafkaLogLevel::Debug);

@@ -126,7 +126,7 @@ impl Consumer {
                 break;
             }
         }
-        if self.client.context().has_recreated.load(Ordering::Acquire) {
+        if self.client.context().recreated.is_changed() {
             // They may be of the new log, read from the old position: all come again after the seek.
             batch.clear();
         }

@@ -22,6 +22,7 @@ use super::diagnosis::Diagnosis;
 use super::fault::{Conditions, FaultKind};
 use super::hooks::{Drain, TopicPartition};
 use super::lag::{BrokerState, Digest, PartitionLag, digest};
+use super::recreated::Recreated;
 use crate::batch::Epoch;
 
 /// Where we are in one assigned partition.
@@ -56,10 +57,7 @@ pub(super) struct Session {
     log_gate: Mutex<LogGate>,
     /// Whether the user asked for the client's debug lines.
     verbose: bool,
-    /// Topics whose id changed, and that are not yet read from their beginning.
-    recreated: Mutex<BTreeSet<String>>,
-    /// Set with `recreated`, so that a poll takes no lock.
-    pub(super) has_recreated: AtomicBool,
+    pub(super) recreated: Recreated,
     diagnosis: Diagnosis,
 }
 
@@ -77,8 +75,7 @@ impl Session {
             lags: Mutex::default(),
             log_gate: Mutex::default(),
             verbose: settings.properties.contains_key("debug"),
-            recreated: Mutex::default(),
-            has_recreated: AtomicBool::new(false),
+            recreated: Recreated::default(),
             diagnosis,
         })
     }
@@ -104,23 +101,6 @@ impl Session {
             FaultKind::TopicDenied | FaultKind::TopicUnknown => topics.contains(subject),
             _ => false,
         });
-    }
-
-    /// Topics that were created anew.
-    pub(super) fn recreated(&self) -> BTreeSet<String> {
-        if !self.has_recreated.load(Ordering::Acquire) {
-            return BTreeSet::new();
-        }
-        self.recreated.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// These are read from their beginning now.
-    pub(super) fn forget_recreated(&self, topics: &BTreeSet<String>) {
-        if !topics.is_empty() {
-            let mut recreated = self.recreated.lock().unwrap_or_else(PoisonError::into_inner);
-            recreated.retain(|topic| !topics.contains(topic));
-            self.has_recreated.store(!recreated.is_empty(), Ordering::Release);
-        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Rebalanced)) {
@@ -172,22 +152,9 @@ fn commit(client: &BaseConsumer<Session>) {
     }
 }
 
-/// The topic of a debug line that says its id has changed: the client tells this nowhere else. From no id
-/// to one is no change.
-fn recreated_topic(line: &str) -> Option<&str> {
-    let (before, ids) = line.split_once(" changed id from ")?;
-    let (_, topic) = before.rsplit_once("Topic ")?;
-    let (old, _) = ids.split_once(" to ")?;
-    (!old.trim_matches('A').is_empty()).then_some(topic)
-}
-
 impl ClientContext for Session {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        if let Some(topic) = recreated_topic(line) {
-            tracing::warn!(topic, "the topic was created anew while we read it");
-            self.recreated.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned());
-            self.has_recreated.store(true, Ordering::Release);
-        }
+        self.recreated.read_line(line);
         if matches!(level, RDKafkaLogLevel::Debug) && !self.verbose {
             return;
         }
@@ -208,6 +175,11 @@ impl ClientContext for Session {
 
     fn error(&self, error: ClientError, reason: &str) {
         if let Some(code) = error.rdkafka_error_code() {
+            if matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic) {
+                for held in self.progress().keys().filter(|held| reason.contains(&*held.topic)) {
+                    self.recreated.vanished(&held.topic);
+                }
+            }
             self.diagnosis.said(code, reason);
         }
     }
@@ -270,15 +242,6 @@ impl LogGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_topic_created_anew_is_read_from_the_line_that_says_so() {
-        let line = "[thrd:main]: Topic a-b changed id from kSn5jw1bTjGCnyWcYhLn4w to 9Gm2zHhFQqqf0yQw9E9n1g";
-        assert_eq!(recreated_topic(line), Some("a-b"));
-        let first = "[thrd:main]: Topic a changed id from AAAAAAAAAAAAAAAAAAAAAA to 9Gm2zHhFQqqf0yQw9E9n1g";
-        assert_eq!(recreated_topic(first), None);
-        assert_eq!(recreated_topic("[thrd:main]: Topic a [0] Leader 1 Epoch 0"), None);
-    }
 
     #[test]
     fn the_log_gate_counts_what_it_holds_back() {

@@ -1,5 +1,7 @@
 //! The whole daemon against real brokers: a process with a configuration, rules, an endpoint on loopback.
 
+#![expect(clippy::panic, clippy::print_stderr, reason = "a test that waits in vain says so and ends")]
+
 #[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
 mod audit;
 

@@ -4,6 +4,13 @@
 //! `cargo test --test crash`. The kills are driven by what the daemon was seen to do, not by time. A kill
 //! counts only if it hit an attempt in flight or a batch whose offsets were not committed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what the test needs and does not get ends it, and says so"
+)]
+
 #[path = "../broker/harness/mod.rs"]
 mod harness;
 

@@ -34,6 +34,7 @@ pub(crate) enum Reply {
     Hang,
     /// Promise more of the body than is sent, then close.
     Truncated(String),
+    #[allow(dead_code, reason = "for the tests of the whole daemon, which share this stand-in")]
     /// This after so long, unless the client goes away before.
     Late(Duration, Box<Reply>),
 }

@@ -36,3 +36,8 @@ pub(crate) fn live_rule(name: &str, node: i64, operation: &str, params: &str) ->
          [[rule.steps]]\noperation = \"{operation}\"\nversion = \"2024-05-18\"\nparams = {params}\n"
     )
 }
+
+/// The instance of the `n`th event.
+pub(crate) fn instance(n: usize) -> i64 {
+    i64::try_from(n).expect("tests count in small numbers")
+}

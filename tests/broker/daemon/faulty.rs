@@ -2,7 +2,7 @@
 //! when it is mended.
 
 use super::audit::Audit;
-use super::events::event;
+use super::events::{event, instance};
 use super::program::{Home, Line};
 use crate::harness::acl::{Resource, allow};
 use crate::harness::cluster::{ALICE, BOB, CAROL, Cluster};
@@ -129,7 +129,7 @@ fn a_permission_or_topic_that_comes_later_is_noticed_and_nothing_is_lost() {
             let (topic, group) = (unique("mended"), unique("group"));
             if kind != "TopicUnknown" {
                 admin::create_topic(cluster, &topic, 1);
-                admin::produce(cluster, &topic, 1, 3, |n| event(i64::try_from(n).expect("small"), 1));
+                admin::produce(cluster, &topic, 1, 3, |n| event(instance(n), 1));
             }
             let mut home = Home::new(cluster, &[&topic], &group);
             let password = home.secret("kafka-password", user.1);
@@ -140,7 +140,7 @@ fn a_permission_or_topic_that_comes_later_is_noticed_and_nothing_is_lost() {
             assert!(line.text.contains(kind), "{name}: {}", line.text);
             mend(cluster, &topic, &group);
             if kind == "TopicUnknown" {
-                admin::produce(cluster, &topic, 1, 3, |n| event(i64::try_from(n).expect("small"), 1));
+                admin::produce(cluster, &topic, 1, 3, |n| event(instance(n), 1));
             }
             daemon.line("the recovery", |line| line.id == "kafka_failing" && line.level == "INFO");
             let database = home.database();
@@ -156,7 +156,7 @@ fn a_broker_that_goes_away_and_comes_back_costs_nothing() {
         let Some(cluster) = own(version) else { continue };
         let topic = unique("restarted");
         admin::create_topic(&cluster, &topic, 2);
-        admin::produce(&cluster, &topic, 2, 10, |n| event(i64::try_from(n).expect("small"), 1));
+        admin::produce(&cluster, &topic, 2, 10, |n| event(instance(n), 1));
         let home = Home::new(&cluster, &[&topic], &unique("group"));
         let mut daemon = home.start();
         daemon.line("a batch", |line| line.message == "accept");
@@ -166,7 +166,7 @@ fn a_broker_that_goes_away_and_comes_back_costs_nothing() {
         cluster.kill();
         daemon.line("the fault", failing);
         cluster.restart();
-        admin::produce(&cluster, &topic, 2, 10, |n| event(i64::try_from(n + 10).expect("small"), 1));
+        admin::produce(&cluster, &topic, 2, 10, |n| event(instance(n + 10), 1));
         audit.until("SELECT count(*) FROM events", 20);
         daemon.line("the recovery", |line| line.id == "kafka_failing" && line.level == "INFO");
         daemon.stop();

@@ -2,7 +2,7 @@
 
 use super::audit::Audit;
 use super::calls::Calls;
-use super::events::{event, live_rule};
+use super::events::{event, instance, live_rule};
 use super::program::Home;
 use crate::harness::cluster::Cluster;
 use crate::harness::{Version, admin, on_both, shared, unique};
@@ -24,10 +24,6 @@ fn each_once(calls: &Calls, count: usize) {
 
 const SUCCEEDED: &str = "SELECT count(*) FROM actions WHERE state = 'succeeded'";
 const EVENTS: &str = "SELECT count(*) FROM events";
-
-fn instance(number: usize) -> i64 {
-    i64::try_from(number).expect("small")
-}
 
 #[test]
 fn a_topic_created_anew_while_the_daemon_is_away_is_read_from_its_beginning_and_plans_nothing_twice() {
@@ -57,8 +53,15 @@ fn a_topic_created_anew_while_the_daemon_is_away_is_read_from_its_beginning_and_
     });
 }
 
+/// Whether the topic stays away until the daemon has said so.
+#[derive(Clone, Copy, PartialEq)]
+enum Away {
+    UntilNoticed,
+    Shortly,
+}
+
 /// Creates the topic anew under the running daemon, with `count` new events in it.
-fn created_anew_under_it(cluster: &Cluster, count: usize) {
+fn created_anew_under_it(cluster: &Cluster, away: Away, count: usize) {
     let (topic, group) = (unique("under"), unique("group"));
     admin::create_topic(cluster, &topic, 1);
     admin::produce(cluster, &topic, 1, 20, |n| event(instance(n), 1));
@@ -69,7 +72,11 @@ fn created_anew_under_it(cluster: &Cluster, count: usize) {
     let mut daemon = home.start();
     daemon.line("a batch", |line| line.message == "accept");
     audit.until(SUCCEEDED, 20);
-    admin::recreate_topic(cluster, &topic, 1);
+    admin::delete_topic(cluster, &topic);
+    if away == Away::UntilNoticed {
+        daemon.line("the fault", |line| line.text.contains("TopicUnknown"));
+    }
+    admin::create_topic(cluster, &topic, 1);
     admin::produce(cluster, &topic, 1, count, |n| event(instance(n + 20), 1));
     audit.until(EVENTS, 20 + instance(count));
     audit.until(SUCCEEDED, 20 + instance(count));
@@ -80,14 +87,19 @@ fn created_anew_under_it(cluster: &Cluster, count: usize) {
 
 #[test]
 fn a_topic_created_anew_under_the_running_daemon_loses_no_new_event() {
-    on_both(|cluster| created_anew_under_it(cluster, 5));
+    on_both(|cluster| created_anew_under_it(cluster, Away::Shortly, 5));
 }
 
 #[test]
-fn a_topic_created_anew_and_longer_than_before_loses_no_new_event() {
+fn a_topic_that_vanished_and_came_back_longer_loses_no_new_event() {
+    on_both(|cluster| created_anew_under_it(cluster, Away::UntilNoticed, 30));
+}
+
+#[test]
+fn a_topic_created_anew_at_once_and_longer_than_before_loses_no_new_event() {
     // Older brokers have no topic ids, by which alone this can be told.
     let Some(cluster) = shared(Version::Current) else { return };
-    created_anew_under_it(cluster, 30);
+    created_anew_under_it(cluster, Away::Shortly, 30);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::audit::Audit;
 use super::calls::Calls;
 use super::endpoint::Reply;
-use super::events::{event, live_rule};
+use super::events::{event, instance, live_rule};
 use super::program::Home;
 use crate::harness::{Version, admin, shared, unique};
 
@@ -17,7 +17,7 @@ fn a_stop_waits_for_calls_that_are_answered_in_time() {
     let Some(cluster) = shared(Version::Current) else { return };
     let topic = unique("finishing");
     admin::create_topic(cluster, &topic, 1);
-    admin::produce(cluster, &topic, 1, 3, |n| event(i64::try_from(n).expect("small"), 1));
+    admin::produce(cluster, &topic, 1, 3, |n| event(instance(n), 1));
     let calls = Calls::answered_by(|_| Reply::Late(Duration::from_secs(2), Box::new(Reply::success())));
     let mut home = Home::new(cluster, &[&topic], &unique("group"));
     home.account(calls.url(), &["RerunTaskInstances"]);
@@ -36,9 +36,7 @@ fn a_stop_leaves_calls_that_nobody_answers_and_the_next_start_judges_them() {
     let Some(cluster) = shared(Version::Current) else { return };
     let topic = unique("hanging");
     admin::create_topic(cluster, &topic, 1);
-    admin::produce(cluster, &topic, 1, 2, |n| {
-        event(i64::try_from(n).expect("small"), i64::try_from(n).expect("small"))
-    });
+    admin::produce(cluster, &topic, 1, 2, |n| event(instance(n), instance(n)));
     let mut hung = 0;
     let calls = Calls::answered_by(move |_| {
         hung += 1;
