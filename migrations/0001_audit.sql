@@ -391,6 +391,10 @@ CREATE VIEW rule_sets AS
 SELECT id, hash, rules, strftime('%Y-%m-%dT%H:%M:%fZ', loaded_at / 1000.0, 'unixepoch') AS loaded_at, files
 FROM rule_set;
 
+CREATE VIEW configurations AS
+SELECT id, hash, strftime('%Y-%m-%dT%H:%M:%fZ', loaded_at / 1000.0, 'unixepoch') AS loaded_at, text
+FROM configuration;
+
 CREATE VIEW operator_actions AS
 SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at, who, verb, target, reason, affected
 FROM operator_action;

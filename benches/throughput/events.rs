@@ -1,17 +1,5 @@
 //! Instance-status events of one kilobyte, as EventBridge delivers them.
 
-use crate::harness::admin;
-use crate::harness::cluster::Cluster;
-
-/// Partitions of the topic.
-pub(crate) const PARTITIONS: i32 = 4;
-
-/// Creates `topic` and fills it.
-pub(crate) fn fill(cluster: &Cluster, topic: &str, count: usize) {
-    admin::create_topic(cluster, topic, PARTITIONS);
-    admin::produce(cluster, topic, PARTITIONS, count, payload);
-}
-
 /// Event `number`: one in a hundred failed (5), four in a hundred wait for resources (3), the rest
 /// succeeded (6).
 pub(crate) fn payload(number: usize) -> Vec<u8> {

@@ -27,11 +27,15 @@ mod events;
 
 use harness::Version;
 
+/// Partitions of the topic.
+const PARTITIONS: i32 = 4;
+
 fn main() {
     let count = setting("EVENTS", 300_000);
     let Some(cluster) = harness::own(Version::Current) else { return };
     println!("filling a topic with {count} events ...");
-    events::fill(&cluster, "events", count);
+    harness::admin::create_topic(&cluster, "events", PARTITIONS);
+    harness::admin::produce(&cluster, "events", PARTITIONS, count, events::payload);
 
     let consumer = ceilings::bare_consumer(&cluster, "events", count);
     println!("(a) bare consumer            {consumer:>9.0} events/s");

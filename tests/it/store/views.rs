@@ -59,6 +59,7 @@ async fn every_view_runs_in_the_sqlite3_program() {
         ("actions", 2),
         ("attempts", 1),
         ("batches", 1),
+        ("configurations", 1),
         ("decisions", 2),
         ("duplicates", 1),
         ("event_objects", 3),
