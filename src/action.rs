@@ -2,7 +2,7 @@
 //!
 //! [`plan`](crate::action::plan::plan) is pure: it renders parameters, applies the belts (trust, mode, age, policy,
 //! calls in an hour, expiry) and gives decisions; nothing is sent or stored here. What it remembers
-//! between events is in [`PlanState`](crate::action::PlanState), and becomes permanent only when the caller says that the batch
+//! between events is in [`PlanState`], and becomes permanent only when the caller says that the batch
 //! was committed.
 //!
 //! Next: [`crate::kafka`].

@@ -2,7 +2,7 @@
 //!
 //! Name, HTTP method, parameters with position and style, whether it reads or writes, and what a
 //! repetition does. Looked up lazily: start-up pays nothing for the 716 entries, a look-up parses
-//! one line, once. For an unknown name, [`suggestions`](crate::operation::suggestions) says what was
+//! one line, once. For an unknown name, [`suggestions`] says what was
 //! probably meant.
 //!
 //! Next: [`crate::action`].

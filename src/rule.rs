@@ -1,7 +1,7 @@
 //! Rules: what to look for in an event, and what to do about it.
 //!
 //! [`parse`](crate::rule::parse::parse) turns the files of `rules.d/` into a
-//! [`RuleSet`](crate::rule::RuleSet), or into one report of every problem of every file.
+//! [`RuleSet`], or into one report of every problem of every file.
 //! [`RuleSet::matches`](crate::rule::RuleSet::matches) is the only evaluator: the daemon and the commands
 //! that explain use the same one. A rule that panics while it is evaluated stops no other rule.
 //!

@@ -6,7 +6,7 @@
 //!
 //! Next: [`crate::config`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +27,7 @@ use crate::kafka::{Consumer, KafkaError};
 use crate::openapi::call::{Client, ClientError};
 use crate::openapi::{self, Account, Secrets};
 use crate::rule::parse::Parsed;
-use crate::rule::{Policy, RuleFile, RuleSet};
+use crate::rule::{Policy, RuleFile};
 use crate::store::accept::Deciding;
 use crate::store::{self, Store, StoreError, Writer};
 use crate::upkeep::{self, Upkeep};
@@ -35,6 +35,8 @@ use crate::upkeep::{self, Upkeep};
 mod hooks;
 
 mod part;
+
+mod rules;
 
 mod service;
 
@@ -119,15 +121,15 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     // From here on a signal waits for its turn instead of ending the process.
     let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let store = Store::open(&parts.store).await?;
-    let (rules, condition) = first_rules(&parts, &store).await?;
+    let (first, condition) = rules::first(&parts, &store).await?;
     let (writer, positions, closing) = store.into_writer(now_ms()).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
     let stop_timeout = parts.stop_timeout;
     let within = i64::try_from(parts.upkeep.repeat_within.as_millis()).unwrap_or(i64::MAX);
     let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
     tracing::info!(
-        rules = rules.rules.len(),
-        rule_set = %rules.hash,
+        rules = first.rules.len(),
+        rule_set = %first.hash,
         condition = condition.as_str(),
         due_again = recovered.due_again,
         unresolved = recovered.unresolved,
@@ -135,80 +137,12 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     );
     let (redacted, hash) = std::mem::take(&mut parts.redacted);
     let configuration = writer.remember_configuration(hash, redacted, now_ms()).await?;
-    let deciding = deciding(&parts, rules, configuration, &writer).await?;
+    let deciding = rules::deciding(&parts, first, configuration, &writer).await?;
     let running = Running::start(parts, writer, positions, deciding)?;
     let outcome = running.until_stopped(signals).await;
     // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
     let written = writing.ended_by(Instant::now() + stop_timeout).await;
     outcome.and(written)
-}
-
-/// Whether the rules in force are those of the directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RulesCondition {
-    Current,
-    Degraded,
-}
-
-impl RulesCondition {
-    fn as_str(self) -> &'static str {
-        match self {
-            RulesCondition::Current => "current",
-            RulesCondition::Degraded => "degraded",
-        }
-    }
-}
-
-/// The rules of the directory, or those that were last in force.
-async fn first_rules(parts: &Parts, store: &Store) -> Result<(RuleSet, RulesCondition), SuperviseError> {
-    let problems = match (parts.read_rules)() {
-        Ok((rules, _warnings)) => return Ok((rules, RulesCondition::Current)),
-        Err(problems) => problems,
-    };
-    log_problems(&problems);
-    let Some(files) = store.last_rules().await? else { return Err(SuperviseError::NoRules(problems)) };
-    match (parts.parse_rules)(files) {
-        Ok((rules, _warnings)) => {
-            tracing::error!(
-                id = "rules_degraded",
-                rule_set = %rules.hash,
-                "the rule directory has errors: running with the last good rule set"
-            );
-            Ok((rules, RulesCondition::Degraded))
-        }
-        Err(_) => Err(SuperviseError::NoRules(problems)),
-    }
-}
-
-fn log_problems(problems: &[Diagnostic]) {
-    for problem in problems {
-        tracing::error!(id = "rules_invalid", "{problem}");
-    }
-}
-
-/// What batches are decided by from now on; the rule set is kept first.
-async fn deciding(
-    parts: &Parts,
-    rules: RuleSet,
-    configuration: i64,
-    writer: &Writer,
-) -> Result<Deciding, StoreError> {
-    let rule_set = writer.remember_rules(&rules, now_ms()).await?;
-    let default_account = match parts.accounts.as_slice() {
-        [only] => Some(only.name.clone()),
-        _ => None,
-    };
-    let regions: HashMap<String, String> =
-        parts.accounts.iter().map(|account| (account.name.clone(), account.region.clone())).collect();
-    Ok(Deciding {
-        rules: Arc::new(rules),
-        rule_set,
-        configuration,
-        policy: parts.policy.clone(),
-        trust: parts.trust.clone(),
-        default_account,
-        regions,
-    })
 }
 
 /// The parts at work.
@@ -339,7 +273,7 @@ impl Running {
         match (self.parts.read_rules)() {
             Ok((rules, _warnings)) => {
                 let configuration = self.deciding.borrow().configuration;
-                match deciding(&self.parts, rules, configuration, &self.writer).await {
+                match rules::deciding(&self.parts, rules, configuration, &self.writer).await {
                     Ok(deciding) => {
                         let rules = &deciding.rules;
                         tracing::info!(rules = rules.rules.len(), rule_set = %rules.hash, "rules reloaded");
@@ -352,7 +286,7 @@ impl Running {
                 }
             }
             Err(problems) => {
-                log_problems(&problems);
+                rules::log_problems(&problems);
                 tracing::error!(
                     id = "rules_degraded",
                     "the rule directory has errors: the rules in force stay"

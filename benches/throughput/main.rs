@@ -40,7 +40,7 @@ fn main() {
     let rival = ceilings::python_script(&cluster, "events", count);
     match rival {
         Some(rival) => {
-            println!("(c) careful Python script    {rival:>9.0} events/s    {:.2} of (a)", rival / consumer)
+            println!("(c) careful Python script    {rival:>9.0} events/s    {:.2} of (a)", rival / consumer);
         }
         None => println!("(c) careful Python script: not measured, pip install confluent-kafka orjson"),
     }

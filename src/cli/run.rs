@@ -86,12 +86,12 @@ fn read_rules(directory: &Path, parse: &impl Fn(Vec<RuleFile>) -> Parsed) -> Par
 
 fn exit_of(error: &SuperviseError) -> Exit {
     match error {
-        SuperviseError::NoRules(_) => Exit::Config,
+        SuperviseError::NoRules(_)
+        | SuperviseError::Client(_)
+        | SuperviseError::Store(StoreError::Foreign { .. } | StoreError::Newer { .. }) => Exit::Config,
         SuperviseError::Store(StoreError::Open { .. }) => Exit::CannotCreate,
         SuperviseError::Store(StoreError::InUse { .. } | StoreError::DiskFull) => Exit::Temporary,
-        SuperviseError::Store(StoreError::Foreign { .. } | StoreError::Newer { .. }) => Exit::Config,
         SuperviseError::Kafka(_) => Exit::Unavailable,
-        SuperviseError::Client(_) => Exit::Config,
         SuperviseError::Store(_)
         | SuperviseError::Signals(_)
         | SuperviseError::Thread(_)

@@ -64,7 +64,7 @@ impl Default for Kafka {
             ssl_endpoint_identification: "https".into(),
             start_at: "earliest".into(),
             session_timeout: "30s".into(),
-            batch_max: 2_000,
+            batch_max: 1024,
             batch_linger: "20ms".into(),
             properties: BTreeMap::new(),
         }

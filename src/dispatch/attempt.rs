@@ -12,17 +12,21 @@ use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
 use crate::openapi::{Account, Call};
 use crate::operation::{self, ApiVersion, Operation};
+use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
 
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tries to settle that the database refuses for good.
+const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
-            refused
+            *refused
         }
         Ok((operation, params)) => {
             let settlement = call(shared, account, &claimed, operation, &params).await;
@@ -37,27 +41,19 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
 fn checked(
     shared: &Shared,
     claimed: &Claimed,
-) -> Result<(&'static Operation, Map<String, Value>), Settlement> {
-    let unsendable = |message: String| Settlement {
-        attempt: claimed.attempt,
-        outcome: Outcome::Dead,
-        class: "unsendable",
-        evidence: Evidence { error_message: Some(message), ..Evidence::default() },
+) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
+    let refused = |outcome: Outcome, message: String| {
+        let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
+        Box::new(Settlement { attempt: claimed.attempt, outcome, class: "unsendable", evidence })
     };
+    let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
         .ok_or_else(|| unsendable(format!("unknown API version {}", claimed.version)))?;
     let operation = operation::find(&claimed.operation, version)
         .ok_or_else(|| unsendable(format!("unknown operation {} {}", claimed.operation, claimed.version)))?;
     if !shared.policy.allows_call(operation, &claimed.rule_path, claimed.workspace) {
-        return Err(Settlement {
-            attempt: claimed.attempt,
-            outcome: Outcome::Held(HeldReason::Policy),
-            class: "unsendable",
-            evidence: Evidence {
-                error_message: Some(format!("the [policy] no longer allows {}", operation.name)),
-                ..Evidence::default()
-            },
-        });
+        let message = format!("the [policy] no longer allows {}", operation.name);
+        return Err(refused(Outcome::Held(HeldReason::Policy), message));
     }
     let params = serde_json::from_str(&claimed.params)
         .map_err(|error| unsendable(format!("stored parameters cannot be read: {error}")))?;
@@ -129,8 +125,10 @@ fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence
     }
 }
 
-/// Settles for as long as the disk may recover; what cannot be settled is recovered at the next start.
+/// Settles for as long as the disk may recover, and after another refusal a few times more: it may have
+/// been another job of the same commit. What cannot be settled is recovered when its lease ends.
 async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
+    let mut refusals = 0;
     loop {
         match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
             Ok(settled) => {
@@ -141,6 +139,7 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
                 tracing::error!(id = "store_write_failed", error = %error, action = %claimed.id, "settling is tried again");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
+            Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
                 tracing::error!(id = "settle_failed", error = %error, action = %claimed.id, "the outcome was not kept");
                 return;

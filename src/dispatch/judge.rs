@@ -130,8 +130,8 @@ mod tests {
     const RETRY: Retry = Retry {
         attempts_max: 3,
         backoff_min: Duration::from_secs(1),
-        backoff_max: Duration::from_secs(60),
-        repeat_within: Duration::from_secs(600),
+        backoff_max: Duration::from_mins(1),
+        repeat_within: Duration::from_mins(10),
     };
 
     fn trial(effect: RepeatEffect, attempt_number: u32) -> Trial {

@@ -78,7 +78,7 @@ impl Accepting {
         match self.consumer.store_offsets(&intake.batch.records().next_offsets()) {
             Ok(stored) if stored.fenced.is_empty() => {}
             Ok(stored) => {
-                tracing::info!(fenced = stored.fenced.len(), "partitions moved on: their records come again")
+                tracing::info!(fenced = stored.fenced.len(), "partitions moved on: their records come again");
             }
             // The records come again and are recognised.
             Err(error) => tracing::warn!(error = %chain(&error), "offsets were not stored"),

@@ -96,7 +96,8 @@ mod tests {
     fn kafkas_commit_decides_unless_the_store_is_behind_or_the_records_are_gone() {
         use GapReason::{ForeignCommit, Retention, StartAt as Started};
         type Unseen = Option<(i64, i64, GapReason)>;
-        let cases: [(&str, Option<i64>, Option<i64>, StartAt, i64, Unseen); 11] = [
+        type Case = (&'static str, Option<i64>, Option<i64>, StartAt, i64, Unseen);
+        let cases: [Case; 11] = [
             ("first start", None, None, StartAt::Earliest, 10, None),
             ("first start at the end", None, None, StartAt::Latest, 90, Some((10, 90, Started))),
             ("agreement", Some(50), Some(50), StartAt::Latest, 50, None),

@@ -221,7 +221,7 @@ impl Compiler<'_> {
                 operator::parse(entries, member, leaf, path, self.form, self.findings);
             }
             ItemKind::List(_) => {
-                let help = "one list for all alternatives; lists in events are looked through anyhow";
+                let help = "one list for all alternatives; lists in events are looked through in any case";
                 self.findings.error(&member.span, path, "a list stands in a list", help);
             }
             ItemKind::Foreign(what) => {

@@ -14,6 +14,8 @@ mod duplicate;
 
 mod rows;
 
+mod write;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ use super::columns;
 const TAIL_ENTRIES_MAX: usize = 65_536;
 
 /// Pages removed in one step after a merge.
-const PAGES_REMOVED_MAX: i64 = 256;
+const PAGES_REMOVED_MAX: u64 = 256;
 
 /// One accepted identity: its hash, and the event (or, negative, the quarantined record) that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +101,8 @@ const LAST_NUMBERS: &str = "SELECT (SELECT coalesce(max(id), 0) FROM identity_pa
     (SELECT count(*) FROM identity_segment WHERE complete = 0)";
 const INSERT_BATCH: &str = "INSERT INTO identity_batch (batch, entries) VALUES (?1, ?2)";
 const DELETE_BATCHES: &str = "DELETE FROM identity_batch";
-const DELETE_PAGES: &str = "DELETE FROM identity_page WHERE id BETWEEN ?1 AND ?2";
+const DELETE_PAGES: &str = "DELETE FROM identity_page WHERE id IN \
+    (SELECT id FROM identity_page WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)";
 const DELETE_SEGMENT: &str = "DELETE FROM identity_segment WHERE id = ?1";
 
 impl IdentityLog {
@@ -200,10 +201,9 @@ impl IdentityLog {
         } else if self.merge.is_some() {
             self.merge_on(connection).await?;
         } else if let Some((first, last)) = self.garbage.pop() {
-            let end = last.min(first + PAGES_REMOVED_MAX - 1);
-            delete_pages(connection, first, end).await?;
-            if end < last {
-                self.garbage.push((end + 1, last));
+            // Most of a range that an earlier run left is empty by now: only pages count.
+            if delete_pages(connection, first, last).await? == PAGES_REMOVED_MAX {
+                self.garbage.push((first, last));
             }
         } else if let Some(expired) = self.segments.iter().position(|s| s.newest_at < now_ms - horizon_ms) {
             let segment = self.segments.remove(expired);
@@ -289,13 +289,15 @@ async fn last_numbers(connection: &mut SqliteConnection) -> Result<(i64, i64, i6
         .map_err(StoreError::sql("read where the identity log stands"))
 }
 
-async fn delete_pages(connection: &mut SqliteConnection, first: i64, last: i64) -> Result<(), StoreError> {
+/// Removes pages of a range, up to [`PAGES_REMOVED_MAX`]; gives how many.
+async fn delete_pages(connection: &mut SqliteConnection, first: i64, last: i64) -> Result<u64, StoreError> {
     sqlx::query(DELETE_PAGES)
         .bind(first)
         .bind(last)
+        .bind(i64::try_from(PAGES_REMOVED_MAX).unwrap_or(i64::MAX))
         .execute(connection)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected())
         .map_err(StoreError::sql("remove identity pages"))
 }
 
@@ -329,3 +331,6 @@ fn decode_entries(bytes: &[u8]) -> impl Iterator<Item = Entry> + '_ {
         Entry { hash: columns::high_half(both), number: columns::low_half(both).cast_signed() }
     })
 }
+
+#[cfg(test)]
+mod tests;

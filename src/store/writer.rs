@@ -45,7 +45,9 @@ pub struct Writer {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What runs in the transaction; without one it only answers with the error.
-struct Job(Box<dyn for<'s> FnOnce(Result<&'s mut State, StoreError>) -> BoxFuture<'s, Ran> + Send>);
+struct Job(Box<Run>);
+
+type Run = dyn for<'s> FnOnce(Result<&'s mut State, StoreError>) -> BoxFuture<'s, Ran> + Send;
 
 /// A job that ran, and still waits for the commit.
 struct Ran {
@@ -88,6 +90,14 @@ enum Wal {
     Written { at: Instant, changes: i64 },
     /// Emptied after so many changes.
     Emptied { changes: i64 },
+}
+
+/// Whether the write-ahead log could be emptied.
+#[derive(Debug, Clone, Copy)]
+enum Truncation {
+    Done,
+    /// By a reader of an old state; the next quiet moment will do.
+    Prevented,
 }
 
 /// How a commit is kept, as the writing connection itself says.
@@ -230,21 +240,22 @@ impl WriterTask {
                 if now.duration_since(at) < IDLE_AFTER {
                     return;
                 }
-                self.truncate_wal()
-                    .await
-                    .map_or(Wal::Written { at: now, changes }, |()| Wal::Emptied { changes })
+                match self.truncate_wal().await {
+                    Truncation::Done => Wal::Emptied { changes },
+                    Truncation::Prevented => Wal::Written { at: now, changes },
+                }
             }
             Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
         };
     }
 
-    /// A reader of an old state may prevent it (`None`), and then the next quiet moment will do.
-    async fn truncate_wal(&mut self) -> Option<()> {
+    async fn truncate_wal(&mut self) -> Truncation {
         let connection = &mut self.state.connection;
-        let mut emptied = None;
+        let mut truncation = Truncation::Prevented;
         match connection.execute("PRAGMA busy_timeout = 0").await {
             Ok(_) => match connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await {
-                Ok(row) => emptied = (row.try_get::<i64, _>(0).ok()? == 0).then_some(()),
+                Ok(row) if row.try_get(0).is_ok_and(|busy: i64| busy == 0) => truncation = Truncation::Done,
+                Ok(_) => {}
                 Err(error) => tracing::debug!(error = %error, "truncating the write-ahead log"),
             },
             Err(error) => tracing::debug!(error = %error, "before truncating the write-ahead log"),
@@ -252,7 +263,7 @@ impl WriterTask {
         if let Err(error) = connection.execute("PRAGMA busy_timeout = 5000").await {
             tracing::debug!(error = %error, "after truncating the write-ahead log");
         }
-        emptied
+        truncation
     }
 
     /// Runs the waiting jobs in one transaction and answers them after its end; jobs behind a failed
@@ -372,7 +383,7 @@ impl State {
         statement: &'static str,
         parts: [Option<&str>; 6],
     ) -> Result<Option<i64>, StoreError> {
-        let query = parts.into_iter().fold(sqlx::query_scalar(statement), |query, part| query.bind(part));
+        let query = parts.into_iter().fold(sqlx::query_scalar(statement), sqlx::query::QueryScalar::bind);
         query
             .fetch_optional(&mut self.connection)
             .await

@@ -408,7 +408,7 @@ fn the_defaults_in_the_shipped_file_are_the_defaults() {
     let as_shipped = shipped(&uncommented(|_| false)).config().redacted;
     let with_defaults = shipped(&uncommented(|kind| kind == "default")).config().redacted;
     assert_eq!(as_shipped.text, with_defaults.text);
-    assert!(as_shipped.text.contains("\"batch_max\": 2000"), "{}", as_shipped.text);
+    assert!(as_shipped.text.contains("\"batch_max\": 1024"), "{}", as_shipped.text);
 }
 
 #[test]

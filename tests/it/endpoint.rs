@@ -23,6 +23,7 @@ pub(crate) const ACCESS_KEY_ID: &str = "testAccessKeyId";
 pub(crate) const ACCESS_KEY_SECRET: &str = "testAccessKeySecret";
 
 /// One answer of the script.
+#[allow(dead_code, reason = "each test binary that includes this uses a part of it")]
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// This status, these further headers and this body.

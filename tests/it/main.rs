@@ -3,7 +3,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a test that cannot go on has failed; its helpers stand outside of test functions"
 )]
 
@@ -14,6 +13,14 @@ mod rules;
 mod signature;
 
 mod endpoint;
+
+mod harness;
+
+mod store;
+
+mod outbox;
+
+mod dispatch;
 
 mod openapi;
 

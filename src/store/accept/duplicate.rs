@@ -225,7 +225,7 @@ impl Known {
                     && self.source.as_deref() == event.source.as_deref()
                     && self.event_type.as_deref() == event.event_type.as_deref()
             }
-            _ => self.id.is_none() && self.payload == entry.record.payload,
+            Content::Event { .. } => self.id.is_none() && self.payload == entry.record.payload,
         }
     }
 

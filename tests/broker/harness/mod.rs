@@ -80,7 +80,7 @@ pub(crate) fn wait_for<T>(what: &str, deadline: Duration, mut ready: impl FnMut(
             return found;
         }
         assert!(Instant::now() < until, "waited {deadline:?} in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 

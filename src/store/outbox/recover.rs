@@ -1,0 +1,97 @@
+//! Recovery: actions in flight whose daemon is gone, or whose lease has run out.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::action::repeat::{Repeat, after_unknown};
+use crate::operation::RepeatEffect;
+use crate::store::StoreError;
+use crate::store::writer::Writer;
+
+/// What recovery found in flight.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Actions that will be sent again.
+    pub due_again: usize,
+    /// Actions that a person must look at.
+    pub unresolved: usize,
+}
+
+const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id \
+    FROM action a JOIN attempt t ON t.action = a.number AND t.number = a.attempts \
+    WHERE a.state = 'in_flight' AND a.lease_until <= ?1";
+const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, \
+    due_at = CASE ?2 WHEN 'planned' THEN ?4 ELSE due_at END WHERE number = ?1 AND state = 'in_flight'";
+const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
+
+impl Writer {
+    /// Recovers actions whose lease ended by `leased_until_ms`, except the attempts in `alive`, which
+    /// this process knows to be in flight. At start, `i64::MAX` recovers them all.
+    ///
+    /// # Errors
+    /// The commit failed; recover again.
+    pub async fn recover(
+        &self,
+        leased_until_ms: i64,
+        alive: HashSet<i64>,
+        repeat_within_ms: i64,
+        now_ms: i64,
+    ) -> Result<Recovered, StoreError> {
+        self.run(move |state| {
+            Box::pin(async move {
+                let connection = &mut state.connection;
+                recover(connection, leased_until_ms, &alive, repeat_within_ms, now_ms).await
+            })
+        })
+        .await
+    }
+}
+
+async fn recover(
+    connection: &mut SqliteConnection,
+    leased_until_ms: i64,
+    alive: &HashSet<i64>,
+    repeat_within_ms: i64,
+    now_ms: i64,
+) -> Result<Recovered, StoreError> {
+    let failed = || StoreError::sql("recover actions in flight");
+    let rows =
+        sqlx::query(IN_FLIGHT).bind(leased_until_ms).fetch_all(&mut *connection).await.map_err(failed())?;
+    let mut recovered = Recovered::default();
+    for row in rows {
+        let attempt: i64 = row.try_get(4).map_err(failed())?;
+        if alive.contains(&attempt) {
+            continue;
+        }
+        let action: i64 = row.try_get(0).map_err(failed())?;
+        let effect: &str = row.try_get(2).map_err(failed())?;
+        let effect = RepeatEffect::from_text(effect)
+            .ok_or_else(|| StoreError::Corrupt { place: "action.repeat_effect", found: effect.to_owned() })?;
+        let first_sent: i64 = row.try_get(3).map_err(failed())?;
+        let (state, settled_at) = match after_unknown(effect, first_sent, now_ms, repeat_within_ms) {
+            Repeat::Again => ("planned", None),
+            Repeat::Never => ("unresolved", Some(now_ms)),
+        };
+        match settled_at {
+            None => recovered.due_again += 1,
+            Some(_) => recovered.unresolved += 1,
+        }
+        sqlx::query(RECOVER)
+            .bind(action)
+            .bind(state)
+            .bind(settled_at)
+            .bind(now_ms)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed())?;
+        sqlx::query(INTERRUPT_ATTEMPT)
+            .bind(attempt)
+            .bind(now_ms)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed())?;
+    }
+    Ok(recovered)
+}

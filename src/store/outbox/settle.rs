@@ -1,0 +1,158 @@
+//! Settling: an attempt's end, and where its action goes from there.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::action::HeldReason;
+use crate::store::StoreError;
+use crate::store::writer::Writer;
+
+/// What an attempt came to, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The API said yes.
+    Succeeded,
+    /// To be sent again at this time.
+    DueAgain {
+        /// Milliseconds since 1970.
+        due_at_ms: i64,
+    },
+    /// Rejected, or attempts exhausted.
+    Dead,
+    /// Sent, outcome unknown, not repeatable.
+    Unresolved,
+    /// Not sent: a person must decide.
+    Held(HeldReason),
+}
+
+/// What is known after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The attempt's row.
+    pub attempt: i64,
+    /// What follows.
+    pub outcome: Outcome,
+    /// What happened to the call, a stable word.
+    pub class: &'static str,
+    /// The evidence.
+    pub evidence: Evidence,
+}
+
+/// What the call left behind; every text is scrubbed of secrets before it comes here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The base URL that was called.
+    pub endpoint: Option<String>,
+    /// The HTTP status.
+    pub http_status: Option<u16>,
+    /// The API's request id.
+    pub request_id: Option<String>,
+    /// The API's error code.
+    pub error_code: Option<String>,
+    /// The API's or our error message.
+    pub error_message: Option<String>,
+    /// The API's troubleshooting URL.
+    pub recommend: Option<String>,
+    /// The body of the response, bounded.
+    pub response: Option<String>,
+    /// Whether the body was cut.
+    pub response_truncated: bool,
+    /// From sending to the end of the response.
+    pub latency_ms: Option<i64>,
+}
+
+/// What a settle changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The action has the outcome.
+    Applied,
+    /// The lease had run out; the late outcome replaced the guess made then.
+    Late,
+    /// A newer attempt or a person decided meanwhile; only the attempt keeps the outcome.
+    Superseded,
+}
+
+const FINISH_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = ?3, class = ?4, endpoint = ?5, \
+    http_status = ?6, request_id = ?7, error_code = ?8, error_message = ?9, recommend = ?10, response = ?11, \
+    response_truncated = ?12, latency_ms = ?13 WHERE id = ?1 RETURNING action, number";
+const SETTLE_IF_IN_FLIGHT: &str = "UPDATE action SET state = ?3, held_reason = ?4, due_at = coalesce(?5, due_at), \
+    settled_at = ?6, lease_until = NULL WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight'";
+const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4 \
+    WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned')";
+
+impl Writer {
+    /// Writes an attempt's end and moves its action on.
+    ///
+    /// # Errors
+    /// The commit failed; settle again.
+    pub async fn settle(&self, settlement: Settlement, now_ms: i64) -> Result<Settled, StoreError> {
+        self.run(move |state| {
+            Box::pin(async move { settle(&mut state.connection, &settlement, now_ms).await })
+        })
+        .await
+    }
+}
+
+async fn settle(
+    connection: &mut SqliteConnection,
+    settlement: &Settlement,
+    now_ms: i64,
+) -> Result<Settled, StoreError> {
+    let failed = || StoreError::sql("settle an attempt");
+    let (state, word, held_reason, due_at) = match settlement.outcome {
+        Outcome::Succeeded => ("succeeded", "succeeded", None, None),
+        Outcome::DueAgain { due_at_ms } => ("planned", "due_again", None, Some(due_at_ms)),
+        Outcome::Dead => ("dead", "dead", None, None),
+        Outcome::Unresolved => ("unresolved", "unresolved", None, None),
+        Outcome::Held(reason) => ("held", "held", Some(reason.as_str()), None),
+    };
+    let evidence = &settlement.evidence;
+    let row = sqlx::query(FINISH_ATTEMPT)
+        .bind(settlement.attempt)
+        .bind(now_ms)
+        .bind(word)
+        .bind(settlement.class)
+        .bind(evidence.endpoint.as_deref())
+        .bind(evidence.http_status.map(i64::from))
+        .bind(evidence.request_id.as_deref())
+        .bind(evidence.error_code.as_deref())
+        .bind(evidence.error_message.as_deref())
+        .bind(evidence.recommend.as_deref())
+        .bind(evidence.response.as_deref())
+        .bind(i64::from(evidence.response_truncated))
+        .bind(evidence.latency_ms)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed())?;
+    let action: i64 = row.try_get(0).map_err(failed())?;
+    let attempt_number: i64 = row.try_get(1).map_err(failed())?;
+    let settled_at = (state != "planned").then_some(now_ms);
+    let changed = sqlx::query(SETTLE_IF_IN_FLIGHT)
+        .bind(action)
+        .bind(attempt_number)
+        .bind(state)
+        .bind(held_reason)
+        .bind(due_at)
+        .bind(settled_at)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed())?
+        .rows_affected();
+    if changed > 0 {
+        return Ok(Settled::Applied);
+    }
+    // The sweep guessed while the response was on its way; only a certain outcome corrects a guess.
+    if !matches!(settlement.outcome, Outcome::Succeeded | Outcome::Dead) {
+        return Ok(Settled::Superseded);
+    }
+    let changed = sqlx::query(SETTLE_IF_GUESSED)
+        .bind(action)
+        .bind(attempt_number)
+        .bind(state)
+        .bind(now_ms)
+        .execute(connection)
+        .await
+        .map_err(failed())?
+        .rows_affected();
+    Ok(if changed > 0 { Settled::Late } else { Settled::Superseded })
+}

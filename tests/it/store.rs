@@ -1,0 +1,11 @@
+//! The store: accepting, duplicates, retention, the file and its log.
+
+#![expect(clippy::expect_used, reason = "clippy knows test functions, but not the helpers beside them")]
+
+mod accepted;
+mod duplicates;
+mod file;
+mod full_disk;
+mod kept;
+mod retired;
+mod views;
