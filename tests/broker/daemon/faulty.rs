@@ -34,7 +34,7 @@ const CASES: [Case; 7] = [
     Case {
         name: "wrong CA",
         break_it: |cluster, home| {
-            home.kafka.insert("ssl_ca_location", format!("{:?}", cluster.path("other-ca.pem")));
+            home.kafka.insert("ssl_ca_location", format!("\"{}\"", cluster.path("other-ca.pem").display()));
         },
         kind: "TlsUntrusted",
         fix: "ssl_ca_location",
@@ -121,7 +121,7 @@ fn a_permission_or_topic_that_comes_later_is_noticed_and_nothing_is_lost() {
                 allow(&cluster.plaintext(), CAROL.0, Resource::Group, group);
             }),
             ("no topic yet", ALICE, "TopicUnknown", |cluster, topic, _| {
-                admin::create_topic(cluster, topic, 1)
+                admin::create_topic(cluster, topic, 1);
             }),
         ];
         for (name, user, kind, mend) in cases {
