@@ -1,6 +1,6 @@
 //! The pure core of the intake, one event of one kilobyte at a time: `cargo bench --bench core`.
 //!
-//! The ceiling of decoding is serde_json skipping over the same bytes once; matching is measured beside
+//! The ceiling of decoding is `serde_json` skipping over the same bytes once; matching is measured beside
 //! decoding, with 10 to 10,000 rules of which one matches.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]

@@ -196,6 +196,7 @@ async fn step(
         access: lane.access,
         limit: leave.len(),
         lease_ms: i64::try_from(shared.settings.lease.as_millis()).unwrap_or(i64::MAX),
+        repeat_within_ms: i64::try_from(shared.settings.retry.repeat_within.as_millis()).unwrap_or(i64::MAX),
     };
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
         Ok(claimed) => claimed,

@@ -87,6 +87,10 @@ pub struct Polling {
     pub settings: Settings,
     /// Records that wait for the writer: at most what was fetched when the partitions paused.
     pub held: VecDeque<RecordBatch>,
+    /// Whether the partitions are paused.
+    pub flow: Flow,
+    /// A position that Kafka no longer has, until reading goes on elsewhere.
+    pub lost_place: Option<OutOfRange>,
     /// The rules in force; changes between batches.
     pub deciding: watch::Receiver<Arc<Deciding>>,
     /// Where batches go.
@@ -111,6 +115,16 @@ impl std::fmt::Debug for Polling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Polling").finish_non_exhaustive()
     }
+}
+
+/// Whether the partitions are paused for the writer's sake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    /// They are not.
+    #[default]
+    Open,
+    /// They are, or are to be.
+    Paused,
 }
 
 /// Whether the polling goes on.
@@ -158,19 +172,33 @@ impl Polling {
     /// Polls once; records join those that wait for the writer.
     fn poll(&mut self) -> Result<(), KafkaError> {
         self.heartbeat.fetch_add(1, Ordering::Relaxed);
+        self.find_lost_place()?;
         let mut records = RecordBatch::new();
         match self.consumer.poll_batch(&mut records, &self.settings.batch, POLL_WAIT)? {
             Polled::Idle => {}
-            Polled::OutOfRange(place) => self.go_on_after(&place)?,
+            // The consumer tells of it once: it is kept until its gap is written and reading goes on.
+            Polled::OutOfRange(place) => self.lost_place = Some(place),
             Polled::Records => self.held.push_back(records),
         }
-        Ok(())
+        self.find_lost_place()
+    }
+
+    /// Goes on after a position that Kafka no longer has, as often as it takes.
+    fn find_lost_place(&mut self) -> Result<(), KafkaError> {
+        let Some(place) = self.lost_place.take() else { return Ok(()) };
+        match self.go_on_after(&place) {
+            // The partition is somebody else's by now, or starts anew: its start decides.
+            Ok(()) | Err(KafkaError::NotAssigned { .. }) => Ok(()),
+            Err(error) => {
+                self.lost_place = Some(place);
+                Err(error)
+            }
+        }
     }
 
     /// Waits for room in the queue to the writer, polling with paused partitions while it takes long;
     /// `None` when nobody takes batches any more.
     fn room(&mut self) -> Result<Option<mpsc::OwnedPermit<Intake>>, KafkaError> {
-        let mut paused = false;
         let room = loop {
             if self.stop.load(Ordering::Acquire) {
                 break None;
@@ -185,16 +213,18 @@ impl Polling {
                     Err(_elapsed) => {}
                 }
             }
-            if !paused {
-                self.consumer.pause()?;
-                paused = true;
+            if self.flow == Flow::Open {
+                // Noted first: whatever fails from here on, the partitions are resumed once there is room.
+                self.flow = Flow::Paused;
                 tracing::info!("the writer is behind: intake is paused");
+                self.consumer.pause()?;
             }
             // The poll serves the group. It may still give what had been fetched before the pause.
             self.poll()?;
         };
-        if paused {
+        if room.is_some() && self.flow == Flow::Paused {
             self.consumer.resume()?;
+            self.flow = Flow::Open;
             tracing::info!("intake goes on");
         }
         Ok(room)

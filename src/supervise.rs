@@ -189,6 +189,8 @@ impl Running {
             consumer: Arc::clone(&consumer),
             settings: parts.ingest.clone(),
             held: VecDeque::new(),
+            flow: ingest::Flow::default(),
+            lost_place: None,
             deciding: decided,
             batches,
             sent,

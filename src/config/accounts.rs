@@ -20,7 +20,23 @@ pub(super) fn accounts(
     environment: &Environment,
     report: &mut Report<'_>,
 ) -> Vec<Account> {
-    tables.iter().map(|(name, table)| account(name, table, environment, report)).collect()
+    let accounts: Vec<Account> =
+        tables.iter().map(|(name, table)| account(name, table, environment, report)).collect();
+    for (at, one) in accounts.iter().enumerate() {
+        let same = |other: &&Account| {
+            !one.region.is_empty()
+                && other.region == one.region
+                && other.credentials.access_key_id == one.credentials.access_key_id
+        };
+        if let Some(twin) = accounts.iter().take(at).find(same) {
+            let message = format!(
+                "the same key and region as in account.{}: each would spend the whole quota",
+                twin.name
+            );
+            report.error(&join("account", &one.name), message, "name one of the two in the rules of both");
+        }
+    }
+    accounts
 }
 
 fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &mut Report<'_>) -> Account {

@@ -12,7 +12,7 @@ use jiff::{Timestamp, ToSpan};
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::openapi::error::{Class, Until};
 use crate::operation::RepeatEffect;
-use crate::store::outbox::Outcome;
+use crate::store::outbox::{Outcome, Past};
 
 /// When an action is given up, and how long it waits between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct Trial {
     pub effect: RepeatEffect,
     /// Which attempt of its action it was, from 1.
     pub attempt_number: u32,
+    /// Which attempt it was of those that were not throttled, from 1.
+    pub tries: u32,
+    /// What the earlier attempts may have done.
+    pub past: Past,
     /// When the action's first attempt was claimed, milliseconds since 1970.
     pub first_sent_ms: i64,
     /// Now, milliseconds since 1970.
@@ -53,9 +57,16 @@ const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
 #[must_use]
 pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
     let Err(class) = result else { return Outcome::Succeeded };
-    let again = |attempts_max: u32, delay_ms: i64| {
-        if trial.attempt_number >= attempts_max {
-            Outcome::Dead
+    let may_have_happened = trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Lost);
+    // Given up is not the same as not done.
+    let given_up = match trial.effect {
+        RepeatEffect::None => Outcome::Dead,
+        _ if may_have_happened => Outcome::Unresolved,
+        _ => Outcome::Dead,
+    };
+    let again = |tries: u32, tries_max: u32, delay_ms: i64| {
+        if tries >= tries_max {
+            given_up
         } else {
             Outcome::DueAgain { due_at_ms: trial.now_ms.saturating_add(delay_ms) }
         }
@@ -66,10 +77,10 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
         | Class::Rejected
         | Class::Forbidden
         | Class::FailedInBody
-        | Class::PartialFailure => Outcome::Dead,
-        Class::Unreachable | Class::Clock => again(retry.attempts_max, backoff),
+        | Class::PartialFailure => given_up,
+        Class::Unreachable | Class::Clock => again(trial.tries, retry.attempts_max, backoff),
         // Every call of the account fails alike until somebody mends the key: do not hurry.
-        Class::Credentials => again(retry.attempts_max, whole_ms(retry.backoff_max)),
+        Class::Credentials => again(trial.tries, retry.attempts_max, whole_ms(retry.backoff_max)),
         Class::Throttled { retry_after_ms, until } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
             let delay = match until {
@@ -78,12 +89,12 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
                 Until::NextDay => until_boundary_ms(trial.now_ms, Boundary::Day, jitter),
                 Until::NextMonth => until_boundary_ms(trial.now_ms, Boundary::Month, jitter),
             };
-            again(THROTTLED_ATTEMPTS_MAX, delay)
+            again(trial.attempt_number, THROTTLED_ATTEMPTS_MAX, delay)
         }
         Class::Unavailable | Class::Lost => {
             let within = whole_ms(retry.repeat_within);
             match after_unknown(trial.effect, trial.first_sent_ms, trial.now_ms, within) {
-                Repeat::Again => again(retry.attempts_max, backoff),
+                Repeat::Again => again(trial.tries, retry.attempts_max, backoff),
                 Repeat::Never => Outcome::Unresolved,
             }
         }
@@ -135,7 +146,8 @@ mod tests {
     };
 
     fn trial(effect: RepeatEffect, attempt_number: u32) -> Trial {
-        Trial { effect, attempt_number, first_sent_ms: 1_000, now_ms: 11_000 }
+        let (tries, past) = (attempt_number, Past::Clear);
+        Trial { effect, attempt_number, tries, past, first_sent_ms: 1_000, now_ms: 11_000 }
     }
 
     #[test]
@@ -170,6 +182,25 @@ mod tests {
             );
         }
         assert_eq!(judge(Ok(()), &trial(Duplicates, 1), &RETRY, 0.5), Outcome::Succeeded);
+    }
+
+    #[test]
+    fn what_is_given_up_and_may_have_happened_is_unresolved() {
+        let past = |trial| Trial { past: Past::Unknown, ..trial };
+        let last = trial(RepeatEffect::Converges, 3);
+        assert_eq!(judge(Err(Class::Lost), &last, &RETRY, 0.5), Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Unreachable), &last, &RETRY, 0.5), Outcome::Dead);
+        assert_eq!(judge(Err(Class::Unreachable), &past(last), &RETRY, 0.5), Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Rejected), &past(last), &RETRY, 0.5), Outcome::Unresolved);
+        let read = past(trial(RepeatEffect::None, 3));
+        assert_eq!(judge(Err(Class::Rejected), &read, &RETRY, 0.5), Outcome::Dead);
+    }
+
+    #[test]
+    fn throttled_attempts_do_not_use_up_the_others() {
+        let after_a_burst = Trial { tries: 1, ..trial(RepeatEffect::Converges, 9) };
+        let outcome = judge(Err(Class::Unreachable), &after_a_burst, &RETRY, 0.0);
+        assert_eq!(outcome, Outcome::DueAgain { due_at_ms: 11_000 });
     }
 
     #[test]

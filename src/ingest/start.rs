@@ -38,18 +38,29 @@ pub fn decide(partition: &Assigned, stored: Option<i64>, start_at: StartAt) -> D
             reason,
         })
     };
+    // The log ends before our position: it is a new log under the old name. How far the old one had gone
+    // on is not known, so the gap names only where we stood.
+    let anew = |position: i64| Decision {
+        offset: low,
+        gap: Some(Gap {
+            topic: partition.topic.to_string(),
+            partition: partition.partition,
+            first_offset: position,
+            end_offset: position,
+            reason: GapReason::Recreated,
+        }),
+    };
     match (committed, stored) {
         (Some(committed), Some(stored)) => {
             let position = committed.min(stored);
             if position > high {
-                // The log ends before our position: it is a new log under the old name.
-                return Decision { offset: low, gap: None };
+                return anew(position);
             }
             Decision { offset: position.max(low), gap: gap(position, low, GapReason::Retention) }
         }
         (Some(committed), None) => {
             if committed > high {
-                return Decision { offset: low, gap: None };
+                return anew(committed);
             }
             // Somebody committed for this group, and we hold none of it.
             let offset = committed.max(low);
@@ -59,9 +70,10 @@ pub fn decide(partition: &Assigned, stored: Option<i64>, start_at: StartAt) -> D
         (None, Some(stored)) => {
             // The group's commits are gone: expired, or the topic was created anew. Only the beginning
             // is safe in both cases.
-            let kept_its_log = stored <= high;
-            let lost = if kept_its_log { gap(stored, low, GapReason::Retention) } else { None };
-            Decision { offset: low, gap: lost }
+            if stored > high {
+                return anew(stored);
+            }
+            Decision { offset: low, gap: gap(stored, low, GapReason::Retention) }
         }
         (None, None) => match start_at {
             StartAt::Earliest => Decision { offset: low, gap: None },
@@ -94,7 +106,7 @@ mod tests {
 
     #[test]
     fn kafkas_commit_decides_unless_the_store_is_behind_or_the_records_are_gone() {
-        use GapReason::{ForeignCommit, Retention, StartAt as Started};
+        use GapReason::{ForeignCommit, Recreated, Retention, StartAt as Started};
         type Unseen = Option<(i64, i64, GapReason)>;
         type Case = (&'static str, Option<i64>, Option<i64>, StartAt, i64, Unseen);
         let cases: [Case; 11] = [
@@ -114,8 +126,22 @@ mod tests {
             ("lost database", Some(50), None, StartAt::Earliest, 50, Some((10, 50, ForeignCommit))),
             ("lost database, old commit", Some(5), None, StartAt::Earliest, 10, Some((5, 10, Retention))),
             ("commits expired", None, Some(50), StartAt::Latest, 10, None),
-            ("topic created anew, shorter", Some(500), Some(500), StartAt::Latest, 10, None),
-            ("topic created anew, no commits", None, Some(500), StartAt::Latest, 10, None),
+            (
+                "topic created anew, shorter",
+                Some(500),
+                Some(500),
+                StartAt::Latest,
+                10,
+                Some((500, 500, Recreated)),
+            ),
+            (
+                "topic created anew, no commits",
+                None,
+                Some(500),
+                StartAt::Latest,
+                10,
+                Some((500, 500, Recreated)),
+            ),
         ];
         for (name, committed, stored, start_at, offset, unseen) in cases {
             let decision = decide(&assigned(committed, 10, 90), stored, start_at);

@@ -157,6 +157,10 @@ impl Consumer {
                 found.push_back(OutOfRange { topic, partition, offset, low, high, cause: Cause::Recreated });
             }
         }
+        if found.is_empty() {
+            // Nothing of them is ours; yet what the poll had cleared must come again.
+            self.assign()?;
+        }
         recreated.started_anew(found.iter().map(|place| &*place.topic));
         recreated.forget_changed(&topics);
         polling.out_of_range.extend(found);

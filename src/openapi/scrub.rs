@@ -92,7 +92,9 @@ fn spell(value: &str) -> Vec<SecretString> {
     ];
     for source in [value, &in_json] {
         let once = percent_encode(source);
-        for once in [once.replace("%20", "+"), lower_hex(&once), once] {
+        // Forms leave the star and encode the tilde.
+        let form = once.replace("%20", "+").replace("%2A", "*").replace('~', "%7E");
+        for once in [once.replace("%20", "+"), lower_hex(&once), lower_hex(&form), form, once] {
             found.push(percent_encode(&once));
             found.push(once);
         }

@@ -37,16 +37,17 @@ pub(crate) struct Entry {
     pub(crate) number: i64,
 }
 
-/// The hash of an event's identity: the high 40 bits come from the id alone, so that an event can be
-/// found by its id; the low 24 from source and type.
+/// The hash of an event's identity. All bits depend on all parts: an identity outlives its row, and a hit
+/// that no row confirms keeps an event from being acted on.
 #[must_use]
 pub fn event_hash(id: &str, source: &str, event_type: Option<&str>) -> u64 {
-    const LOW: u64 = (1 << 24) - 1;
-    let mut rest = Vec::with_capacity(source.len() + 64);
-    rest.extend_from_slice(source.as_bytes());
-    rest.push(0);
-    rest.extend_from_slice(event_type.unwrap_or("").as_bytes());
-    (xxh3_64(id.as_bytes()) & !LOW) | (xxh3_64(&rest) & LOW)
+    let parts = [id, source, event_type.unwrap_or("")];
+    let mut identity = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        identity.extend_from_slice(&part.len().to_be_bytes());
+        identity.extend_from_slice(part.as_bytes());
+    }
+    xxh3_64(&identity)
 }
 
 /// The hash of a record without an identity of its own: where it lies and what it holds.

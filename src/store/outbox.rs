@@ -31,6 +31,8 @@ pub struct Wanted {
     pub limit: usize,
     /// How long the claim holds.
     pub lease_ms: i64,
+    /// How long after its first attempt a call that converges may be repeated blindly.
+    pub repeat_within_ms: i64,
 }
 
 /// A claimed action: its attempt is durable and may be sent.
@@ -60,10 +62,33 @@ pub struct Claimed {
     pub workspace: Option<i64>,
     /// When the first attempt was claimed.
     pub first_sent_at_ms: i64,
+    /// Earlier attempts that were not throttled.
+    pub earlier_tries: i64,
+    /// What the earlier attempts may have done.
+    pub past: Past,
 }
 
+/// What earlier attempts of an action may have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// None of them was executed.
+    Clear,
+    /// One of them may have been executed.
+    Unknown,
+}
+
+/// What is too late and may have been executed by an earlier attempt is not merely late.
+const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at = ?1 WHERE number IN \
+    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
+    AND attempts > 0 AND repeat_effect <> 'none' \
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
 const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)";
+/// What converges is repeated for a while only: a person may have undone it since.
+const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at = ?2 \
+    WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > 0 \
+    AND repeat_effect = 'converges' AND first_sent_at < ?2 - ?3 \
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
 const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
     SELECT max(priority) FROM action WHERE state = 'planned' AND account = ?1 \
     UNION ALL \
@@ -73,7 +98,7 @@ const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
     SELECT priority FROM level WHERE priority IS NOT NULL";
 const DUE: &str = "SELECT a.number FROM action a \
     WHERE a.state = 'planned' AND a.account = ?1 AND a.priority = ?2 AND a.due_at <= ?3 \
-      AND (?4 IS NULL OR a.access = ?4) \
+      AND (?4 IS NULL OR a.access = ?4) AND (a.expires_at IS NULL OR a.expires_at > ?3) \
       AND (a.in_order_by IS NULL OR NOT EXISTS ( \
            SELECT 1 FROM action b WHERE b.in_order_by = a.in_order_by AND b.number < a.number \
            AND b.state IN ('planned', 'waiting', 'in_flight', 'unresolved'))) \
@@ -81,7 +106,9 @@ const DUE: &str = "SELECT a.number FROM action a \
 const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
     first_sent_at = coalesce(first_sent_at, ?3) \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
-    RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at";
+    RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'throttled'), \
+    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt (id, action, number, started_at) VALUES (?1, ?2, ?3, ?4)";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
@@ -134,16 +161,25 @@ impl Writer {
 
 async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Vec<Claimed>, StoreError> {
     let failed = || StoreError::sql("claim due actions");
-    sqlx::query(EXPIRE)
-        .bind(now_ms)
-        .bind(EXPIRED_MAX)
-        .execute(&mut state.connection)
-        .await
-        .map_err(StoreError::sql("hold expired actions"))?;
+    for statement in [EXPIRE_UNKNOWN, EXPIRE] {
+        sqlx::query(statement)
+            .bind(now_ms)
+            .bind(EXPIRED_MAX)
+            .execute(&mut state.connection)
+            .await
+            .map_err(StoreError::sql("hold expired actions"))?;
+    }
     let numbers = due(&mut state.connection, wanted, now_ms).await?;
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
+    sqlx::query(DO_NOT_REPEAT)
+        .bind(columns::json_numbers(&numbers))
+        .bind(now_ms)
+        .bind(wanted.repeat_within_ms)
+        .execute(&mut state.connection)
+        .await
+        .map_err(failed())?;
     let rows = sqlx::query(CLAIM)
         .bind(columns::json_numbers(&numbers))
         .bind(now_ms + wanted.lease_ms)
@@ -220,5 +256,7 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         params: row.try_get(8)?,
         workspace: row.try_get(9)?,
         first_sent_at_ms: row.try_get(10)?,
+        earlier_tries: row.try_get(11)?,
+        past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },
     })
 }

@@ -173,7 +173,13 @@ impl Harness {
 
     /// Claims up to `limit` actions of the account `main`, for a minute.
     pub(crate) async fn claim(&self, limit: usize, now_ms: i64) -> Vec<Claimed> {
-        let wanted = Wanted { account: "main".into(), access: None, limit, lease_ms: 60_000 };
+        let wanted = Wanted {
+            account: "main".into(),
+            access: None,
+            limit,
+            lease_ms: 60_000,
+            repeat_within_ms: 600_000,
+        };
         self.writer.claim(wanted, now_ms).await.expect("the claim is kept")
     }
 

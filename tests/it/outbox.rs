@@ -68,7 +68,13 @@ async fn a_claim_makes_a_durable_attempt() {
 #[tokio::test]
 async fn a_claim_may_want_one_kind_of_access_and_takes_one_account_only() {
     let store = planned(&format!("{}{}", live("none", ""), live("converges", "")), &[1]).await;
-    let wanted = |account: &str, access| Wanted { account: account.into(), access, limit: 9, lease_ms: 1 };
+    let wanted = |account: &str, access| Wanted {
+        account: account.into(),
+        access,
+        limit: 9,
+        lease_ms: 1,
+        repeat_within_ms: 600_000,
+    };
     for (account, access, expected) in [
         ("other", None, vec![]),
         ("main", Some(Access::Write), vec!["StopTaskInstances"]),
@@ -111,6 +117,38 @@ async fn an_action_whose_time_has_passed_is_held_instead() {
     assert_eq!(claimed(&store, 9, NOW_MS + HOUR_MS / 2).await, [1], "a read does not expire");
     let rows = store.rows("state, held_reason", "action WHERE number = 2").await;
     assert_eq!(rows, [json!(["held", "expired"])]);
+}
+
+#[tokio::test]
+async fn no_late_write_is_sent_however_many_there_are() {
+    let instances: Vec<i64> = (1..=600).collect();
+    let mut store = planned(&live("duplicates", "max_calls = 1000"), &instances).await;
+    assert_eq!(claimed(&store, 600, NOW_MS + HOUR_MS).await, [] as [i64; 0]);
+    assert_eq!(claimed(&store, 600, NOW_MS + HOUR_MS).await, [] as [i64; 0]);
+    assert_eq!(store.count("action WHERE state = 'held' AND held_reason = 'expired'").await, 600);
+}
+
+#[tokio::test]
+async fn what_converges_is_not_sent_again_after_its_time_although_it_was_due_before() {
+    let mut store = planned(&live("converges", ""), &[1, 2]).await;
+    let first = store.claim(9, NOW_MS).await;
+    let again = Outcome::DueAgain { due_at_ms: NOW_MS + 1_000 };
+    for claimed in &first {
+        assert_eq!(store.settle(claimed.attempt, again, NOW_MS + 500).await, Settled::Applied);
+    }
+    assert_eq!(store.claim(1, NOW_MS + 2_000).await.len(), 1, "in time it is");
+    assert_eq!(claimed(&store, 9, NOW_MS + WITHIN_MS + 1).await, [] as [i64; 0]);
+    assert_eq!(states(&mut store).await, [json!("in_flight"), json!("unresolved")]);
+}
+
+#[tokio::test]
+async fn an_expired_action_that_may_have_happened_is_unresolved_not_held() {
+    let mut store = planned(&live("converges", ""), &[1]).await;
+    let first = store.claim(9, NOW_MS).await.remove(0);
+    let again = Outcome::DueAgain { due_at_ms: NOW_MS + HOUR_MS };
+    assert_eq!(store.settle(first.attempt, again, NOW_MS + 500).await, Settled::Applied);
+    assert_eq!(claimed(&store, 9, NOW_MS + HOUR_MS).await, [] as [i64; 0]);
+    assert_eq!(states(&mut store).await, [json!("unresolved")]);
 }
 
 #[tokio::test]

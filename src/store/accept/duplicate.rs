@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::{Doubt, Fate, advance_stream, newest_stream, open_stream};
 use crate::batch::{Content, Entry};
+use crate::event::Envelope;
 use crate::store::StoreError;
 use crate::store::columns;
 use crate::store::writer::State;
@@ -218,8 +219,13 @@ impl Known {
         let was_quarantined = self.number < 0;
         match &entry.content {
             // Limits change: what was quarantined may decode today, and the reverse.
-            Content::Event { .. } if was_quarantined => self.payload == entry.record.payload,
-            Content::Quarantined(_) => self.payload == entry.record.payload,
+            // (In Kafka's binary mode the headers tell who an event is, and equal payloads tell nothing.)
+            Content::Event { event, .. } if was_quarantined => {
+                event.envelope != Envelope::CloudEventsBinary && self.payload == entry.record.payload
+            }
+            Content::Quarantined(_) => {
+                (was_quarantined || entry.record.headers.is_empty()) && self.payload == entry.record.payload
+            }
             Content::Event { event, .. } if event.id.is_some() => {
                 self.id.as_deref() == event.id.as_deref()
                     && self.source.as_deref() == event.source.as_deref()

@@ -134,7 +134,13 @@ async fn accept(writer: &Writer, deciding: &Arc<Deciding>, payloads: &[String], 
 
 /// One call succeeds, one is refused, one is lost, and one is left to be sent.
 async fn settle(writer: &Writer, now_ms: i64) {
-    let wanted = Wanted { account: "main".into(), access: None, limit: 3, lease_ms: 60_000 };
+    let wanted = Wanted {
+        account: "main".into(),
+        access: None,
+        limit: 3,
+        lease_ms: 60_000,
+        repeat_within_ms: 600_000,
+    };
     let claimed = writer.claim(wanted, now_ms).await.expect("there are actions");
     let ends = [
         (Outcome::Succeeded, "success", Some(200), None),
