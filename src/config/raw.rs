@@ -64,7 +64,7 @@ impl Default for Kafka {
             ssl_endpoint_identification: "https".into(),
             start_at: "earliest".into(),
             session_timeout: "30s".into(),
-            batch_max: 1024,
+            batch_max: 2048,
             batch_linger: "20ms".into(),
             properties: BTreeMap::new(),
         }
@@ -83,7 +83,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_max: "48MiB".into(), record_bytes_max: "1MiB".into(), depth_max: 64 }
+        Limits { memory_max: "42MiB".into(), record_bytes_max: "1MiB".into(), depth_max: 64 }
     }
 }
 

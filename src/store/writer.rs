@@ -201,6 +201,7 @@ impl WriterTask {
     /// The memory could not be reloaded after a failed commit: nothing more can be promised.
     pub async fn run(mut self) -> Result<(), StoreError> {
         let mut jobs = Vec::with_capacity(COMMIT_JOBS_MAX);
+        let mut looked_at = Instant::now();
         loop {
             if jobs.is_empty() {
                 let waiting = self.queue.recv_many(&mut jobs, COMMIT_JOBS_MAX);
@@ -214,8 +215,10 @@ impl WriterTask {
                 tracing::warn!(error = %error, "commit failed, nothing of it was kept");
                 self.state.reload().await?;
             }
-            if jobs.is_empty() {
+            // Asked now and then only: each question is a round trip that an accept would wait for.
+            if jobs.is_empty() && looked_at.elapsed() >= IDLE_AFTER {
                 self.empty_wal_when_quiet().await;
+                looked_at = Instant::now();
             }
         }
         // The file alone is then the whole database: what is copied now is a backup.

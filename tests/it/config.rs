@@ -311,7 +311,7 @@ fn an_account_gives_endpoint_edition_and_credentials() {
 #[test]
 fn memory_is_divided_so_that_every_record_fits_a_batch() {
     let config = Given::file(MINIMAL).config();
-    assert_eq!((config.kafka.queue_bytes_max, config.ingest.batch.bytes_max), (8 << 20, 4 << 20));
+    assert_eq!((config.kafka.queue_bytes_max, config.ingest.batch.bytes_max), (6 << 20, 3 << 20));
     let report = Given::file(&format!("{MINIMAL}[limits]\nrecord_bytes_max = \"8MiB\"\n")).report();
     assert!(report.contains("set memory_max = \"72MiB\" or more"), "{report}");
     let fits = format!("{MINIMAL}[limits]\nrecord_bytes_max = \"8MiB\"\nmemory_max = \"72MiB\"\n");
@@ -408,7 +408,7 @@ fn the_defaults_in_the_shipped_file_are_the_defaults() {
     let as_shipped = shipped(&uncommented(|_| false)).config().redacted;
     let with_defaults = shipped(&uncommented(|kind| kind == "default")).config().redacted;
     assert_eq!(as_shipped.text, with_defaults.text);
-    assert!(as_shipped.text.contains("\"batch_max\": 1024"), "{}", as_shipped.text);
+    assert!(as_shipped.text.contains("\"batch_max\": 2048"), "{}", as_shipped.text);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::store::StoreError;
 /// Parameters of one statement: SQLite takes up to 32766.
 const PARAMETERS_MAX: usize = 24_000;
 
-/// Rows of one statement, largest first.
-const SIZES: [usize; 6] = [1024, 256, 64, 16, 4, 1];
+/// Rows of one statement, largest first: any count is the sum of a few.
+const SIZES: [usize; 11] = [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// What encoding a value may say.
 pub(super) type Encoded = Result<(), sqlx::error::BoxDynError>;
