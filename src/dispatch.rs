@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::duration::whole_ms;
 use crate::openapi::call::Client;
 use crate::openapi::rate::{RateLimiter, Slot};
 use crate::openapi::{Account, Edition, Secrets};
@@ -129,7 +130,7 @@ fn lanes_of(account: &Arc<Account>) -> Vec<Lane> {
 
 /// Calls of an earlier run may still count in the server's second.
 async fn wait_for_earlier_calls(shared: &Shared) -> Result<(), StoreError> {
-    let rest_ms = i64::try_from(crate::openapi::rate::RECOVERY.as_millis()).unwrap_or(i64::MAX);
+    let rest_ms = whole_ms(crate::openapi::rate::RECOVERY);
     if let Some(last_ms) = shared.writer.last_sent().await? {
         let left_ms = last_ms.saturating_add(rest_ms).saturating_sub((shared.now_ms)()).clamp(0, rest_ms);
         tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))).await;
@@ -195,8 +196,8 @@ async fn step(
         account: lane.account.name.clone(),
         access: lane.access,
         limit: leave.len(),
-        lease_ms: i64::try_from(shared.settings.lease.as_millis()).unwrap_or(i64::MAX),
-        repeat_within_ms: i64::try_from(shared.settings.retry.repeat_within.as_millis()).unwrap_or(i64::MAX),
+        lease_ms: whole_ms(shared.settings.lease),
+        repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
     };
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
         Ok(claimed) => claimed,

@@ -76,6 +76,12 @@ fn add(total_ms: u64, digits: &str, unit_ms: u64) -> Option<u64> {
     total_ms.checked_add(part_ms).filter(|sum| *sum <= MAX_MS)
 }
 
+/// Whole milliseconds, as times are stored and compared; longer than 292 million years is that.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,7 +110,7 @@ pub enum SuperviseError {
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    crate::duration::whole_ms(since)
 }
 
 /// Runs until a signal or a failure.
@@ -125,7 +125,7 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     let (writer, positions, closing) = store.into_writer(now_ms()).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
     let stop_timeout = parts.stop_timeout;
-    let within = i64::try_from(parts.upkeep.repeat_within.as_millis()).unwrap_or(i64::MAX);
+    let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
     let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
     tracing::info!(
         rules = first.rules.len(),

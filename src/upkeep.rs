@@ -92,7 +92,7 @@ impl Upkeep {
     /// A commit failed; the next round does it again.
     pub async fn step(&self) -> Result<(), StoreError> {
         let now_ms = (self.now_ms)();
-        let within = i64::try_from(self.settings.repeat_within.as_millis()).unwrap_or(i64::MAX);
+        let within = crate::duration::whole_ms(self.settings.repeat_within);
         let recovered = self.writer.recover(now_ms, self.alive.snapshot(), within, now_ms).await?;
         if recovered.due_again + recovered.unresolved > 0 {
             tracing::warn!(

@@ -241,7 +241,7 @@ fn upkeep_settings(
     let bounds = ("1h", "5000d");
     let mut kept = |key: &str, text: &str| {
         let kept = duration_within(report, &join("store", key), text, bounds);
-        i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
+        crate::duration::whole_ms(kept)
     };
     let horizons = Horizons {
         unmatched_ms: kept("retention_unmatched", &raw.retention_unmatched),

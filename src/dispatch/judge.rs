@@ -10,6 +10,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
 use crate::action::repeat::{Repeat, after_unknown};
+use crate::duration::whole_ms;
 use crate::openapi::error::{Class, Until};
 use crate::operation::RepeatEffect;
 use crate::store::outbox::{Outcome, Past};
@@ -128,10 +129,6 @@ fn next_boundary(now_ms: i64, boundary: Boundary) -> Option<i64> {
         Boundary::Month => today.first_of_month().checked_add(1.month()).ok()?,
     };
     Some(next.to_zoned(zone).ok()?.timestamp().as_millisecond())
-}
-
-fn whole_ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
