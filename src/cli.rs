@@ -16,14 +16,50 @@ pub mod exit;
 // The texts of the rule directory.
 pub mod rule_files;
 
-// `openeventd run`
-pub mod run;
+// Colours and columns.
+pub mod terminal;
+
+// A sign of life for what takes long.
+pub mod progress;
+
+// Which database a command looks at.
+pub mod database;
+
+// `openeventd demo`
+pub mod demo;
+
+// `openeventd init`
+pub mod init;
+
+// `openeventd tail`
+pub mod tail;
 
 // `openeventd check`
 pub mod check;
 
-/// `openeventd decode`
+// `openeventd run`
+pub mod run;
+
+// `openeventd status`
+pub mod status;
+
+// `openeventd audit`
+pub mod audit;
+
+// `openeventd sql`
+pub mod sql;
+
+// `openeventd outbox`
+pub mod outbox;
+
+// `openeventd quarantine`
+pub mod quarantine;
+
+// `openeventd decode`
 pub mod decode;
+
+// `openeventd completions` and `openeventd man`
+pub mod manual;
 
 pub use exit::{Exit, Failure};
 
@@ -60,6 +96,12 @@ Exit codes:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the whole path at work, with a broker and an endpoint of its own
+    Demo(demo::Arguments),
+    /// Write a configuration and a first rule
+    Init(init::Arguments),
+    /// Show the events of the topic, and which rules would fire; changes nothing
+    Tail(tail::Arguments),
     /// Consume, decide, call and audit until stopped
     ///
     /// SIGTERM and SIGINT stop it in order: it stops polling, finishes or leaves what is in flight,
@@ -72,6 +114,16 @@ pub enum Command {
     /// to see whether they can be; no database is opened and no network is used.
     #[command(after_long_help = "Example:\n  openeventd check --config ./openeventd.toml")]
     Check,
+    /// Show how the daemon does, on one screen
+    Status(status::Arguments),
+    /// Show what happened and why
+    Audit(audit::Arguments),
+    /// Ask the audit database in SQL, read-only
+    Sql(sql::Arguments),
+    /// Look at planned calls, and release, cancel or repeat them
+    Outbox(outbox::Arguments),
+    /// Look at records that could not be decoded, and replay them
+    Quarantine(quarantine::Arguments),
     /// Decode records from files or standard input into normalised events
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
@@ -82,6 +134,21 @@ pub enum Command {
     Decode {
         /// Files to read instead of standard input
         files: Vec<PathBuf>,
+    },
+    /// Print the completions of a shell
+    #[command(
+        after_long_help = "Example:\n  openeventd completions bash > /etc/bash_completion.d/openeventd"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    #[command(after_long_help = "Example:\n  openeventd man --dir /usr/share/man/man1")]
+    Man {
+        /// Where the pages go, one for each subcommand
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
     },
 }
 
@@ -97,11 +164,28 @@ impl Arguments {
 
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let config = &arguments.config;
     match &arguments.command {
-        Command::Run => run::run(&arguments.config),
-        Command::Check => check::run(&arguments.config),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Tail(arguments) => tail::run(config, arguments),
+        Command::Check => check::run(config),
+        Command::Run => run::run(config),
+        Command::Status(arguments) => status::run(config, arguments),
+        Command::Audit(arguments) => audit::run(config, arguments),
+        Command::Sql(arguments) => sql::run(config, arguments),
+        Command::Outbox(arguments) => outbox::run(config, arguments),
+        Command::Quarantine(arguments) => quarantine::run(config, arguments),
         Command::Decode { files } => decode_files(files),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man { dir } => manual::pages(dir),
     }
+}
+
+/// Waits for `future` on this thread.
+fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(Exit::Internal, error))?.block_on(future)
 }
 
 fn decode_files(files: &[PathBuf]) -> Result<Exit, Failure> {

@@ -82,6 +82,21 @@ pub fn load(file: &Path, environment: &Environment) -> Result<(Config, Vec<Diagn
     }
 }
 
+/// Where the audit database of the configuration `file` lies; nothing else of it need be right, and no
+/// secret is read, so that people who may only query can find it.
+///
+/// # Errors
+/// The file cannot be read, or is not TOML of the known keys.
+pub fn database(file: &Path, environment: &Environment) -> Result<PathBuf, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    match layers::merge(&text, environment, &mut report) {
+        Some(raw) => Ok(resolve::database(&raw, file, environment)),
+        None => Err(LoadError::Invalid(report.finish())),
+    }
+}
+
 fn read(path: &Path) -> Result<String, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();

@@ -15,6 +15,9 @@ pub mod diagnostic;
 // Durations as people write them: `90s`, `7d`.
 pub mod duration;
 
+// Text from events, made safe to show.
+pub mod escape;
+
 // A Kafka record as plain borrowed data.
 pub mod record;
 
@@ -55,6 +58,9 @@ pub mod dispatch;
 // Periodic repair, retention and checkpointing of the store.
 pub mod upkeep;
 
+// What programs watch: metrics and health over HTTP, alarms, the daemon's own condition.
+pub mod monitoring;
+
 // Starts the halves, watches over them, stops them in order.
 pub mod supervise;
 
@@ -63,6 +69,9 @@ pub mod config;
 
 // Logs for operators.
 pub mod telemetry;
+
+// The demonstration: a broker, events and an endpoint of its own.
+pub mod demo;
 
 // The subcommands.
 pub mod cli;

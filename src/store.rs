@@ -29,6 +29,8 @@ mod plan_state;
 
 pub mod positions;
 
+pub mod reader;
+
 pub mod retention;
 
 pub mod versions;
@@ -38,6 +40,7 @@ pub mod wal;
 pub mod writer;
 
 pub use open::Store;
+pub use reader::Reader;
 pub use writer::Writer;
 
 /// Where the database lies and how it is kept small.
@@ -91,6 +94,48 @@ pub enum StoreError {
         path: String,
         /// The first unknown schema version.
         version: i64,
+    },
+    /// There is no database.
+    #[error(
+        "there is no audit database at {path}: name it with --database, or run the daemon once, which creates it"
+    )]
+    Missing {
+        /// The database file.
+        path: String,
+    },
+    /// The file may be read, not written.
+    #[error(
+        "not permitted to write the audit database {path}: act as its owner, as in `sudo -u openeventd openeventd ...`"
+    )]
+    NotPermitted {
+        /// The database file.
+        path: String,
+        /// The cause.
+        source: Arc<std::io::Error>,
+    },
+    /// Another writer did not let go in time.
+    #[error("the audit database {path} is being written for longer than {seconds} s: try again")]
+    Busy {
+        /// The database file.
+        path: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The schema lacks migrations of this program.
+    #[error(
+        "the audit database {path} was written by an older openeventd: start the daemon of this version once, it brings the schema up to date"
+    )]
+    Older {
+        /// The database file.
+        path: String,
+    },
+    /// A question took longer than its reader may keep the database open.
+    #[error(
+        "no answer within {seconds} s, given up so that the write-ahead log can be emptied: narrow the question (a time range helps most), or raise --time-limit"
+    )]
+    TooLong {
+        /// The limit.
+        seconds: u64,
     },
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema of {path} up to date")]

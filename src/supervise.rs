@@ -113,11 +113,11 @@ fn now_ms() -> i64 {
     crate::duration::whole_ms(since)
 }
 
-/// Runs until a signal or a failure.
+/// Runs until a signal, a failure, or until `ended` is ready.
 ///
 /// # Errors
 /// [`SuperviseError`]; what was accepted is durable in every case.
-pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
+pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<(), SuperviseError> {
     // From here on a signal waits for its turn instead of ending the process.
     let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let store = Store::open(&parts.store).await?;
@@ -139,7 +139,7 @@ pub async fn run(mut parts: Parts) -> Result<(), SuperviseError> {
     let configuration = writer.remember_configuration(hash, redacted, now_ms()).await?;
     let deciding = rules::deciding(&parts, first, configuration, &writer).await?;
     let running = Running::start(parts, writer, positions, deciding)?;
-    let outcome = running.until_stopped(signals).await;
+    let outcome = running.until_stopped(signals, ended).await;
     // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
     let written = writing.ended_by(Instant::now() + stop_timeout).await;
     outcome.and(written)
@@ -240,9 +240,16 @@ impl Running {
         })
     }
 
-    /// Waits for a signal or the first failure, reloading rules when told, then stops everything.
-    async fn until_stopped(mut self, signals: service::Signals) -> Result<(), SuperviseError> {
-        let outcome = self.watch(signals).await;
+    /// Waits for the end or the first failure, reloading rules when told, then stops everything.
+    async fn until_stopped(
+        mut self,
+        signals: service::Signals,
+        ended: impl Future<Output = ()>,
+    ) -> Result<(), SuperviseError> {
+        let outcome = tokio::select! {
+            outcome = self.watch(signals) => outcome,
+            () = ended => Ok(()),
+        };
         service::stopping();
         let stopped = self.stop().await;
         outcome.and(stopped)

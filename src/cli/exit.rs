@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::config::LoadError;
 use crate::diagnostic::{Diagnostic, chain};
+use crate::store::StoreError;
 
 /// The exit codes, those of sysexits.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ enum What {
     Error(Box<dyn Error + Send + Sync>),
     /// Problems in files that a person wrote.
     Problems(Vec<Diagnostic>),
+    /// The output could not be written.
+    Output(io::Error),
     /// What clap says: the help text, the version, or a wrong argument.
     Arguments(clap::Error),
 }
@@ -81,6 +84,8 @@ impl Failure {
         let printed = match &self.what {
             What::Error(error) => print_chain(error.as_ref()),
             What::Problems(problems) => print_problems(problems),
+            What::Output(_) if self.exit == Exit::Success => return Exit::Success,
+            What::Output(error) => print_chain(error),
             What::Arguments(error) => error.print(),
         };
         match printed {
@@ -97,6 +102,39 @@ impl From<LoadError> for Failure {
             LoadError::Invalid(problems) => Failure::of_problems(problems),
             other => Failure::new(Exit::Config, other),
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::new(of_store(&error), error)
+    }
+}
+
+/// How a command ends that the database refuses.
+pub(super) fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Foreign { .. } | StoreError::Newer { .. } => Exit::Config,
+        StoreError::Missing { .. } => Exit::NoInput,
+        StoreError::Open { .. } => Exit::CannotCreate,
+        StoreError::NotPermitted { .. } => Exit::Permission,
+        StoreError::InUse { .. }
+        | StoreError::DiskFull
+        | StoreError::Older { .. }
+        | StoreError::Busy { .. }
+        | StoreError::TooLong { .. } => Exit::Temporary,
+        StoreError::Migrate { .. }
+        | StoreError::Sql { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Closed => Exit::Internal,
+    }
+}
+
+/// Writing to standard output failed. A reader that has seen enough (`head`, a pager) is no failure.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Success } else { Exit::Io };
+        Failure { exit, what: What::Output(error) }
     }
 }
 

@@ -4,13 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::exit::print_problems;
+use super::exit::{of_store, print_problems};
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment};
 use crate::diagnostic::{Diagnostic, Severity, chain};
 use crate::rule::RuleFile;
 use crate::rule::parse::{self, Parsed, Surroundings};
-use crate::store::StoreError;
 use crate::supervise::{self, Parts, SuperviseError};
 use crate::telemetry;
 
@@ -30,7 +29,7 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(supervise::run(parts(config)));
+    let outcome = runtime.block_on(supervise::run(parts(config), std::future::pending()));
     runtime.shutdown_timeout(LEFT_BEHIND);
     match outcome {
         Ok(()) => Ok(Exit::Success),
@@ -43,7 +42,7 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
 }
 
 /// Each part's own settings.
-fn parts(config: Config) -> Parts {
+pub(super) fn parts(config: Config) -> Parts {
     let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
     let policy = config.policy.clone();
     let directory = config.rules_directory.clone();
@@ -84,17 +83,13 @@ fn read_rules(directory: &Path, parse: &impl Fn(Vec<RuleFile>) -> Parsed) -> Par
     parse(files)
 }
 
-fn exit_of(error: &SuperviseError) -> Exit {
+pub(super) fn exit_of(error: &SuperviseError) -> Exit {
     match error {
-        SuperviseError::NoRules(_)
-        | SuperviseError::Client(_)
-        | SuperviseError::Store(StoreError::Foreign { .. } | StoreError::Newer { .. }) => Exit::Config,
-        SuperviseError::Store(StoreError::Open { .. }) => Exit::CannotCreate,
-        SuperviseError::Store(StoreError::InUse { .. } | StoreError::DiskFull) => Exit::Temporary,
+        SuperviseError::NoRules(_) | SuperviseError::Client(_) => Exit::Config,
+        SuperviseError::Store(error) => of_store(error),
         SuperviseError::Kafka(_) => Exit::Unavailable,
-        SuperviseError::Store(_)
-        | SuperviseError::Signals(_)
-        | SuperviseError::Thread(_)
-        | SuperviseError::Ended { .. } => Exit::Internal,
+        SuperviseError::Signals(_) | SuperviseError::Thread(_) | SuperviseError::Ended { .. } => {
+            Exit::Internal
+        }
     }
 }

@@ -218,18 +218,30 @@ fn store_settings(
     environment: &Environment,
     report: &mut Report<'_>,
 ) -> store::Settings {
-    let state_directory =
-        environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);
-    let path = path(raw.path.as_deref(), directory).unwrap_or_else(|| {
-        let directory = state_directory.clone();
-        directory.unwrap_or_else(|| PathBuf::from("/var/lib/openeventd")).join("audit.db")
-    });
+    let state_directory = state_directory(environment);
+    let path = database_path(raw, directory, state_directory.clone());
     if path.is_dir() {
         report.error("store.path", format!("{} is a directory, expected a file", path.display()), "");
     }
     // The service's own state directory is readable for its group; anywhere else only the owner reads.
     let of_the_service = state_directory.is_some_and(|directory| path.starts_with(directory));
     store::Settings { path, file_mode: if of_the_service { 0o640 } else { 0o600 } }
+}
+
+/// Where the database of `raw`, which came from the file `file`, lies.
+pub(super) fn database(raw: &Raw, file: &Path, environment: &Environment) -> PathBuf {
+    database_path(&raw.store, file.parent().unwrap_or(Path::new("")), state_directory(environment))
+}
+
+fn database_path(raw: &raw::Store, directory: &Path, state_directory: Option<PathBuf>) -> PathBuf {
+    path(raw.path.as_deref(), directory).unwrap_or_else(|| {
+        state_directory.unwrap_or_else(|| PathBuf::from("/var/lib/openeventd")).join("audit.db")
+    })
+}
+
+/// What systemd gives the service to write into.
+fn state_directory(environment: &Environment) -> Option<PathBuf> {
+    environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from)
 }
 
 fn upkeep_settings(

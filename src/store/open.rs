@@ -81,7 +81,8 @@ impl Store {
         let path = settings.path.clone();
         let lock = lock(&path, settings.file_mode)?;
         create_file(&path, settings.file_mode)?;
-        refuse_unfit(&path).await?;
+        // What an older program wrote is migrated below.
+        let _schema = refuse_unfit(&path).await?;
         let mut connection = writer_options(&path).connect().await.map_err(|error| StoreError::Open {
             path: shown(&path),
             source: Arc::new(io::Error::other(error)),
@@ -153,12 +154,31 @@ const APPLICATION: &str = "SELECT application_id FROM pragma_application_id";
 const MIGRATED: &str = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
 const VERSIONS: &str = "SELECT version FROM _sqlx_migrations ORDER BY version";
 
+/// How far the schema of a fit file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// All migrations that we know.
+    Current,
+    /// Some are missing; an empty file has none.
+    Older,
+}
+
+impl Schema {
+    /// An older schema is an error to whoever may not migrate.
+    pub(super) fn or_older(self, path: &Path) -> Result<(), StoreError> {
+        match self {
+            Schema::Current => Ok(()),
+            Schema::Older => Err(StoreError::Older { path: shown(path) }),
+        }
+    }
+}
+
 /// Looks before anything is written: an empty file is new, any other must carry our mark and have no
 /// migration that we do not know.
-async fn refuse_unfit(path: &Path) -> Result<(), StoreError> {
+pub(super) async fn refuse_unfit(path: &Path) -> Result<Schema, StoreError> {
     let empty = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
     if empty {
-        return Ok(());
+        return Ok(Schema::Older);
     }
     let unreadable =
         |error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) };
@@ -174,10 +194,11 @@ async fn refuse_unfit(path: &Path) -> Result<(), StoreError> {
         sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await.map_err(unreadable)?
     };
     connection.close().await.map_err(unreadable)?;
-    match versions.into_iter().find(|version| !MIGRATOR.version_exists(*version)) {
-        Some(version) => Err(StoreError::Newer { path: shown(path), version }),
-        None => Ok(()),
+    if let Some(version) = versions.iter().find(|version| !MIGRATOR.version_exists(**version)) {
+        return Err(StoreError::Newer { path: shown(path), version: *version });
     }
+    let is_current = MIGRATOR.iter().all(|migration| versions.contains(&migration.version));
+    Ok(if is_current { Schema::Current } else { Schema::Older })
 }
 
 fn writer_options(path: &Path) -> SqliteConnectOptions {
@@ -199,7 +220,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .thread_name(|_| "store-writer".into())
 }
 
-fn reader_options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
@@ -209,6 +230,6 @@ fn reader_options(path: &Path) -> SqliteConnectOptions {
         .thread_name(|_| "store-reader".into())
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }

@@ -1,0 +1,12 @@
+//! `openeventd demo`
+
+use super::{Exit, Failure};
+
+/// What `openeventd demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+/// Runs the subcommand.
+pub fn run(_arguments: &Arguments) -> Result<Exit, Failure> {
+    todo!()
+}

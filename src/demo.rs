@@ -1,0 +1,1 @@
+//! The demonstration: the main job on a broker, events and an endpoint of its own.
