@@ -50,7 +50,8 @@ struct Place {
 }
 
 impl Place {
-    /// Holds an audit database, and every secret that `text` names.
+    /// Holds an audit database, the settings that name it as an installation's do, and every secret that
+    /// `text` names.
     fn of(text: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let root = directory.path();
@@ -62,7 +63,12 @@ impl Place {
             fs::write(root.join(name), "").expect("the file is written");
         }
         let bin = Path::new(env!("CARGO_BIN_EXE_openeventd")).parent().expect("it lies somewhere");
+        let installed = root.join("installed.toml");
+        let database = root.join("audit.db");
+        fs::write(&installed, format!("[store]\npath = \"{}\"\n", database.display()))
+            .expect("it is written");
         let mut environment = vec![
+            ("OPENEVENTD_CONFIG".into(), installed.display().to_string()),
             ("PATH".into(), format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())),
             ("HOME".into(), root.display().to_string()),
             ("CREDENTIALS_DIRECTORY".into(), root.join("credentials").display().to_string()),
@@ -70,7 +76,7 @@ impl Place {
         for name in blocks::named(text, "env = \"") {
             environment.push((name.to_owned(), "a-secret".into()));
         }
-        audit::write(&root.join("audit.db"));
+        audit::write(&database);
         Place { directory, environment }
     }
 
