@@ -30,9 +30,9 @@ const ATTEMPTS: &str = "SELECT t.* FROM json_each(?1) n JOIN action a ON a.numbe
     JOIN attempts t ON t.id IN (SELECT x.id FROM attempt x WHERE x.action = a.number) ORDER BY t.id";
 const OPERATORS: &str = "SELECT * FROM operator_targets WHERE kind = 'action' \
     AND number IN (SELECT value FROM json_each(?1)) ORDER BY operator_action";
-// There is no index on the event: doubtful repetitions are few, and leave with the unmatched events.
+// There is no index on the event: only the newest are looked at, should they be very many.
 const DUPLICATES: &str = "SELECT id, doubt, event, topic, partition, \"offset\", generation, noticed_at, batch \
-    FROM duplicates WHERE event = ?1 ORDER BY id";
+    FROM duplicates WHERE event = ?1 AND id > (SELECT max(id) - 50000 FROM doubtful_duplicate) ORDER BY id";
 
 const TELLING: &str = "tell an event's story";
 
