@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use serde::Serialize;
 
-use super::super::instant::{ago, spaced};
+use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{Columns, DIM, NAME, TITLE, styled};
 use super::super::{Exit, Failure, progress};
 use super::line::{of_state, shortened, state_told};
@@ -36,7 +36,7 @@ pub(super) async fn show(
         if arguments.json {
             print_json(counted(&counts))?;
         } else {
-            print(&counts_as_text(&counts, now_ms))?;
+            print(&counts_as_text(&counts, since_ms, now_ms))?;
         }
         return Ok(Exit::Success);
     }
@@ -83,11 +83,12 @@ fn counted(counts: &Counts) -> impl Iterator<Item = Counted<'_>> {
     })
 }
 
-fn counts_as_text(counts: &Counts, now_ms: i64) -> String {
+fn counts_as_text(counts: &Counts, since_ms: i64, now_ms: i64) -> String {
     let mut text = String::new();
+    let planned = format!("Planned in the last {}, and what became of it", age(now_ms - since_ms));
     for (title, rows, none) in [
         ("Not done", &counts.open, "nothing waits"),
-        ("Planned in that time, and what became of it", &counts.planned, "nothing was planned"),
+        (planned.as_str(), &counts.planned, "nothing was planned"),
     ] {
         let _ = writeln!(text, "{}", styled(TITLE, title));
         let mut columns = Columns::new();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, styled};
-use super::line::{Nested, about, came_to, code, of_state, shortened, state_told};
+use super::line::{Nested, came_to, code, of_state, shortened, state_told};
 use crate::escape::Escaped;
 use crate::store::look::rows::{Row, Value};
 use crate::store::look::story::Story;
@@ -37,8 +37,8 @@ pub(super) fn as_json(story: &Story) -> impl Serialize + '_ {
 pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
     let event = &story.event;
     let title = format!("event {}", event.integer("seq").unwrap_or_default());
-    let mut text = format!("{}  {}", styled(TITLE, &title), named(NAME, code(event)));
-    let _ = writeln!(text, "  {}", Escaped(&about(event)));
+    let status = event.text("status").unwrap_or_default();
+    let mut text = format!("{}  {}  {status}\n", styled(TITLE, &title), named(NAME, code(event)));
     text.push_str(&record(event, now_ms).lines(2));
     for repeated in &story.duplicates {
         let told = format!(
@@ -58,10 +58,15 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         let rule = decision.text("rule").unwrap_or_default();
         let path = format!("({})", decision.text("rule_path").unwrap_or_default());
         let _ = writeln!(text, "\n{} {}  {} {}", styled(TITLE, "rule"), named(TITLE, rule), named(style, &end), named(DIM, &path));
-        text.push_str(&decided(decision, now_ms).lines(2));
         let own = |action: &&Row| decision.text("action").is_some_and(|id| action.text("id") == Some(id));
-        if let Some(action) = story.actions.iter().find(own) {
-            text.push_str(&planned(action, now_ms));
+        let action = story.actions.iter().find(own);
+        let mut fields = Fields::default();
+        if let Some(action) = action {
+            planned(&mut fields, action, now_ms);
+        }
+        decided(&mut fields, decision, event, now_ms);
+        text.push_str(&fields.0.lines(2));
+        if let Some(action) = action {
             text.push_str(&sent(story, action.text("id"), now_ms));
         }
     }
@@ -81,13 +86,12 @@ fn record(event: &Row, now_ms: i64) -> Columns {
     fields.add("Envelope", event.text("envelope"));
     fields.add("Subject", event.text("subject"));
     fields.add("States time", event.text("time"));
+    fields.add("Kind", event.text("kind").filter(|kind| *kind != "regular"));
     for (label, column) in [
-        ("Kind", "kind"),
         ("Account", "account"),
         ("Region", "region"),
         ("Workspace", "workspace"),
         ("Operator", "operator"),
-        ("Status", "status"),
         ("Instance", "instance"),
         ("Instances", "instances"),
         ("Node", "node"),
@@ -104,41 +108,39 @@ fn record(event: &Row, now_ms: i64) -> Columns {
     fields.0
 }
 
-fn decided(decision: &Row, now_ms: i64) -> Columns {
-    let mut fields = Fields::default();
-    fields.add("Decided", timed(decision, "decided_at", now_ms));
+fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
     fields.add("Why", shown(decision, "message"));
     if let Value::Real(seconds) = decision.get("age_seconds") {
         let calls = decision.integer("calls_in_hour").unwrap_or_default();
-        fields.add("By", Some(format!("event {seconds} s old; {calls} calls of the rule in the hour before")));
+        fields.add("Decided by", Some(format!("an age of {seconds} s, {calls} calls planned in the hour before")));
     }
-    let hash = |column| shortened(decision.text(column).unwrap_or("?"), HASH_MAX);
-    fields.add("Rules", Some(format!("rule set {} configuration {}", hash("rule_set"), hash("configuration"))));
-    fields.0
+    // Nearly always that of the event.
+    if decision.text("decided_at") != event.text("accepted_at") {
+        fields.add("Decided", timed(decision, "decided_at", now_ms));
+    }
+    let hash = |column| decision.text(column).unwrap_or("?").chars().take(HASH_MAX).collect::<String>();
+    fields.add("In force", Some(format!("rule set {}, configuration {}", hash("rule_set"), hash("configuration"))));
 }
 
-fn planned(action: &Row, now_ms: i64) -> String {
+fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     let word = |column| action.text(column).unwrap_or("?");
-    let call = format!(
-        "{} {} ({}, a repetition {})",
-        word("operation"),
-        word("version"),
-        word("access"),
-        match word("repeat_effect") {
-            "none" => "changes nothing",
-            "converges" => "leads to the same state",
-            "duplicates" => "does it twice",
-            _ => "has an unknown effect",
-        }
-    );
-    let mut fields = Fields::default();
-    fields.add("Call", Some(call));
+    let repeated = match word("repeat_effect") {
+        "none" => "changes nothing",
+        "converges" => "leads to the same state",
+        "duplicates" => "does it twice",
+        _ => "does nobody knows what",
+    };
+    let (operation, version, access) = (word("operation"), word("version"), word("access"));
+    fields.add("Call", Some(format!("{operation} {version}, a {access}; sent again it {repeated}")));
     fields.add("Parameters", shown(action, "params"));
     fields.add("Action", action.text("id"));
     let state = state_told(word("state"), action.text("held_reason"));
-    let attempts = action.integer("attempts").unwrap_or_default();
+    let attempts = match action.integer("attempts").unwrap_or_default() {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
     let settled = timed(action, "settled_at", now_ms).map(|at| format!(", settled {at}")).unwrap_or_default();
-    fields.styled("State", of_state(word("state")), &format!("{state}, {attempts} attempts{settled}"));
+    fields.styled("State", of_state(word("state")), &format!("{state}, {attempts}{settled}"));
     if matches!(word("state"), "planned" | "held" | "waiting" | "in_flight") {
         fields.add("Due", timed(action, "due_at", now_ms));
         fields.add("Expires", timed(action, "expires_at", now_ms));
@@ -146,7 +148,6 @@ fn planned(action: &Row, now_ms: i64) -> String {
     }
     fields.add("In order by", shown(action, "in_order_by"));
     fields.add("Account", shown(action, "account").filter(|account| !account.is_empty()));
-    fields.0.lines(2)
 }
 
 /// The attempts of an action and what people did about it.

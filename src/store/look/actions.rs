@@ -31,22 +31,36 @@ pub struct Counts {
 // Each part by its own partial index; held reasons are in the rows.
 const OPEN: &str = "SELECT state, held_reason, count(*) AS actions, \
     strftime('%Y-%m-%dT%H:%M:%fZ', min(planned_at) / 1000.0, 'unixepoch') AS oldest_at FROM ( \
-    SELECT state, held_reason, planned_at FROM action WHERE state IN ('held', 'dead', 'unresolved', 'waiting') \
+    SELECT state, held_reason, planned_at FROM action INDEXED BY action_attention \
+        WHERE state IN ('held', 'dead', 'unresolved', 'waiting') \
     UNION ALL SELECT state, NULL, planned_at FROM action INDEXED BY action_due WHERE state = 'planned' \
     UNION ALL SELECT state, NULL, planned_at FROM action INDEXED BY action_in_flight WHERE state = 'in_flight') \
     GROUP BY state, held_reason ORDER BY state, held_reason";
 const PLANNED: &str = "SELECT state, held_reason, count(*) AS actions, \
     strftime('%Y-%m-%dT%H:%M:%fZ', min(planned_at) / 1000.0, 'unixepoch') AS oldest_at \
     FROM action WHERE event >= ?1 AND planned_at >= ?2 GROUP BY state, held_reason ORDER BY state, held_reason";
-const BY_STATE: &str = "SELECT a.*, \
+/// What is not done: each part by its own partial index.
+const OPEN_NUMBERS: &str = "SELECT n.number FROM ( \
+    SELECT number, state, rule, planned_at FROM action INDEXED BY action_attention \
+        WHERE state IN ('held', 'dead', 'unresolved', 'waiting') \
+    UNION ALL SELECT number, state, rule, planned_at FROM action INDEXED BY action_due WHERE state = 'planned' \
+    UNION ALL SELECT number, state, rule, planned_at FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' \
+    ) n WHERE n.state IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR n.rule = ?2) \
+    AND (?3 IS NULL OR n.planned_at >= ?3) ORDER BY n.number DESC LIMIT ?4";
+/// From the newest on.
+const NUMBERS: &str = "SELECT n.number FROM action n WHERE n.state IN (SELECT value FROM json_each(?1)) \
+    AND (?2 IS NULL OR n.rule = ?2) AND (?3 IS NULL OR n.planned_at >= ?3) ORDER BY n.number DESC LIMIT ?4";
+const ACTIONS: &str = "SELECT a.*, \
     (SELECT t.class FROM attempt t WHERE t.action = a.number ORDER BY t.number DESC LIMIT 1) AS last_class, \
     (SELECT coalesce(t.error_code, t.error_message) FROM attempt t WHERE t.action = a.number \
      ORDER BY t.number DESC LIMIT 1) AS last_error \
-    FROM actions a WHERE a.number IN (SELECT n.number FROM action n \
-        WHERE n.state IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR n.rule = ?2) \
-        AND (?3 IS NULL OR n.planned_at >= ?3) ORDER BY n.number DESC LIMIT ?4) ORDER BY a.number";
+    FROM actions a WHERE a.number IN (SELECT value FROM json_each(?1)) ORDER BY a.number";
+
+/// The states of what is not done.
+const OPEN_STATES: [&str; 6] = ["planned", "in_flight", "held", "dead", "unresolved", "waiting"];
 
 const COUNTING: &str = "count actions";
+const LISTING: &str = "list actions";
 
 impl Reader {
     /// How many actions stand where, and what became of those planned at `since_ms` or later.
@@ -66,17 +80,17 @@ impl Reader {
     /// # Errors
     /// The database cannot be read in time.
     pub async fn actions_in(&mut self, wanted: &WantedActions) -> Result<Rows, StoreError> {
-        let states = serde_json::Value::from(wanted.states.clone()).to_string();
-        let query = sqlx::query(BY_STATE)
-            .bind(states)
+        let is_open = wanted.states.iter().all(|state| OPEN_STATES.contains(state));
+        let query = sqlx::query(if is_open { OPEN_NUMBERS } else { NUMBERS })
+            .bind(serde_json::Value::from(wanted.states.clone()).to_string())
             .bind(wanted.rule.clone())
             .bind(wanted.since_ms)
             .bind(columns::count(wanted.count_max).saturating_add(1));
-        let mut found = self.rows("list actions", query, Bounds::WIDE).await?;
-        if found.rows.len() > wanted.count_max {
-            found.rows.remove(0);
-            found.extent = Extent::Cut;
-        }
-        Ok(found)
+        let mut numbers = self.numbers(LISTING, query).await?;
+        let extent = if numbers.len() > wanted.count_max { Extent::Cut } else { Extent::Whole };
+        numbers.truncate(wanted.count_max);
+        let query = sqlx::query(ACTIONS).bind(columns::json_numbers(&numbers));
+        let found = self.rows(LISTING, query, Bounds::WIDE).await?;
+        Ok(Rows { extent, ..found })
     }
 }

@@ -51,18 +51,21 @@ const CODES: &str = "SELECT o.code, max(l.seq) AS seq, \
     strftime('%Y-%m-%dT%H:%M:%fZ', max(l.accepted_at) / 1000.0, 'unixepoch') AS accepted_at, count(l.seq) AS events \
     FROM origin o LEFT JOIN (SELECT origin, seq, accepted_at FROM event ORDER BY seq DESC LIMIT ?1) l ON l.origin = o.id \
     GROUP BY o.code ORDER BY max(l.seq) DESC, o.code";
-const BACKLOG: &str = "SELECT \
-    (SELECT count(*) FROM action INDEXED BY action_due WHERE state = 'planned' AND due_at <= ?1) AS due, \
-    (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min(due_at) / 1000.0, 'unixepoch') \
-        FROM action INDEXED BY action_due WHERE state = 'planned' AND due_at <= ?1) AS oldest_due_at, \
-    (SELECT count(*) FROM action INDEXED BY action_due WHERE state = 'planned' AND due_at > ?1) AS later, \
-    (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight') AS in_flight, \
-    (SELECT count(*) FROM action INDEXED BY action_attention WHERE state = 'waiting') AS waiting, \
-    (SELECT count(*) FROM action INDEXED BY action_attention WHERE state = 'held') AS held, \
-    (SELECT count(*) FROM action INDEXED BY action_attention WHERE state = 'dead') AS dead, \
-    (SELECT count(*) FROM action INDEXED BY action_attention WHERE state = 'unresolved') AS unresolved";
+// A partial index is taken only where its own condition stands in the statement, word for word.
+const BACKLOG: &str = "SELECT coalesce(p.due, 0) AS due, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', p.oldest_due_at / 1000.0, 'unixepoch') AS oldest_due_at, \
+    coalesce(p.later, 0) AS later, f.in_flight, coalesce(w.waiting, 0) AS waiting, coalesce(w.held, 0) AS held, \
+    coalesce(w.dead, 0) AS dead, coalesce(w.unresolved, 0) AS unresolved FROM \
+    (SELECT sum(due_at <= ?1) AS due, sum(due_at > ?1) AS later, \
+        min(CASE WHEN due_at <= ?1 THEN due_at END) AS oldest_due_at \
+        FROM action INDEXED BY action_due WHERE state = 'planned') p, \
+    (SELECT count(*) AS in_flight FROM action INDEXED BY action_in_flight WHERE state = 'in_flight') f, \
+    (SELECT sum(state = 'waiting') AS waiting, sum(state = 'held') AS held, sum(state = 'dead') AS dead, \
+        sum(state = 'unresolved') AS unresolved \
+        FROM action INDEXED BY action_attention WHERE state IN ('held', 'dead', 'unresolved', 'waiting')) w";
 const HELD: &str = "SELECT held_reason, count(*) AS actions FROM ( \
-    SELECT held_reason FROM action WHERE state = 'held' ORDER BY number DESC LIMIT ?1) \
+    SELECT held_reason FROM action INDEXED BY action_attention \
+    WHERE state IN ('held', 'dead', 'unresolved', 'waiting') AND state = 'held' ORDER BY number DESC LIMIT ?1) \
     GROUP BY held_reason ORDER BY actions DESC, held_reason";
 const QUARANTINED: &str = "SELECT count(*) AS records, \
     strftime('%Y-%m-%dT%H:%M:%fZ', max(quarantined_at) / 1000.0, 'unixepoch') AS last_at FROM ( \
