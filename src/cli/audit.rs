@@ -124,9 +124,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     }
     match arguments.target.as_deref().map(Target::of) {
         None => last(&mut reader, arguments, since_ms, now_ms).await,
-        Some(Target::Object(kind, id)) => {
-            object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await
-        }
+        Some(Target::Object(kind, id)) => object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await,
         Some(target) => {
             let number = progress::shown("looking for the event", find(&mut reader, &target)).await?;
             let story = progress::shown("reading its story", reader.story(number)).await?;
@@ -211,7 +209,10 @@ async fn object(
         return Err(NotFound::Unmatched { kind, id }.into());
     }
     show(&list, arguments, now_ms)?;
-    note(&format!("only events that a rule matched; `audit {}:{id} --all --since 1d` looks through all", kind.as_str()))?;
+    note(&format!(
+        "only events that a rule matched; `audit {}:{id} --all --since 1d` looks through all",
+        kind.as_str()
+    ))?;
     Ok(Exit::Success)
 }
 

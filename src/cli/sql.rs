@@ -64,10 +64,8 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 
 async fn ask(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let sql = if arguments.sql == "-" { statement_of_stdin()? } else { arguments.sql.clone() };
-    let bounds = Bounds {
-        rows_max: usize::try_from(arguments.rows_max).unwrap_or(usize::MAX),
-        bytes_max: BYTES_MAX,
-    };
+    let bounds =
+        Bounds { rows_max: usize::try_from(arguments.rows_max).unwrap_or(usize::MAX), bytes_max: BYTES_MAX };
     let mut reader = arguments.database.reader(config).await?;
     let rows = progress::shown("asking the audit database", reader.ask(&sql, bounds)).await?;
     drop(reader);
@@ -75,7 +73,11 @@ async fn ask(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         let told = "the answer is longer; --rows-max allows more rows, a narrower question shorter ones";
         writeln!(io::stderr().lock(), "(only the first {} rows: {told})", rows.rows.len())?;
     }
-    if arguments.json { print_json(&rows)? } else { print_aligned(&rows)? }
+    if arguments.json {
+        print_json(&rows)?
+    } else {
+        print_aligned(&rows)?
+    }
     Ok(Exit::Success)
 }
 
@@ -122,7 +124,8 @@ fn for_people(value: &Value) -> (Style, String) {
         },
         Value::Blob(bytes) => {
             let start: String = bytes.iter().take(BLOB_MAX).map(|byte| format!("{byte:02x}")).collect();
-            let rest = if bytes.len() > BLOB_MAX { format!("…' ({} bytes)", bytes.len()) } else { "'".into() };
+            let rest =
+                if bytes.len() > BLOB_MAX { format!("…' ({} bytes)", bytes.len()) } else { "'".into() };
             (plain, format!("x'{start}{rest}"))
         }
     }

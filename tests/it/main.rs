@@ -29,3 +29,5 @@ mod config;
 mod check;
 
 mod docs;
+
+mod looking;

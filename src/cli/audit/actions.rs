@@ -96,7 +96,8 @@ fn counts_as_text(counts: &Counts, since_ms: i64, now_ms: i64) -> String {
             let state = row.text("state").unwrap_or_default();
             let told = state_told(state, row.text("held_reason"));
             let number = row.integer("actions").unwrap_or_default().to_string();
-            let oldest = row.text("oldest_at").map(|at| format!("oldest {}", ago(at, now_ms))).unwrap_or_default();
+            let oldest =
+                row.text("oldest_at").map(|at| format!("oldest {}", ago(at, now_ms))).unwrap_or_default();
             columns.row([(of_state(state), &*told), (Style::new(), &*number), (DIM, &*oldest)]);
         }
         if rows.is_empty() {
@@ -109,7 +110,8 @@ fn counts_as_text(counts: &Counts, since_ms: i64, now_ms: i64) -> String {
 
 fn rows_as_text(rows: &[Row], now_ms: i64) -> String {
     let mut columns = Columns::new();
-    let titles = ["ACTION", "EVENT", "PLANNED (UTC)", "AGE", "STATE", "RULE", "OPERATION", "TRIES", "LAST ERROR"];
+    let titles =
+        ["ACTION", "EVENT", "PLANNED (UTC)", "AGE", "STATE", "RULE", "OPERATION", "TRIES", "LAST ERROR"];
     columns.row(titles.map(|title| (TITLE, title)));
     for row in rows {
         let word = |column| row.text(column).unwrap_or_default();

@@ -9,7 +9,8 @@ use crate::store::look::list::Listed;
 use crate::store::look::rows::{Row, Value};
 
 /// Facts in a line, in this order; `status` stands before them without its name.
-const FACTS: [&str; 9] = ["instance", "node", "file", "table", "rows", "bytes", "instances", "nodes", "workspace"];
+const FACTS: [&str; 9] =
+    ["instance", "node", "file", "table", "rows", "bytes", "instances", "nodes", "workspace"];
 
 /// Characters of one fact in a line.
 const FACT_MAX: usize = 60;
@@ -22,7 +23,8 @@ pub(super) fn as_text(events: &[Listed], now_ms: i64) -> String {
         let seq = event.integer("seq").unwrap_or_default().to_string();
         let accepted_at = event.text("accepted_at").unwrap_or_default();
         let time = spaced(accepted_at);
-        let (time, age) = (time.split_once('.').map_or(&*time, |(seconds, _)| seconds), ago(accepted_at, now_ms));
+        let (time, age) =
+            (time.split_once('.').map_or(&*time, |(seconds, _)| seconds), ago(accepted_at, now_ms));
         let about = about(event);
         let (style, rules) = rules(decisions);
         columns.row([
@@ -69,10 +71,12 @@ fn rules(decisions: &[Row]) -> (Style, String) {
         return (DIM, "-".to_owned());
     }
     let ends: Vec<(Style, String)> = decisions.iter().map(came_to).collect();
-    let loudest = [BAD, WARNING, NAME, GOOD].into_iter().find(|style| ends.iter().any(|(own, _)| own == style));
-    let told = decisions.iter().zip(&ends).map(|(decision, (_, end))| {
-        format!("{}: {end}", decision.text("rule").unwrap_or_default())
-    });
+    let loudest =
+        [BAD, WARNING, NAME, GOOD].into_iter().find(|style| ends.iter().any(|(own, _)| own == style));
+    let told = decisions
+        .iter()
+        .zip(&ends)
+        .map(|(decision, (_, end))| format!("{}: {end}", decision.text("rule").unwrap_or_default()));
     (loudest.unwrap_or(DIM), told.collect::<Vec<_>>().join(", "))
 }
 

@@ -57,7 +57,14 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         let (style, end) = came_to(decision);
         let rule = decision.text("rule").unwrap_or_default();
         let path = format!("({})", decision.text("rule_path").unwrap_or_default());
-        let _ = writeln!(text, "\n{} {}  {} {}", styled(TITLE, "rule"), named(TITLE, rule), named(style, &end), named(DIM, &path));
+        let _ = writeln!(
+            text,
+            "\n{} {}  {} {}",
+            styled(TITLE, "rule"),
+            named(TITLE, rule),
+            named(style, &end),
+            named(DIM, &path)
+        );
         let own = |action: &&Row| decision.text("action").is_some_and(|id| action.text("id") == Some(id));
         let action = story.actions.iter().find(own);
         let mut fields = Fields::default();
@@ -112,14 +119,20 @@ fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
     fields.add("Why", shown(decision, "message"));
     if let Value::Real(seconds) = decision.get("age_seconds") {
         let calls = decision.integer("calls_in_hour").unwrap_or_default();
-        fields.add("Decided by", Some(format!("an age of {seconds} s, {calls} calls planned in the hour before")));
+        fields.add(
+            "Decided by",
+            Some(format!("an age of {seconds} s, {calls} calls planned in the hour before")),
+        );
     }
     // Nearly always that of the event.
     if decision.text("decided_at") != event.text("accepted_at") {
         fields.add("Decided", timed(decision, "decided_at", now_ms));
     }
     let hash = |column| decision.text(column).unwrap_or("?").chars().take(HASH_MAX).collect::<String>();
-    fields.add("In force", Some(format!("rule set {}, configuration {}", hash("rule_set"), hash("configuration"))));
+    fields.add(
+        "In force",
+        Some(format!("rule set {}, configuration {}", hash("rule_set"), hash("configuration"))),
+    );
 }
 
 fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
@@ -215,7 +228,8 @@ fn shown(row: &Row, column: &str) -> Option<String> {
 fn timed(row: &Row, column: &str, now_ms: i64) -> Option<String> {
     let time = row.text(column)?;
     let ahead_ms = super::super::instant::ms_of(time)?.saturating_sub(now_ms);
-    let distance = if ahead_ms > 0 { format!("in {}", age(ahead_ms)) } else { format!("{} ago", ago(time, now_ms)) };
+    let distance =
+        if ahead_ms > 0 { format!("in {}", age(ahead_ms)) } else { format!("{} ago", ago(time, now_ms)) };
     Some(format!("{} UTC, {distance}", spaced(time)))
 }
 

@@ -58,7 +58,10 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", Target::Action("0123456789abcdef0123456789abcdef".into())),
             ("instance:739", Target::Object(ObjectKind::Instance, "739".into())),
             ("table:odps.a:b", Target::Object(ObjectKind::Table, "odps.a:b".into())),
-            ("539fd8f4-4ea1-4625-aa8b-6c906674b60e", Target::Id("539fd8f4-4ea1-4625-aa8b-6c906674b60e".into())),
+            (
+                "539fd8f4-4ea1-4625-aa8b-6c906674b60e",
+                Target::Id("539fd8f4-4ea1-4625-aa8b-6c906674b60e".into()),
+            ),
             ("urn:1", Target::Id("urn:1".into())),
             ("99999999999999999999", Target::Id("99999999999999999999".into())),
         ] {

@@ -111,7 +111,11 @@ impl Judged {
             partitions: serde_json::from_str(word("partitions")).unwrap_or_default(),
             failing: serde_json::from_str(word("failing")).unwrap_or_default(),
             rules: if word("rules_condition") == "degraded" { Rules::Degraded } else { Rules::Current },
-            intake: if matches!(word("intake"), "paused" | "stalled") { Intake::Still } else { Intake::Moving },
+            intake: if matches!(word("intake"), "paused" | "stalled") {
+                Intake::Still
+            } else {
+                Intake::Moving
+            },
             attention: if waits { Attention::Wanted } else { Attention::NotWanted },
         }
     }

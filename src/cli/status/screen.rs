@@ -48,11 +48,19 @@ fn headline(daemon: Option<&Row>, judged: &Judged, now_ms: i64) -> String {
         State::Starting => WARNING,
         State::NeverStarted | State::Stopped | State::NotResponding => BAD,
     };
-    let since = |column| daemon.and_then(|row| row.text(column)).map(|at| format!("{} UTC, {} ago", spaced(at), ago(at, now_ms)));
+    let since = |column| {
+        daemon
+            .and_then(|row| row.text(column))
+            .map(|at| format!("{} UTC, {} ago", spaced(at), ago(at, now_ms)))
+    };
     let told = match judged.state {
-        State::NeverStarted => Some("no daemon has written to this database yet: `openeventd run`".to_owned()),
+        State::NeverStarted => {
+            Some("no daemon has told its condition in this database yet: `openeventd run`".to_owned())
+        }
         State::Stopped => since("stopped_at").map(|at| format!("at {at}")),
-        State::NotResponding => since("alive_at").map(|at| format!("since {at}: it ended without an orderly stop, or hangs")),
+        State::NotResponding => {
+            since("alive_at").map(|at| format!("since {at}: it ended without an orderly stop, or hangs"))
+        }
         State::Starting | State::Running => since("started_at").map(|at| format!("since {at}")),
     };
     let state = format!("● {}", judged.state.as_str());
@@ -79,11 +87,16 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     match word("rules_condition") {
         "degraded" => lines.row([
             (DIM, "Rules"),
-            (BAD, &format!("degraded: the present files have errors (`openeventd check`); in force: {rules}")),
+            (
+                BAD,
+                &format!("degraded: the present files have errors (`openeventd check`); in force: {rules}"),
+            ),
         ]),
         _ => lines.row([(DIM, "Rules"), (PLAIN, &rules)]),
     }
-    let lag = daemon.integer("lag").map_or("lag not known".to_owned(), |lag| format!("{} records behind", grouped(lag)));
+    let lag = daemon
+        .integer("lag")
+        .map_or("lag not known".to_owned(), |lag| format!("{} records behind", grouped(lag)));
     let intake = word("intake");
     let style = if matches!(intake, "paused" | "stalled") && judged.is_alive() { BAD } else { PLAIN };
     lines.row([(DIM, "Intake"), (style, &format!("{intake}, {lag}"))]);
@@ -118,7 +131,8 @@ fn of_actions(lines: &mut Columns, condition: &Condition, now_ms: i64) {
     let calls: Vec<String> = condition.calls.iter().map(|row| counted(row, "calls", "outcome")).collect();
     let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
     lines.row([(DIM, "Last hour's calls"), (PLAIN, &calls)]);
-    let reasons: Vec<String> = condition.held.iter().map(|row| counted(row, "actions", "held_reason")).collect();
+    let reasons: Vec<String> =
+        condition.held.iter().map(|row| counted(row, "actions", "held_reason")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     let waits = format!(
         "{} held{reasons}, {} unresolved, {} dead",
@@ -131,7 +145,9 @@ fn of_actions(lines: &mut Columns, condition: &Condition, now_ms: i64) {
 }
 
 fn of_records(lines: &mut Columns, condition: &Condition, now_ms: i64) {
-    let last = |row: &Row| row.text("last_at").map(|at| format!(", the last {} ago", ago(at, now_ms))).unwrap_or_default();
+    let last = |row: &Row| {
+        row.text("last_at").map(|at| format!(", the last {} ago", ago(at, now_ms))).unwrap_or_default()
+    };
     let records = condition.quarantined.integer("records").unwrap_or_default();
     let more = if records >= QUARANTINED_LOOKED_AT { " or more" } else { "" };
     let told = format!("{}{more} not replayed{}", grouped(records), last(&condition.quarantined));
@@ -174,7 +190,9 @@ fn codes(condition: &Condition, now_ms: i64) -> String {
     }
     let mut text = format!("\n{}{}", columns.lines(2), rest(seen.len()));
     if !unseen.is_empty() {
-        let told = format!("  {} other codes, not among the last {EVENTS_LOOKED_AT} events\n", unseen.len());
+        let codes = if unseen.len() == 1 { "code" } else { "codes" };
+        let looked_at = grouped(EVENTS_LOOKED_AT);
+        let told = format!("  {} other {codes}, not among the last {looked_at} events\n", unseen.len());
         text.push_str(&styled(DIM, &told));
     }
     text
@@ -223,7 +241,10 @@ mod tests {
 
     #[test]
     fn numbers_and_sizes_are_easy_to_read() {
-        assert_eq!([0, 999, 1_000, 1_234_567, -1_234].map(grouped), ["0", "999", "1,000", "1,234,567", "-1,234"]);
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567, -1_234].map(grouped),
+            ["0", "999", "1,000", "1,234,567", "-1,234"]
+        );
         assert_eq!([0, 9_999, 10_240, 5 << 30].map(size), ["0 B", "9999 B", "10 KiB", "5120 MiB"]);
     }
 }

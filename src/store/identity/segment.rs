@@ -230,10 +230,8 @@ pub(super) async fn search(
     for part in wanted.chunks(PAGES_READ_MAX) {
         let mut pages: Vec<i64> = part.iter().map(|(page, _, _)| *page).collect();
         pages.dedup();
-        let rows = sqlx::query(READ_PAGES)
-            .bind(columns::json_numbers(&pages))
-            .fetch_all(&mut *connection)
-            .await?;
+        let rows =
+            sqlx::query(READ_PAGES).bind(columns::json_numbers(&pages)).fetch_all(&mut *connection).await?;
         for row in rows {
             let page: i64 = row.try_get(0)?;
             let bytes: &[u8] = row.try_get(1)?;

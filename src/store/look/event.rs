@@ -103,8 +103,9 @@ impl Reader {
             .iter()
             .filter_map(|row| Some(identity::event_hash(id, row.text("source")?, row.text("type"))))
             .collect();
-        let numbers =
-            search::numbers_of(&mut self.connection, &hashes).await.map_err(self.failed("search identities"))?;
+        let numbers = search::numbers_of(&mut self.connection, &hashes)
+            .await
+            .map_err(self.failed("search identities"))?;
         let confirm = sqlx::query(CONFIRM).bind(columns::json_numbers(&numbers)).bind(id.to_owned());
         let events = self.numbers(FINDING, confirm).await?;
         self.let_go().await?;
