@@ -31,3 +31,5 @@ mod check;
 mod installed;
 
 mod docs;
+
+mod looking;
