@@ -62,10 +62,14 @@ pub struct Tail {
     /// Some position is gone, and it is not known yet which.
     stands_still: bool,
     lost: VecDeque<OutOfRange>,
+    /// How long the next asking for the topics may take.
+    patience: Duration,
 }
 
-/// A connection that is just being made goes on being made after this time; only the asking ends.
-const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long asking for the topics may take at first: what is wrong is told in between.
+const PATIENCE_MIN: Duration = Duration::from_millis(250);
+/// And at last. A connection that is just being made goes on being made meanwhile; only the asking ends.
+const PATIENCE_MAX: Duration = Duration::from_secs(2);
 /// Facts about a partition, from its leader.
 const FACTS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries to begin; what the client has to tell is told meanwhile.
@@ -83,10 +87,10 @@ impl Tail {
         let client = config.create_with_context(Watch { diagnosis }).map_err(KafkaError::Create)?;
         let topics = settings.topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         let (next, ends, lost) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        Ok(Tail { client, topics, next, ends, stands_still: false, lost })
+        Ok(Tail { client, topics, next, ends, stands_still: false, lost, patience: PATIENCE_MIN })
     }
 
-    /// Tries to begin reading; `None` if the cluster did not answer in a second or so, or not as hoped: why is
+    /// Tries to begin reading; `None` if the cluster did not answer in a second or two, or not as hoped: why is
     /// told as a condition. Try again.
     ///
     /// # Errors
@@ -94,6 +98,7 @@ impl Tail {
     /// They may pass; trying again is right.
     pub fn try_start(&mut self, begin: Begin) -> Result<Option<Vec<Place>>, KafkaError> {
         let found = self.partitions();
+        self.patience = PATIENCE_MAX.min(self.patience * 2);
         // Nothing is assigned yet, so that this gives no record and only serves what is to be told.
         drop(self.client.poll(if found.is_some() { Duration::ZERO } else { TELLING }));
         let Some(partitions) = found else { return Ok(None) };
@@ -196,7 +201,7 @@ impl Tail {
         let (mut found, mut complete) = (Vec::new(), true);
         for topic in &self.topics {
             // Why it fails comes through the callback.
-            let metadata = self.client.fetch_metadata(Some(topic), METADATA_TIMEOUT).ok()?;
+            let metadata = self.client.fetch_metadata(Some(topic), self.patience).ok()?;
             let Some(told) = metadata.topics().iter().find(|told| *told.name() == **topic) else {
                 return None;
             };
