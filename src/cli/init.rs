@@ -4,6 +4,7 @@
 //! error that names all of it. Nothing is overwritten, and after an error nothing of what was begun is left. The
 //! password is typed without being shown, or named by where it is kept; it is never an argument.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub struct Arguments {
     /// The consumer group of the daemon; ApsaraMQ wants it created in its console first [default: openeventd]
     #[arg(long, value_name = "GROUP")]
     group_id: Option<String>,
-    /// How the connection is protected [default: sasl_ssl]
+    /// How the connection is protected; by default with TLS and a user
     #[arg(long, value_name = "PROTOCOL")]
     security_protocol: Option<Protocol>,
     /// How the password is proven [default: plain]
@@ -214,10 +215,11 @@ fn accept(target: &Path, answers: &Answers, files: Files) -> Result<Exit, Failur
     }
     let mut out = String::new();
     for path in files.keep() {
-        out.push_str(&format!("wrote {}\n", path.display()));
+        // Writing into a String cannot fail.
+        let _ = writeln!(out, "wrote {}", path.display());
     }
     if errors.is_empty() {
-        out.push_str(&format!("check: {}\n", checked.summary()));
+        let _ = writeln!(out, "check: {}", checked.summary());
     } else {
         out.push_str("check: the password is not here; it must be where you said when the daemon starts\n");
     }

@@ -202,9 +202,7 @@ impl Tail {
         for topic in &self.topics {
             // Why it fails comes through the callback.
             let metadata = self.client.fetch_metadata(Some(topic), self.patience).ok()?;
-            let Some(told) = metadata.topics().iter().find(|told| *told.name() == **topic) else {
-                return None;
-            };
+            let told = metadata.topics().iter().find(|told| *told.name() == **topic)?;
             match told.error().map(Code::from) {
                 None => {}
                 Some(Code::TopicAuthorizationFailed) => diagnosis.topic_denied(topic),

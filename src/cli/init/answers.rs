@@ -100,7 +100,7 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
     };
     let protocol = match protocol_given {
         Some(protocol) => protocol,
-        None => ask::choice("How the connection is protected", Protocol::SaslSsl)?,
+        None => ask::choice("How the connection is protected", &Protocol::SaslSsl)?,
     };
     refuse_useless(arguments, protocol)?;
     let user = if protocol.has_user() { Some(ask_user(arguments)?) } else { None };
@@ -113,7 +113,7 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
         if identification.is_none() {
             let question =
                 "Must certificates name the servers? Those of ApsaraMQ and DataWorks name none: none there";
-            identification = Some(ask::choice(question, Identification::Https)?);
+            identification = Some(ask::choice(question, &Identification::Https)?);
         }
     }
     Ok(Answers {

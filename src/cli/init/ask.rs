@@ -48,11 +48,11 @@ pub(super) fn optional(question: &str) -> Result<Option<String>, InitError> {
 }
 
 /// One of the values that a flag takes as well.
-pub(super) fn choice<T: ValueEnum>(question: &str, default: T) -> Result<T, InitError> {
+pub(super) fn choice<T: ValueEnum>(question: &str, default: &T) -> Result<T, InitError> {
     let names: Vec<String> = T::value_variants().iter().map(name_of).collect();
     let question = format!("{question} ({})", names.join(", "));
     loop {
-        if let Ok(value) = T::from_str(&text(&question, Some(&name_of(&default)))?, true) {
+        if let Ok(value) = T::from_str(&text(&question, Some(&name_of(default)))?, true) {
             return Ok(value);
         }
     }

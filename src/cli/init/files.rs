@@ -27,8 +27,8 @@ impl Files {
         if let Some(parent) = path.parent() {
             self.directory(parent, 0o755)?;
         }
-        let made = DirBuilder::new().mode(mode).create(path);
-        made.map_err(|source| InitError::Directory { path: path.to_owned(), source })?;
+        let created = DirBuilder::new().mode(mode).create(path);
+        created.map_err(|source| InitError::Directory { path: path.to_owned(), source })?;
         self.directories.push(path.to_owned());
         Ok(())
     }

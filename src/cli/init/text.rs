@@ -7,7 +7,7 @@ use super::answers::{Answers, Password, name_of};
 use super::{Identification, InitError, Mechanism, Protocol};
 
 /// The first rule.
-pub(super) const RULE: &str = r##"# Your first rule: an instance of the daily schedule failed, so run it again.
+pub(super) const RULE: &str = r#"# Your first rule: an instance of the daily schedule failed, so run it again.
 #
 # It observes: what it would call is decided and recorded, and nothing is sent.
 #   1. `openeventd tail` shows the events that it would fire for, and after -> its name.
@@ -28,10 +28,10 @@ operation = "RerunTaskInstances"
 params = { Ids = ["{{ instance }}"], Comment = "rerun by {{ rule }}" }
 # Calls for the same instance are made one after the other.
 in_order_by = "{{ instance }}"
-"##;
+"#;
 
 /// What follows the settings: what rules need before they may call anything.
-const ACCOUNT: &str = r##"
+const ACCOUNT: &str = r#"
 # Rules that call something need an account; without one they observe. To add it, remove the `#`.
 # - The access key belongs to a RAM user that may do what the rules call and nothing else: RAM console,
 #   Identities > Users. Its secret is shown once, when the key is made.
@@ -40,7 +40,7 @@ const ACCOUNT: &str = r##"
 #region = "cn-shanghai"
 #edition = "enterprise"
 #access_key_id = "LTAI-example"
-"##;
+"#;
 
 /// The writes that the first rule needs.
 const POLICY: &str = r#"
@@ -77,6 +77,8 @@ pub(super) fn configuration(answers: &Answers, root: &Path) -> Result<String, In
         line(format!("password = {}", kept(&user.password, root)?));
     }
     if let Some(path) = &answers.ca_file {
+        // Beside the configuration its name is enough.
+        let path = path.strip_prefix(root).unwrap_or(path);
         line(format!("ssl_ca_location = {}", path_value(path)?));
     }
     if answers.identification == Identification::None {

@@ -96,12 +96,12 @@ impl Follow {
         arguments: &Arguments,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let (changed, changes) = sync_channel(CHANGES_MAX);
+        let (sender, changes) = sync_channel(CHANGES_MAX);
         let tail = Tail::new(
             &config.kafka,
             Box::new(move |change| {
                 // Full means that nobody listens any more, or that there are hundreds to be said already.
-                let _unsaid = changed.try_send(change);
+                let _unsaid = sender.try_send(change);
             }),
         )
         .map_err(|error| Failure::new(exit_of(&error), error))?;

@@ -10,7 +10,7 @@ use crate::batch::{Content, Entry};
 use crate::escape::Escaped;
 use crate::event::{Event, Status};
 use crate::record::Record;
-use crate::rule::{Mode, RuleIndex, RuleSet};
+use crate::rule::{Mode, Rule, RuleIndex, RuleSet};
 
 /// More of a list than this is counted, not shown.
 const LISTED_MAX: usize = 3;
@@ -44,25 +44,22 @@ pub(super) fn text(entry: &Entry<'_>, rules: &RuleSet, topics: Topics) -> String
 /// the event that has one of these names stands before them, and the last one counts.
 pub(super) fn json(entry: &Entry<'_>, rules: &RuleSet) -> String {
     let record = &entry.record;
-    let mut place = serde_json::json!({
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "kafka_at": time(record),
-    });
+    let mut place = serde_json::Map::new();
+    place.insert("topic".into(), record.topic.into());
+    place.insert("partition".into(), record.partition.into());
+    place.insert("offset".into(), record.offset.into());
+    place.insert("kafka_at".into(), time(record).into());
     let mut line = match &entry.content {
         Content::Quarantined(refused) => {
             serde_json::json!({ "quarantined": refused.reason, "message": refused.message }).to_string()
         }
         Content::Event { event, matched, failed } => {
             let known = |index: &RuleIndex| rules.rule(*index);
-            let fired = matched.iter().filter_map(known);
-            place["rules"] = fired
-                .map(|rule| serde_json::json!({ "name": rule.name, "mode": rule.mode.as_str() }))
-                .collect();
+            let shown = |rule: &Rule| serde_json::json!({ "name": rule.name, "mode": rule.mode.as_str() });
+            place.insert("rules".into(), matched.iter().filter_map(known).map(shown).collect());
             if !failed.is_empty() {
-                place["failed_rules"] =
-                    failed.iter().filter_map(known).map(|rule| rule.name.as_str()).collect();
+                let names = failed.iter().filter_map(known).map(|rule| rule.name.as_str());
+                place.insert("failed_rules".into(), names.collect());
             }
             event.to_json_line()
         }
@@ -70,7 +67,7 @@ pub(super) fn json(entry: &Entry<'_>, rules: &RuleSet) -> String {
     // Both are objects with something in them: the second goes on where the first ends.
     line.pop();
     line.push(',');
-    line.push_str(place.to_string().trim_start_matches('{'));
+    line.push_str(serde_json::Value::Object(place).to_string().trim_start_matches('{'));
     line
 }
 
