@@ -81,14 +81,14 @@ Examples:
       --topic dataworks-openevent --username alice --password-credential kafka-password \\
       --ca-file /etc/openeventd/ca.pem --endpoint-identification none
 
-It writes openeventd.toml, rules.d/first.toml with a rule that observes, and, if the password was typed,
-secrets/kafka-password. It overwrites nothing.";
+It writes openeventd.toml and rules.d/first.toml, with a rule that observes, and secrets/kafka-password
+if the password was typed. It overwrites nothing.";
 
 /// How the connection is protected, as the configuration names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Protocol {
-    /// TLS and a user: `DataWorks`, `ApsaraMQ`
+    /// TLS and a user: DataWorks and ApsaraMQ
     SaslSsl,
     /// TLS without a user
     Ssl,

@@ -66,14 +66,15 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  openeventd tail --config openeventd.toml             what comes from now on, until Ctrl-C
-  openeventd tail --from earliest -n 20                the oldest twenty events that Kafka still has
-  openeventd tail --from 1h --no-follow --matched      what rules would have fired for in the last hour
-  openeventd tail --code instance-status-changes --json | jq .instance
+  openeventd tail --config openeventd.toml          what comes from now on, until Ctrl-C
+  openeventd tail --from earliest -n 20             twenty of the oldest events in Kafka
+  openeventd tail --from 1h --no-follow --matched   the last hour, where rules would fire
+  openeventd tail --code commit-file --json | jq .operator
 
-Each line: time (UTC), partition:offset, code, facts, and after -> the rules that would fire, with their mode.
-Whether a call would then be made is decided by the daemon: by mode, age, limits and policy.
-Records that cannot be decoded are shown with the reason, whatever is filtered.";
+Each line: time (UTC), partition:offset, code, facts, and after -> the rules that would fire, each
+with its mode. Whether a call follows is decided by the daemon: by mode, age, limits and policy.
+Order holds within a partition. Records that cannot be decoded are shown with the reason, whatever
+is filtered.";
 
 /// Runs the subcommand.
 pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
