@@ -30,6 +30,8 @@ mod check;
 
 mod installed;
 
+mod init;
+
 mod docs;
 
 mod looking;
