@@ -27,6 +27,9 @@ mod polled;
 // Which properties of the client a user may set.
 pub mod properties;
 
+// A broker in this process, for the demonstration.
+pub mod embedded;
+
 mod assignment;
 mod configuration;
 mod diagnosis;
