@@ -37,11 +37,12 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// `text`, escaped, in `style`, filled up with spaces to `width`; a longer text keeps one space behind it.
+/// `text`, escaped, in `style`, filled up with spaces to `width`; a longer text keeps one space behind it, unless the
+/// width is zero.
 #[must_use]
 pub fn padded(style: Style, text: &str, width: usize) -> String {
     let text = Escaped(text).to_string();
-    let spaces = width.saturating_sub(text.width()).max(1);
+    let spaces = width.saturating_sub(text.width()).max(width.min(1));
     format!("{}{:spaces$}", styled(style, &text), "")
 }
 

@@ -80,6 +80,10 @@ username = "{USER}"
 password = {{ file = {password} }}
 ssl_ca_location = "ca.pem"
 
+# The mock broker answers only when this time is over; real ones answer as soon as there is a record.
+[kafka.properties]
+"fetch.wait.max.ms" = "50"
+
 [store]
 path = "audit.db"
 disk_free_min = "16MiB"

@@ -21,8 +21,8 @@ pub struct News {
     pub events: Vec<NewEvent>,
     /// Records that could not be decoded.
     pub quarantined: Vec<NewQuarantined>,
-    /// Records that came again, and planned nothing.
-    pub duplicates: i64,
+    /// Batches in which records came again, and planned nothing.
+    pub duplicates: Vec<NewDuplicates>,
     /// Attempts that were settled, whatever they came to.
     pub attempts: Vec<NewAttempt>,
 }
@@ -34,7 +34,7 @@ impl News {
         self.events.is_empty()
             && self.quarantined.is_empty()
             && self.attempts.is_empty()
-            && self.duplicates == 0
+            && self.duplicates.is_empty()
     }
 }
 
@@ -43,6 +43,8 @@ impl News {
 pub struct NewEvent {
     /// Its number in the audit.
     pub seq: i64,
+    /// When it was accepted, milliseconds since 1970.
+    pub accepted_ms: i64,
     /// Its code.
     pub code: Option<String>,
     /// The workspace.
@@ -83,10 +85,23 @@ pub struct NewDecision {
 pub struct NewQuarantined {
     /// Its number.
     pub id: i64,
+    /// When it was, milliseconds since 1970.
+    pub quarantined_at: i64,
     /// The reason, a stable word.
     pub reason: String,
     /// The reason in words.
     pub message: String,
+}
+
+/// Records of one batch that were known already.
+#[derive(Debug, FromRow)]
+pub struct NewDuplicates {
+    /// The batch.
+    pub id: i64,
+    /// When it was accepted, milliseconds since 1970.
+    pub accepted_at: i64,
+    /// How many there were.
+    pub duplicates: i64,
 }
 
 /// A settled attempt.
@@ -96,6 +111,8 @@ pub struct NewAttempt {
     pub id: i64,
     /// The event that it is for.
     pub event: i64,
+    /// When it was settled, milliseconds since 1970.
+    pub finished_at: Option<i64>,
     /// The rule.
     pub rule: String,
     /// The operation.
@@ -139,6 +156,7 @@ pub struct Follower {
 #[derive(FromRow)]
 struct EventRow {
     seq: i64,
+    accepted_ms: i64,
     code: Option<String>,
     workspace: Option<i64>,
     instance: Option<i64>,
@@ -149,13 +167,7 @@ struct EventRow {
     status: Option<String>,
 }
 
-#[derive(FromRow)]
-struct DuplicatesRow {
-    last: i64,
-    duplicates: i64,
-}
-
-const EVENTS: &str = "SELECT seq, code, workspace, instance, node, file, \"table\", status FROM events \
+const EVENTS: &str = "SELECT seq, accepted_ms, code, workspace, instance, node, file, \"table\", status FROM events \
     WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
 const DECISIONS: &str = "SELECT d.event, d.rule, d.outcome, a.state, a.held_reason, a.operation \
@@ -163,12 +175,11 @@ const DECISIONS: &str = "SELECT d.event, d.rule, d.outcome, a.state, a.held_reas
     WHERE d.event > ?1 AND d.event <= ?2 ORDER BY d.event, d.position";
 
 const QUARANTINED: &str =
-    "SELECT id, reason, message FROM quarantined_record WHERE id > ?1 ORDER BY id LIMIT ?2";
+    "SELECT id, quarantined_at, reason, message FROM quarantined_record WHERE id > ?1 ORDER BY id LIMIT ?2";
 
-const DUPLICATES: &str = "SELECT coalesce(max(id), ?1) AS last, coalesce(sum(duplicates), 0) AS duplicates \
-    FROM batch WHERE id > ?1";
+const BATCHES: &str = "SELECT id, accepted_at, duplicates FROM batch WHERE id > ?1 ORDER BY id LIMIT ?2";
 
-const ATTEMPTS: &str = "SELECT t.id, a.event, a.rule, a.operation, t.number, t.outcome, t.class, \
+const ATTEMPTS: &str = "SELECT t.id, a.event, t.finished_at, a.rule, a.operation, t.number, t.outcome, t.class, \
     t.http_status, t.error_code, t.latency_ms \
     FROM attempt t JOIN action a ON a.number = t.action WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
@@ -199,11 +210,15 @@ impl Follower {
             .await
             .map_err(failed)?;
         self.quarantined = news.quarantined.last().map_or(self.quarantined, |last| last.id);
-        let failed = self.reader.failed("read the batches");
-        let batch = self.batch;
-        let row: DuplicatesRow =
-            sqlx::query_as(DUPLICATES).bind(batch).fetch_one(self.connection()).await.map_err(failed)?;
-        (self.batch, news.duplicates) = (row.last, row.duplicates);
+        let (after, failed) = (self.batch, self.reader.failed("read the batches"));
+        let batches: Vec<NewDuplicates> = sqlx::query_as(BATCHES)
+            .bind(after)
+            .bind(ROWS_MAX)
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
+        self.batch = batches.last().map_or(after, |last| last.id);
+        news.duplicates = batches.into_iter().filter(|batch| batch.duplicates > 0).collect();
         Ok(news)
     }
 
@@ -264,6 +279,7 @@ impl Follower {
             }
             events.push(NewEvent {
                 seq: row.seq,
+                accepted_ms: row.accepted_ms,
                 code: row.code,
                 workspace: row.workspace,
                 instance: row.instance,

@@ -28,4 +28,6 @@ mod config;
 
 mod check;
 
+mod demo;
+
 mod docs;

@@ -18,7 +18,7 @@ pub(super) fn show(
     verified: i64,
     instances: &Instances,
 ) -> io::Result<()> {
-    let seconds = view.elapsed().as_secs_f64();
+    let seconds = view.elapsed_s();
     view.print("")?;
     view.print(&styled(TITLE, &format!("The end, after {seconds:.1} s")))?;
     view.print("")?;

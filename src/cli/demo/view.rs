@@ -1,17 +1,20 @@
 //! The live view: one line for each thing that the audit tells, paced so that a person can follow.
+//!
+//! The times are those of the audit, so that the pace of the lines cannot lie about them.
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anstyle::Style;
 
 use crate::cli::terminal::{self, BAD, DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
 use crate::demo::Stage;
-use crate::store::follow::{NewAttempt, NewDecision, NewEvent, News};
+use crate::escape::Escaped;
+use crate::store::follow::{NewAttempt, NewDecision, NewDuplicates, NewEvent, NewQuarantined, News};
 
 /// Between two lines that come at the same time.
-const LINE_EVERY: Duration = Duration::from_millis(40);
+const LINE_EVERY: Duration = Duration::from_millis(90);
 
 /// Widths of the columns.
 const NUMBER: usize = 5;
@@ -19,21 +22,41 @@ const WHAT: usize = 25;
 const WHOM: usize = 26;
 
 /// Before what belongs to the line above.
-const INDENT: usize = 14;
+const INDENT: usize = 9 + NUMBER;
 
 /// Prints what happens, with the time since the beginning.
 pub(super) struct View {
-    begun: Instant,
+    begun_ms: i64,
+}
+
+/// One thing that the audit tells.
+enum Told<'a> {
+    Event(&'a NewEvent),
+    Quarantined(&'a NewQuarantined),
+    Known(&'a NewDuplicates),
+    Attempt(&'a NewAttempt),
+}
+
+impl Told<'_> {
+    /// When it was, milliseconds since 1970.
+    fn at_ms(&self) -> i64 {
+        match self {
+            Told::Event(event) => event.accepted_ms,
+            Told::Quarantined(record) => record.quarantined_at,
+            Told::Known(batch) => batch.accepted_at,
+            Told::Attempt(attempt) => attempt.finished_at.unwrap_or_default(),
+        }
+    }
 }
 
 impl View {
     pub(super) fn begin() -> Self {
-        View { begun: Instant::now() }
+        View { begun_ms: now_ms() }
     }
 
-    /// How long it goes on.
-    pub(super) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+    /// How long it goes on, seconds.
+    pub(super) fn elapsed_s(&self) -> f64 {
+        self.since_s(now_ms())
     }
 
     /// What is about to be seen.
@@ -58,54 +81,53 @@ impl View {
         self.print("")
     }
 
-    /// Tells the news, line by line.
+    /// Tells the news, in their order.
     pub(super) async fn tell(&mut self, news: &News) -> io::Result<()> {
-        for event in &news.events {
-            self.line(event.seq, &event_text(event)).await?;
-            for decision in &event.decisions {
-                self.pause().await;
-                let rule = padded(NAME, &decision.rule, WHAT);
-                self.print(&format!("{:INDENT$}{rule}{}", "", decision_text(decision, event)))?;
-            }
-        }
-        for record in &news.quarantined {
-            let text = format!("kept whole: {}", record.message);
-            let line = format!("{}{}", padded(WARNING, "quarantined", WHAT), padded(Style::new(), &text, 0));
-            self.plain_line(&line).await?;
-        }
-        for _ in 0..news.duplicates {
-            let line = format!(
-                "{}a record came again, by another way: nothing is planned twice",
-                padded(WARNING, "known already", WHAT)
-            );
-            self.plain_line(&line).await?;
-        }
-        for attempt in &news.attempts {
-            let operation = padded(Style::new(), &attempt.operation, WHAT);
-            self.line(attempt.event, &format!("{operation}{}", attempt_text(attempt))).await?;
+        let mut all: Vec<Told<'_>> = Vec::new();
+        all.extend(news.events.iter().map(Told::Event));
+        all.extend(news.quarantined.iter().map(Told::Quarantined));
+        all.extend(news.duplicates.iter().map(Told::Known));
+        all.extend(news.attempts.iter().map(Told::Attempt));
+        all.sort_by_key(Told::at_ms);
+        for told in &all {
+            self.line(told).await?;
         }
         Ok(())
     }
 
-    /// A line about the event of this number.
-    async fn line(&mut self, number: i64, text: &str) -> io::Result<()> {
-        let number = padded(DIM, &format!("#{number}"), NUMBER);
-        self.pause().await;
-        self.print(&format!("{} {number} {text}", self.stamp()))
-    }
-
-    /// A line about something that has no number.
-    async fn plain_line(&mut self, text: &str) -> io::Result<()> {
-        self.pause().await;
-        self.print(&format!("{} {:NUMBER$} {text}", self.stamp(), ""))
-    }
-
-    async fn pause(&self) {
+    async fn line(&mut self, told: &Told<'_>) -> io::Result<()> {
+        let stamp = styled(DIM, &format!("{:5.1} s", self.since_s(told.at_ms())));
+        let (number, text) = match told {
+            Told::Event(event) => (Some(event.seq), event_text(event)),
+            Told::Quarantined(record) => {
+                let what = padded(WARNING, "quarantined", WHAT);
+                (None, format!("{what}{}", Escaped(&format!("kept whole: {}", record.message))))
+            }
+            Told::Known(_) => {
+                let what = padded(WARNING, "known already", WHAT);
+                (None, format!("{what}an event came again: it is the same, and plans nothing twice"))
+            }
+            Told::Attempt(attempt) => {
+                let operation = padded(Style::new(), &attempt.operation, WHAT);
+                (Some(attempt.event), format!("{operation}{}", attempt_text(attempt)))
+            }
+        };
+        let number = number.map_or_else(String::new, |number| format!("#{number}"));
         tokio::time::sleep(LINE_EVERY).await;
+        self.print(&format!("{stamp}  {}{text}", padded(DIM, &number, NUMBER)))?;
+        if let Told::Event(event) = told {
+            for decision in &event.decisions {
+                tokio::time::sleep(LINE_EVERY).await;
+                let rule = padded(NAME, &decision.rule, WHAT);
+                self.print(&format!("{:INDENT$}{rule}{}", "", decision_text(decision, event)))?;
+            }
+        }
+        Ok(())
     }
 
-    fn stamp(&self) -> String {
-        styled(DIM, &format!("{:5.1} s", self.begun.elapsed().as_secs_f64()))
+    fn since_s(&self, at_ms: i64) -> f64 {
+        let since = u64::try_from(at_ms.saturating_sub(self.begun_ms)).unwrap_or(0);
+        Duration::from_millis(since).as_secs_f64()
     }
 
     /// Prints one line, at once.
@@ -114,6 +136,10 @@ impl View {
         writeln!(stdout, "{}", line.trim_end())?;
         stdout.flush()
     }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn event_text(event: &NewEvent) -> String {
@@ -127,11 +153,18 @@ fn event_text(event: &NewEvent) -> String {
         _ => String::new(),
     };
     let status = event.status.as_deref().unwrap_or_default();
+    // Nothing is filled up behind the last text of a line.
+    let whom_width = if status.is_empty() { 0 } else { WHOM };
     if event.decisions.is_empty() {
-        return format!("{}{}{}", padded(DIM, code, WHAT), padded(DIM, &whom, WHOM), styled(DIM, status));
+        return format!(
+            "{}{}{}",
+            padded(DIM, code, WHAT),
+            padded(DIM, &whom, whom_width),
+            styled(DIM, status)
+        );
     }
     let status_style = if status == "Failure" { BAD } else { Style::new() };
-    let whom = padded(TITLE, &whom, WHOM);
+    let whom = padded(TITLE, &whom, whom_width);
     format!("{}{whom}{}", padded(TITLE, code, WHAT), styled(status_style, status))
 }
 
@@ -169,13 +202,13 @@ fn attempt_text(attempt: &NewAttempt) -> String {
         }
         ("succeeded", _) => (GOOD, format!("succeeded{latency}")),
         ("due_again", "throttled") => (WARNING, format!("{code}: not executed, sent again soon")),
-        ("due_again", "lost") => {
-            (WARNING, "no response; to repeat it changes nothing more: sent again".to_owned())
+        ("due_again", "lost") => (WARNING, "no response; safe to repeat, sent again soon".to_owned()),
+        ("due_again", _) => (WARNING, format!("{code}: safe to repeat, sent again soon")),
+        ("unresolved", _) => {
+            (BAD, "no response; it may have run, so it is not repeated: unresolved".to_owned())
         }
-        ("due_again", _) => (WARNING, format!("{code}: to repeat it is harmless, sent again soon")),
-        ("unresolved", _) => (BAD, "no response; a second call may be a second run: unresolved".to_owned()),
         ("dead", _) => (BAD, format!("{code}: dead, no repetition can help")),
         (outcome, _) => (WARNING, format!("{outcome} {code}")),
     };
-    format!("{} {}", styled(style, &status), styled(style, &crate::escape::Escaped(&text).to_string()))
+    format!("{} {}", styled(style, &status), styled(style, &Escaped(&text).to_string()))
 }

@@ -26,7 +26,7 @@ pub(super) struct Writer {
 }
 
 /// A pause between two events that have nothing to do with each other.
-const PAUSE_MS: i64 = 170;
+const PAUSE_MS: i64 = 280;
 
 impl Writer {
     pub(super) fn at(now_ms: i64, first_instance: i64) -> Self {
