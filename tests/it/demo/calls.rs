@@ -84,6 +84,8 @@ async fn a_wrong_key_a_wrong_clock_and_a_replayed_nonce_are_refused() {
 async fn a_call_without_signature_is_refused_in_the_gateway_s_shape() {
     let endpoint = endpoint(Fates::new()).await;
     let url = format!("{}/?Action=GetTaskInstanceLog&Version=2024-05-18&Id=1", endpoint.url());
+    // Building our own client sets up what its library needs.
+    let _client = Client::new(&settings()).expect("a client");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let response = http.get(url).send().await.expect("a response");
     assert_eq!(response.status(), 400);
