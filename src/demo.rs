@@ -37,6 +37,9 @@ const GROUP: &str = "openeventd-demo";
 /// The Kafka user.
 const USER: &str = "demo";
 
+/// The id of the access key.
+const ACCESS_KEY_ID: &str = "LTAI-demo";
+
 /// The region that events name, and calls go to.
 const REGION: &str = "cn-hangzhou";
 
@@ -81,11 +84,8 @@ impl Stage {
     /// # Errors
     /// All of [`DemoError`].
     pub async fn set(directory: &Path, story: &story::Story) -> Result<Self, DemoError> {
-        let password = SecretString::from(random_hex(16)?);
-        let key = endpoint::AccessKey {
-            id: format!("LTAI-demo-{}", random_hex(4)?),
-            secret: SecretString::from(random_hex(16)?),
-        };
+        let password = random_secret()?;
+        let key = endpoint::AccessKey { id: ACCESS_KEY_ID.to_owned(), secret: random_secret()? };
         let broker = Embedded::start(embedded::Settings {
             topic: TOPIC.to_owned(),
             partitions: PARTITIONS,
@@ -135,9 +135,9 @@ pub fn log_file(directory: &Path) -> Result<File, DemoError> {
     File::create_new(&path).map_err(|source| DemoError::Write { path, source })
 }
 
-/// Random bytes as hexadecimal text.
-fn random_hex(bytes: usize) -> Result<String, DemoError> {
-    let mut random = vec![0; bytes];
+/// A secret that nobody can guess.
+fn random_secret() -> Result<SecretString, DemoError> {
+    let mut random = [0; 16];
     openssl::rand::rand_bytes(&mut random).map_err(DemoError::Random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(random)).into())
 }

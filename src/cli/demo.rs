@@ -82,8 +82,8 @@ async fn play(directory: &Path) -> Result<(), Failure> {
     telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
         .map_err(|error| Failure::new(Exit::Config, error))?;
     let audit = config.store.path.clone();
-    let mut view = View::begin();
-    view.introduce(directory, &stage)?;
+    let view = View::begin();
+    View::introduce(directory, &stage)?;
 
     let expected = i64::try_from(story.records.len()).unwrap_or(i64::MAX);
     let feeding = tokio::spawn({
@@ -98,7 +98,7 @@ async fn play(directory: &Path) -> Result<(), Failure> {
     tokio::pin!(daemon);
     let (watched, ran) = tokio::select! {
         ran = &mut daemon => (None, ran),
-        watched = tokio::time::timeout(WITHIN, watch(&mut view, &audit, feeding, expected)) => {
+        watched = tokio::time::timeout(WITHIN, watch(&view, &audit, feeding, expected)) => {
             drop(end);
             (Some(watched), daemon.await)
         }
@@ -115,7 +115,7 @@ async fn play(directory: &Path) -> Result<(), Failure> {
         Some(Ok(watched)) => watched?,
     }
     let verified = i64::try_from(stage.endpoint.verified()).unwrap_or(i64::MAX);
-    summary::show(&mut view, directory, &stage.configuration, &totals, verified, &story.instances)?;
+    summary::show(&view, directory, &stage.configuration, &totals, verified, &story.instances)?;
     if adds_up(&totals, expected, verified) {
         Ok(())
     } else {
@@ -135,7 +135,7 @@ fn adds_up(totals: &Totals, expected: i64, verified: i64) -> bool {
 
 /// Shows what the audit tells until all records are in it and all calls are settled.
 async fn watch(
-    view: &mut View,
+    view: &View,
     audit: &Path,
     feeding: tokio::task::JoinHandle<Result<(), DemoError>>,
     expected: i64,

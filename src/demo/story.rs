@@ -75,3 +75,26 @@ fn fates(instances: &Instances) -> Fates {
         (("GetTaskInstanceLog", instances.unavailable), vec![Fate::Fail]),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_story_is_told_in_time_and_only_one_record_comes_twice() {
+        let story = Story::at(1_774_425_600_000);
+        let pauses: Duration = story.records.iter().map(|(pause, _)| *pause).sum();
+        assert!(pauses < Duration::from_secs(20), "{pauses:?}");
+        let payloads: BTreeSet<&str> =
+            story.records.iter().map(|(_, record)| record.payload.as_str()).collect();
+        assert_eq!(payloads.len() + 1, story.records.len());
+        let partitions: BTreeSet<i32> = story.records.iter().map(|(_, record)| record.partition).collect();
+        assert_eq!(partitions, (0..PARTITIONS).collect());
+        for (_, instance) in story.fates.keys() {
+            let name = format!("\"taskId\":{instance}");
+            let told = payloads.iter().any(|payload| payload.contains(&name));
+            assert!(told, "nothing happens to instance {instance}");
+        }
+    }
+}

@@ -72,6 +72,8 @@ pub struct NewDecision {
     pub rule: String,
     /// What it came to: planned, recorded, untrusted, failed.
     pub outcome: String,
+    /// Why it failed.
+    pub message: Option<String>,
     /// The state of its action now.
     pub state: Option<String>,
     /// Why the action is held.
@@ -170,7 +172,7 @@ struct EventRow {
 const EVENTS: &str = "SELECT seq, accepted_ms, code, workspace, instance, node, file, \"table\", status FROM events \
     WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
-const DECISIONS: &str = "SELECT d.event, d.rule, d.outcome, a.state, a.held_reason, a.operation \
+const DECISIONS: &str = "SELECT d.event, d.rule, d.outcome, d.message, a.state, a.held_reason, a.operation \
     FROM decision d LEFT JOIN action a ON a.number = d.action \
     WHERE d.event > ?1 AND d.event <= ?2 ORDER BY d.event, d.position";
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::view::View;
+use super::view::{View, print};
 use crate::cli::terminal::{DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
 use crate::demo::files;
 use crate::demo::story::Instances;
@@ -11,7 +11,7 @@ use crate::store::totals::{Count, Totals};
 
 /// Shows the sums, the proof, and the commands.
 pub(super) fn show(
-    view: &mut View,
+    view: &View,
     directory: &Path,
     configuration: &Path,
     totals: &Totals,
@@ -19,9 +19,9 @@ pub(super) fn show(
     instances: &Instances,
 ) -> io::Result<()> {
     let seconds = view.elapsed_s();
-    view.print("")?;
-    view.print(&styled(TITLE, &format!("The end, after {seconds:.1} s")))?;
-    view.print("")?;
+    print("")?;
+    print(&styled(TITLE, &format!("The end, after {seconds:.1} s")))?;
+    print("")?;
     let records = totals.records;
     let sum = format!(
         "{} = {} events + {} known already + {} quarantined",
@@ -33,28 +33,28 @@ pub(super) fn show(
         ("actions", listed(&totals.actions)),
         ("calls", listed(&totals.attempts)),
     ] {
-        view.print(&format!("  {}{text}", padded(NAME, what, 11)))?;
+        print(&format!("  {}{text}", padded(NAME, what, 11)))?;
     }
-    view.print("")?;
+    print("")?;
     let parts = records.events + records.duplicates + records.quarantined;
     let proof = match (parts == records.records, records.gaps) {
         (true, 0) => styled(GOOD, "Nothing missing: every record went somewhere, and no offset was skipped."),
         (_, gaps) => styled(WARNING, &format!("Something is missing: {gaps} gaps.")),
     };
-    view.print(&proof)?;
-    view.print(&format!("The endpoint verified the signatures of {verified} calls."))?;
-    view.print("")?;
-    view.print(&format!(
+    print(&proof)?;
+    print(&format!("The endpoint verified the signatures of {verified} calls."))?;
+    print("")?;
+    print(&format!(
         "Its files are in {}: {}, rules.d, audit.db and {}.",
         directory.display(),
         files::CONFIGURATION,
         files::LOG
     ))?;
-    view.print("Now ask the audit:")?;
-    view.print("")?;
+    print("Now ask the audit:")?;
+    print("")?;
     for (command, answer) in commands(configuration, instances) {
-        view.print(&styled(DIM, &format!("  # {answer}")))?;
-        view.print(&format!("  {command}"))?;
+        print(&styled(DIM, &format!("  # {answer}")))?;
+        print(&format!("  {command}"))?;
     }
     Ok(())
 }

@@ -60,10 +60,10 @@ impl View {
     }
 
     /// What is about to be seen.
-    pub(super) fn introduce(&mut self, directory: &Path, stage: &Stage) -> io::Result<()> {
+    pub(super) fn introduce(directory: &Path, stage: &Stage) -> io::Result<()> {
         let title = "DataWorks events in, rules, signed API calls out: all on this machine";
-        self.print(&styled(TITLE, title))?;
-        self.print("")?;
+        print(&styled(TITLE, title))?;
+        print("")?;
         let rules = directory.join("rules.d").display().to_string();
         for (what, text) in [
             ("broker", format!("{}, Kafka's protocol by SASL_SSL, in this process", stage.broker())),
@@ -74,15 +74,15 @@ impl View {
             ("rules", format!("{rules}, as a user writes them")),
             ("daemon", "the same code as `openeventd run`".to_owned()),
         ] {
-            self.print(&format!("  {}{text}", padded(NAME, what, 10)))?;
+            print(&format!("  {}{text}", padded(NAME, what, 10)))?;
         }
-        self.print("")?;
-        self.print("Waiting for the consumer group: a broker gives it 3 s to gather its members.")?;
-        self.print("")
+        print("")?;
+        print("Waiting for the consumer group: a broker gives it 3 s to gather its members.")?;
+        print("")
     }
 
     /// Tells the news, in their order.
-    pub(super) async fn tell(&mut self, news: &News) -> io::Result<()> {
+    pub(super) async fn tell(&self, news: &News) -> io::Result<()> {
         let mut all: Vec<Told<'_>> = Vec::new();
         all.extend(news.events.iter().map(Told::Event));
         all.extend(news.quarantined.iter().map(Told::Quarantined));
@@ -95,7 +95,7 @@ impl View {
         Ok(())
     }
 
-    async fn line(&mut self, told: &Told<'_>) -> io::Result<()> {
+    async fn line(&self, told: &Told<'_>) -> io::Result<()> {
         let stamp = styled(DIM, &format!("{:5.1} s", self.since_s(told.at_ms())));
         let (number, text) = match told {
             Told::Event(event) => (Some(event.seq), event_text(event)),
@@ -103,9 +103,10 @@ impl View {
                 let what = padded(WARNING, "quarantined", WHAT);
                 (None, format!("{what}{}", Escaped(&format!("kept whole: {}", record.message))))
             }
-            Told::Known(_) => {
+            Told::Known(batch) => {
                 let what = padded(WARNING, "known already", WHAT);
-                (None, format!("{what}an event came again: it is the same, and plans nothing twice"))
+                let events = if batch.duplicates == 1 { "event" } else { "events" };
+                (None, format!("{what}{} {events} came again: nothing is planned twice", batch.duplicates))
             }
             Told::Attempt(attempt) => {
                 let operation = padded(Style::new(), &attempt.operation, WHAT);
@@ -114,12 +115,12 @@ impl View {
         };
         let number = number.map_or_else(String::new, |number| format!("#{number}"));
         tokio::time::sleep(LINE_EVERY).await;
-        self.print(&format!("{stamp}  {}{text}", padded(DIM, &number, NUMBER)))?;
+        print(&format!("{stamp}  {}{text}", padded(DIM, &number, NUMBER)))?;
         if let Told::Event(event) = told {
             for decision in &event.decisions {
                 tokio::time::sleep(LINE_EVERY).await;
                 let rule = padded(NAME, &decision.rule, WHAT);
-                self.print(&format!("{:INDENT$}{rule}{}", "", decision_text(decision, event)))?;
+                print(&format!("{:INDENT$}{rule}{}", "", decision_text(decision, event)))?;
             }
         }
         Ok(())
@@ -129,13 +130,13 @@ impl View {
         let since = u64::try_from(at_ms.saturating_sub(self.begun_ms)).unwrap_or(0);
         Duration::from_millis(since).as_secs_f64()
     }
+}
 
-    /// Prints one line, at once.
-    pub(super) fn print(&mut self, line: &str) -> io::Result<()> {
-        let mut stdout = terminal::stdout();
-        writeln!(stdout, "{}", line.trim_end())?;
-        stdout.flush()
-    }
+/// Prints one line, at once.
+pub(super) fn print(line: &str) -> io::Result<()> {
+    let mut stdout = terminal::stdout();
+    writeln!(stdout, "{}", line.trim_end())?;
+    stdout.flush()
 }
 
 fn now_ms() -> i64 {
@@ -176,7 +177,10 @@ fn decision_text(decision: &NewDecision, event: &NewEvent) -> String {
             let workspace = event.workspace.map_or_else(String::new, |id| format!(" {id}"));
             styled(WARNING, &format!("not acted on: workspace{workspace} is not trusted"))
         }
-        ("failed", ..) => styled(BAD, "failed"),
+        ("failed", ..) => {
+            let message = decision.message.as_deref().unwrap_or_default();
+            styled(BAD, &format!("failed: {}", Escaped(message)))
+        }
         (_, Some("observed"), _) => format!("only observes: would call {operation}"),
         (_, Some("held"), Some("approve")) => {
             styled(WARNING, &format!("held until a person approves: {operation}"))

@@ -9,10 +9,9 @@ use super::gate::Call;
 pub(super) fn of(call: &Call) -> Result<Map<String, Value>, Refusal> {
     let answer = match call.operation.as_str() {
         "RerunTaskInstances" | "UpdateTaskInstances" => {
-            let each = instances(call)
-                .into_iter()
-                .map(|id| (id.to_string(), json!({"Success": true, "Message": "success"})));
-            json!({"SuccessInfo": Map::from_iter(each)})
+            let success = json!({"Success": true, "Message": "success"});
+            let each = instances(call).into_iter().map(|id| (id.to_string(), success.clone()));
+            json!({"SuccessInfo": each.collect::<Map<_, _>>()})
         }
         "GetTaskInstanceLog" => json!({"TaskInstanceLog": log(call)}),
         "UpdateNodeRunMode" => json!({"Success": true}),

@@ -180,13 +180,17 @@ fn node(writer: &mut Writer, code: &str, node: &Node, scheduler: &str) {
 }
 
 fn file(writer: &mut Writer, name: &str, code: &str, node: &Node, file: i64) {
-    let data = json!({
+    let mut data = json!({
         "eventCode": code, "tenantId": TENANT, "projectId": TRUSTED, "fileId": file,
         "fileName": node.name, "fileType": 10, "fileVersion": 4, "fileOwner": ACCOUNT,
         "fileCreateTime": writer.local(900 * HOUR_MS), "operator": "259814730062518843", "changeType": "1",
-        "dataSourceName": "odps_first", "resourceType": 1, "blockBusiness": false, "nodeId": node.id,
+        "dataSourceName": "odps_first", "resourceType": 1, "blockBusiness": false,
         "extensionBizId": id(),
     });
+    // Only what is deployed has a node.
+    if let Some(fields) = data.as_object_mut().filter(|_| code == "deploy-file") {
+        fields.insert("nodeId".to_owned(), json!(node.id));
+    }
     writer.cloud(&format!("dataworks:FileChange:{name}"), file, 0, &data);
 }
 

@@ -36,7 +36,7 @@ const SUPPORTED: [(i16, i16, i16); 12] = [
     (SASL_AUTHENTICATE, 0, 1),
 ];
 
-/// ApiVersions stands in its own list as well.
+/// `ApiVersions` stands in its own list as well.
 const API_VERSIONS_MAX: i16 = 2;
 
 /// The beginning of every request.
@@ -70,7 +70,7 @@ impl Request {
     }
 }
 
-/// The response to ApiVersions. A newer client asks by a version that is not known here, and learns that
+/// The response to `ApiVersions`. A newer client asks by a version that is not known here, and learns that
 /// in the oldest layout, which every client reads.
 pub(super) fn api_versions(request: Request) -> Vec<u8> {
     let is_known = (0..=API_VERSIONS_MAX).contains(&request.version);
@@ -89,12 +89,12 @@ pub(super) fn api_versions(request: Request) -> Vec<u8> {
     response.bytes
 }
 
-/// The mechanism that a SaslHandshake asks for.
+/// The mechanism that a `SaslHandshake` asks for.
 pub(super) fn mechanism(frame: &[u8]) -> Option<&str> {
-    Request::body(frame)?.string()?
+    Request::body(frame)?.string()
 }
 
-/// The response to SaslHandshake.
+/// The response to `SaslHandshake`.
 pub(super) fn handshake(request: Request, error: i16) -> Vec<u8> {
     let mut response = Response::to(request);
     response.int16(error);
@@ -103,7 +103,7 @@ pub(super) fn handshake(request: Request, error: i16) -> Vec<u8> {
     response.bytes
 }
 
-/// User and password of a SaslAuthenticate by PLAIN.
+/// User and password of a `SaslAuthenticate` by PLAIN.
 pub(super) fn plain(frame: &[u8]) -> Option<(&str, &str)> {
     let mut body = Request::body(frame)?;
     let length = usize::try_from(body.int32()?).ok()?;
@@ -113,7 +113,7 @@ pub(super) fn plain(frame: &[u8]) -> Option<(&str, &str)> {
     parts.next().is_none().then_some((user, password))
 }
 
-/// The response to SaslAuthenticate: `None` is success.
+/// The response to `SaslAuthenticate`: `None` is success.
 pub(super) fn authenticated(request: Request, refusal: Option<(i16, &str)>) -> Vec<u8> {
     let mut response = Response::to(request);
     match refusal {
@@ -230,14 +230,11 @@ impl<'a> Cursor<'a> {
         self.take(4)?.try_into().ok().map(i32::from_be_bytes)
     }
 
-    /// A string, or null.
-    fn string(&mut self) -> Option<Option<&'a str>> {
+    /// A string; null is read as an empty one.
+    fn string(&mut self) -> Option<&'a str> {
         match self.int16()? {
-            -1 => Some(None),
-            length => {
-                let bytes = self.take(usize::try_from(length).ok()?)?;
-                Some(Some(std::str::from_utf8(bytes).ok()?))
-            }
+            -1 => Some(""),
+            length => std::str::from_utf8(self.take(usize::try_from(length).ok()?)?).ok(),
         }
     }
 
