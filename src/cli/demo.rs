@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use self::view::View;
 use super::exit::print_problems;
 use super::run::{exit_of, parts};
 use super::{Exit, Failure};
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
 use crate::demo::directory::{self, DirectoryError};
 use crate::demo::story::Story;
 use crate::demo::{self, DemoError, Stage};
+use crate::store::Reader;
 use crate::store::follow::Follower;
 use crate::store::totals::Totals;
-use crate::store::{Reader, StoreError};
 use crate::{supervise, telemetry};
 
 mod summary;
@@ -50,8 +52,22 @@ enum IncompleteError {
     Wrong { log: String },
 }
 
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Everything was seen.
+    Complete,
+    /// By a signal.
+    Stopped,
+    /// By our patience.
+    Late,
+}
+
 /// Twice and more of what it takes on a slow machine.
 const WITHIN: Duration = Duration::from_mins(1);
+
+/// The daemon makes its database within this, on the slowest disk.
+const OPENED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Between two looks into the audit.
 const LOOK_EVERY: Duration = Duration::from_millis(120);
@@ -76,11 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 async fn play(directory: &Path) -> Result<(), Failure> {
     let story = Story::at(jiff::Timestamp::now().as_millisecond());
     let stage = Arc::new(Stage::set(directory, &story).await.map_err(of_demo)?);
-    let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
-    print_problems(&warnings)?;
-    let log = demo::log_file(directory).map_err(of_demo)?;
-    telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
-        .map_err(|error| Failure::new(Exit::Config, error))?;
+    let config = configure(directory, &stage)?;
     let audit = config.store.path.clone();
     let view = View::begin();
     View::introduce(directory, &stage)?;
@@ -90,6 +102,39 @@ async fn play(directory: &Path) -> Result<(), Failure> {
         let stage = Arc::clone(&stage);
         async move { stage.feed(&story.records).await }
     });
+    let ending = perform(config, watch(&view, &audit, feeding, expected)).await?;
+    let totals = totals(&audit).await?;
+    let log = directory.join(demo::files::LOG).display().to_string();
+    let incomplete = match ending {
+        Ending::Stopped => IncompleteError::Stopped { records: totals.records.records, expected },
+        Ending::Late => IncompleteError::Late { log },
+        Ending::Complete => {
+            let verified = i64::try_from(stage.endpoint.verified()).unwrap_or(i64::MAX);
+            summary::show(&view, directory, &stage.configuration, &totals, verified, &story.instances)?;
+            if adds_up(&totals, expected, verified) {
+                return Ok(());
+            }
+            return Err(Failure::new(Exit::Internal, IncompleteError::Wrong { log }));
+        }
+    };
+    Err(Failure::new(Exit::Temporary, incomplete))
+}
+
+/// Reads the configuration as `run` does, and starts the log.
+fn configure(directory: &Path, stage: &Stage) -> Result<Config, Failure> {
+    let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
+    print_problems(&warnings)?;
+    let log = demo::log_file(directory).map_err(of_demo)?;
+    telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
+        .map_err(|error| Failure::new(Exit::Config, error))?;
+    Ok(config)
+}
+
+/// Runs the daemon until `watching` has seen the end, or the daemon stops by itself.
+async fn perform(
+    config: Config,
+    watching: impl Future<Output = Result<(), Failure>>,
+) -> Result<Ending, Failure> {
     let (end, ended) = oneshot::channel::<()>();
     let daemon = supervise::run(parts(config), async {
         // Dropped or told: both mean the end.
@@ -98,28 +143,16 @@ async fn play(directory: &Path) -> Result<(), Failure> {
     tokio::pin!(daemon);
     let (watched, ran) = tokio::select! {
         ran = &mut daemon => (None, ran),
-        watched = tokio::time::timeout(WITHIN, watch(&view, &audit, feeding, expected)) => {
+        watched = tokio::time::timeout(WITHIN, watching) => {
             drop(end);
             (Some(watched), daemon.await)
         }
     };
     ran.map_err(|error| Failure::new(exit_of(&error), error))?;
-    let log = directory.join(demo::files::LOG).display().to_string();
-    let totals = totals(&audit).await?;
     match watched {
-        None => {
-            let records = totals.records.records;
-            return Err(Failure::new(Exit::Temporary, IncompleteError::Stopped { records, expected }));
-        }
-        Some(Err(_elapsed)) => return Err(Failure::new(Exit::Temporary, IncompleteError::Late { log })),
-        Some(Ok(watched)) => watched?,
-    }
-    let verified = i64::try_from(stage.endpoint.verified()).unwrap_or(i64::MAX);
-    summary::show(&view, directory, &stage.configuration, &totals, verified, &story.instances)?;
-    if adds_up(&totals, expected, verified) {
-        Ok(())
-    } else {
-        Err(Failure::new(Exit::Internal, IncompleteError::Wrong { log }))
+        None => Ok(Ending::Stopped),
+        Some(Err(_elapsed)) => Ok(Ending::Late),
+        Some(Ok(seen)) => seen.map(|()| Ending::Complete),
     }
 }
 
@@ -137,18 +170,19 @@ fn adds_up(totals: &Totals, expected: i64, verified: i64) -> bool {
 async fn watch(
     view: &View,
     audit: &Path,
-    feeding: tokio::task::JoinHandle<Result<(), DemoError>>,
+    feeding: JoinHandle<Result<(), DemoError>>,
     expected: i64,
 ) -> Result<(), Failure> {
     let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let until = Instant::now() + OPENED_WITHIN;
     let mut follower = loop {
         look.tick().await;
-        // The daemon is about to make it; if it cannot, it ends, and this with it.
+        // The daemon is about to make it, and what is half made cannot be read.
         match Reader::open(audit, WITHIN).await {
             Ok(reader) => break Follower::new(reader),
-            Err(StoreError::Missing { .. } | StoreError::Older { .. } | StoreError::Foreign { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if Instant::now() > until => return Err(error.into()),
+            Err(_half_made) => {}
         }
     };
     let mut feeding = Some(feeding);
@@ -156,7 +190,7 @@ async fn watch(
         look.tick().await;
         let news = follower.news().await?;
         view.tell(&news).await?;
-        if feeding.as_ref().is_some_and(tokio::task::JoinHandle::is_finished)
+        if feeding.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(fed) = feeding.take()
         {
             fed.await.map_err(|error| Failure::new(Exit::Internal, error))?.map_err(of_demo)?;
