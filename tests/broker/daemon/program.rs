@@ -101,7 +101,7 @@ impl Home {
         let _ = write!(
             text,
             "[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"500\"\n\"reconnect.backoff.max.ms\" = \"500\"\n\
-             {}\n[store]\npath = {}\ndisk_free_min = \"1MiB\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
+             {}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {}\ndisk_free_min = \"1MiB\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
             self.more,
             quoted(&self.database.to_string_lossy())
         );
