@@ -134,7 +134,8 @@ where
             Box::new(lines.with_ansi(colours).fmt_fields(fields()))
         }
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).with(counting::layer(alarms))
+    // Counted first: whoever has read an alarm's line can find it among the figures.
+    tracing_subscriber::registry().with(vec![counting::layer(alarms), lines.with_filter(filter).boxed()])
 }
 
 /// Writes fields with their control characters escaped.

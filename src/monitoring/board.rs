@@ -16,8 +16,11 @@ use crate::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};
 /// Without a look for so long, what was observed says nothing any more.
 const LOOK_LASTS: Duration = Duration::from_secs(20);
 
-/// A status line is cut here, characters.
-const STATUS_CHARS_MAX: usize = 200;
+/// One part of the status line is cut here, characters.
+const PART_CHARS_MAX: usize = 90;
+
+/// More that is wrong is only counted in the status line.
+const WRONG_IN_STATUS_MAX: usize = 3;
 
 /// What the daemon is doing, as its supervisor knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,7 +228,11 @@ impl Board {
     pub fn status(&self) -> String {
         let (condition, observed) = (self.condition(), self.observed());
         let mut parts = observed.stalled.clone();
-        parts.extend(self.wrong(&condition));
+        let wrong = self.wrong(&condition);
+        parts.extend(wrong.iter().take(WRONG_IN_STATUS_MAX).map(|part| short(part)));
+        if let Some(more @ 1..) = wrong.len().checked_sub(WRONG_IN_STATUS_MAX) {
+            parts.push(format!("{more} more are wrong"));
+        }
         match observed.intake {
             Intake::Starting => parts.push("waiting for partitions".to_owned()),
             Intake::Paused => parts.push("intake is paused".to_owned()),
@@ -242,7 +249,7 @@ impl Board {
                 }
             }
         }
-        one_line(&parts.join("; ")).chars().take(STATUS_CHARS_MAX).collect()
+        parts.join("; ")
     }
 
     /// The row of the daemon as of now.
@@ -281,6 +288,13 @@ fn told(failing: &Failing) -> String {
         }
     }
     one_line(&line)
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(PART_CHARS_MAX) {
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// What came from outside can neither break the line nor drive a terminal.

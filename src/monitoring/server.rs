@@ -32,7 +32,7 @@ use super::process::Process;
 const CONNECTIONS_MAX: usize = 16;
 
 /// No connection lasts longer.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A request with its headers fits into this, bytes.
 const REQUEST_BYTES_MAX: usize = 16 << 10;

@@ -7,24 +7,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::monitoring::alarms::{Alarms, Told};
 
 struct Counting(Alarms);
 
 /// A layer that raises and ends `alarms`. Lines without an `id` never reach it.
-pub(super) fn layer<S>(alarms: Alarms) -> impl Layer<S> + Send + Sync
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    Counting(alarms).with_filter(filter_fn(|metadata| {
+pub(super) fn layer(alarms: Alarms) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let may_tell = filter_fn(|metadata| {
         let is_either = *metadata.level() == Level::ERROR || *metadata.level() == Level::INFO;
         is_either && metadata.is_event() && metadata.fields().field("id").is_some()
-    }))
+    });
+    Counting(alarms).with_filter(may_tell).boxed()
 }
 
 impl<S: Subscriber> Layer<S> for Counting {

@@ -28,4 +28,12 @@ mod config;
 
 mod check;
 
+mod exposition;
+
+mod monitoring;
+
+mod watched;
+
+mod unit;
+
 mod docs;
