@@ -68,7 +68,7 @@ impl Figures {
 
     fn alarms(&self, out: &mut Out<'_>) -> fmt::Result {
         let mut family =
-            out.0.encode_descriptor("alarms", "Alarms raised, by id", None, MetricType::Counter)?;
+            out.0.encode_descriptor("alarms", "Alarms raised, by id.", None, MetricType::Counter)?;
         for (id, times) in self.0.alarms.raised() {
             ConstCounter::new(times).encode(family.encode_family(&[("id", id)])?)?;
         }
@@ -91,12 +91,12 @@ fn intake(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
 
 fn waiting(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
     let Some(backlog) = &observed.backlog else { return Ok(()) };
-    let held = backlog.held.iter().map(|(_, count)| count).sum();
+    let held_in_all = backlog.held.iter().map(|(_, count)| count).sum();
     let states = [
         ("planned", backlog.planned),
         ("waiting", backlog.waiting),
         ("in_flight", backlog.in_flight),
-        ("held", held),
+        ("held", held_in_all),
         ("unresolved", backlog.unresolved),
         ("dead", backlog.dead),
     ];
@@ -135,7 +135,7 @@ struct Out<'a>(DescriptorEncoder<'a>);
 
 impl Out<'_> {
     fn info<const N: usize>(&mut self, name: &str, help: &str, labels: [(&str, &str); N]) -> fmt::Result {
-        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
+        let encoder = self.0.encode_descriptor(name, &sentence(help), None, MetricType::Info)?;
         Info::new(labels.to_vec()).encode(encoder)
     }
 
@@ -144,9 +144,9 @@ impl Out<'_> {
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        value: impl EncodeGaugeValue,
+        value: impl EncodeGaugeValue + Copy,
     ) -> fmt::Result {
-        self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
+        self.0.encode_descriptor(name, &sentence(help), unit, MetricType::Gauge)?.encode_gauge(&value)
     }
 
     fn gauges<L: EncodeLabelSet>(
@@ -155,12 +155,17 @@ impl Out<'_> {
         help: &str,
         values: impl IntoIterator<Item = (L, i64)>,
     ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        let mut family = self.0.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?;
         for (labels, value) in values {
             ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
+}
+
+/// As the registry writes the texts of what it holds itself.
+fn sentence(help: &str) -> String {
+    format!("{help}.")
 }
 
 fn seconds(ms: i64) -> f64 {

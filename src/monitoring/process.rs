@@ -20,7 +20,7 @@ pub(super) struct Process;
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         if let Some(bytes) = resident_bytes() {
-            let (name, help) = ("process_resident_memory", "Memory of this process that is in RAM");
+            let (name, help) = ("process_resident_memory", "Memory of this process that is in RAM.");
             let gauge = ConstGauge::new(bytes);
             gauge.encode(encoder.encode_descriptor(
                 name,
@@ -30,7 +30,7 @@ impl Collector for Process {
             )?)?;
         }
         if let Some(seconds) = cpu_seconds() {
-            let (name, help) = ("process_cpu", "Processor time that this process used");
+            let (name, help) = ("process_cpu", "Processor time that this process used.");
             let counter = ConstCounter::new(seconds);
             counter.encode(encoder.encode_descriptor(
                 name,

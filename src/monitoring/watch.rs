@@ -122,6 +122,25 @@ struct Memory {
     failed: bool,
 }
 
+impl Memory {
+    fn tell_of_stalls(&mut self, stalled: &[String]) {
+        match (stalled, self.is_stalled) {
+            ([first, ..], false) => {
+                tracing::error!(
+                    id = "intake_stalled",
+                    "{first}: the service manager restarts the daemon if it stays so"
+                );
+                self.is_stalled = true;
+            }
+            ([], true) => {
+                tracing::info!(id = "intake_stalled", "over: everything moves again");
+                self.is_stalled = false;
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Watching {
     /// Looks until `stop` turns true, and renews the row a last time.
     ///
@@ -130,7 +149,9 @@ impl Watching {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         match self.backlogs.last_events().await {
             Ok(last) => {
-                last.iter().for_each(|(code, at_ms)| self.board.metrics.last_event_before(code, *at_ms))
+                for (code, at_ms) in &last {
+                    self.board.metrics.last_event_before(code, *at_ms);
+                }
             }
             Err(error) => tracing::warn!(error = %chain(&error), "the last event of each code is not known"),
         }
@@ -160,7 +181,7 @@ impl Watching {
         }
         let Seen { assigned, partitions, paused } = (self.see)();
         let stalled: Vec<String> = self.pulses.iter_mut().filter_map(Pulse::stalled).collect();
-        self.tell_of_stalls(&stalled, memory);
+        memory.tell_of_stalls(&stalled);
         let intake = match paused {
             _ if !stalled.is_empty() => Intake::Stalled,
             Paused::Yes => Intake::Paused,
@@ -179,23 +200,6 @@ impl Watching {
             wal_bytes,
             disk_free_bytes: crate::upkeep::free_bytes(&self.path),
         });
-    }
-
-    fn tell_of_stalls(&self, stalled: &[String], memory: &mut Memory) {
-        match (stalled, memory.is_stalled) {
-            ([first, ..], false) => {
-                tracing::error!(
-                    id = "intake_stalled",
-                    "{first}: the service manager restarts the daemon if it stays so"
-                );
-                memory.is_stalled = true;
-            }
-            ([], true) => {
-                tracing::info!(id = "intake_stalled", "over: everything moves again");
-                memory.is_stalled = false;
-            }
-            _ => {}
-        }
     }
 
     async fn renew_if_due(&self, memory: &mut Memory) {

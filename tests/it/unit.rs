@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/openeventd.service");
 
 /// Runs systemd-analyze. Where it is not installed the judgement is left out, but not in CI.
+#[expect(clippy::print_stderr, reason = "what is left out is said")]
 fn systemd_analyze(arguments: &[&str]) -> Option<Output> {
     match Command::new("systemd-analyze").args(arguments).output() {
         Ok(output) => Some(output),

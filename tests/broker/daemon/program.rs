@@ -94,6 +94,11 @@ impl Home {
 
     /// Writes the configuration and starts the program.
     pub(crate) fn start(&self) -> Program {
+        self.start_with(&[])
+    }
+
+    /// The same, with further variables of the environment.
+    pub(crate) fn start_with(&self, variables: &[(&str, &str)]) -> Program {
         let mut text = "[kafka]\n".to_owned();
         for (key, value) in &self.kafka {
             let _ = writeln!(text, "{key} = {value}");
@@ -107,7 +112,7 @@ impl Home {
         );
         let file = self.path("openeventd.toml");
         std::fs::write(&file, text).expect("writable");
-        Program::start(&file)
+        Program::start(&file, variables)
     }
 }
 
@@ -155,12 +160,13 @@ echo "exit $?"
 kill $watch"#;
 
 impl Program {
-    fn start(configuration: &Path) -> Self {
+    fn start(configuration: &Path, variables: &[(&str, &str)]) -> Self {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard", env!("CARGO_BIN_EXE_openeventd"), "--config"])
             .arg(configuration)
             .arg("run")
             .env("RUST_LOG", "info,openeventd=debug")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
