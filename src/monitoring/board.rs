@@ -239,7 +239,8 @@ impl Board {
             Intake::Polling | Intake::Stalled => {}
         }
         let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
-        parts.push(format!("{} partitions, {lag} records behind", observed.assigned));
+        let plural = if observed.assigned == 1 { "" } else { "s" };
+        parts.push(format!("{} partition{plural}, {lag} records behind", observed.assigned));
         if let Some(backlog) = &observed.backlog {
             let held: i64 = backlog.held.iter().map(|(_, count)| count).sum();
             parts.push(format!("{} calls planned, {} in flight", backlog.planned, backlog.in_flight));

@@ -1,8 +1,8 @@
 //! Metrics and health over HTTP/1.1.
 //!
 //! Serves `/metrics`, `/healthz` and `/readyz` to whoever may connect, and nothing else: no request has a
-//! body, none changes anything. A connection carries one request, is closed after [`CONNECTION_TIME_MAX`]
-//! whatever it did, and there are at most [`CONNECTIONS_MAX`] of them.
+//! body, none changes anything. A connection carries one request and is closed after a few seconds whatever
+//! it did, and their number is bounded.
 
 use std::io;
 use std::net::SocketAddr;

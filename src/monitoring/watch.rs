@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Board;
-use super::board::Observed;
+use super::board::{Observed, Stage};
 use crate::diagnostic::chain;
 use crate::store::backlog::{Backlog, Backlogs};
 use crate::store::daemon::{Daemon, Intake, Partition};
@@ -175,17 +175,26 @@ impl Watching {
         if memory.count_at.is_none_or(|at| at <= now) {
             match self.backlogs.count().await {
                 Ok(backlog) => memory.backlog = Some(backlog),
-                Err(error) => tracing::debug!(error = %chain(&error), "what waits was not counted"),
+                // Old figures would pass for new ones.
+                Err(error) if memory.backlog.take().is_some() || memory.count_at.is_none() => {
+                    tracing::warn!(error = %chain(&error), "what waits is not counted; it is tried again");
+                }
+                Err(error) => tracing::debug!(error = %chain(&error), "what waits is still not counted"),
             }
             memory.count_at = Some(Instant::now() + COUNT_EVERY.max(now.elapsed() * COUNT_SHARE));
         }
         let Seen { assigned, partitions, paused } = (self.see)();
-        let stalled: Vec<String> = self.pulses.iter_mut().filter_map(Pulse::stalled).collect();
+        let condition = self.board.condition();
+        let stalled: Vec<String> = match condition.stage {
+            Stage::Running => self.pulses.iter_mut().filter_map(Pulse::stalled).collect(),
+            // The polls have ended, as they should.
+            Stage::Stopping | Stage::Stopped { .. } => Vec::new(),
+        };
         memory.tell_of_stalls(&stalled);
         let intake = match paused {
             _ if !stalled.is_empty() => Intake::Stalled,
             Paused::Yes => Intake::Paused,
-            Paused::No if self.board.condition().ready_at_ms.is_none() => Intake::Starting,
+            Paused::No if condition.ready_at_ms.is_none() => Intake::Starting,
             Paused::No => Intake::Polling,
         };
         let (WalSize::Normal { bytes: wal_bytes } | WalSize::Alarming { bytes: wal_bytes }) =
@@ -220,7 +229,7 @@ impl Watching {
         match renewed {
             Ok(Ok(())) => memory.failed = false,
             Err(_elapsed) => tracing::debug!("the row of the daemon still waits for the writer"),
-            Ok(Err(error)) if memory.failed => {
+            Ok(Err(error)) if memory.failed || matches!(error, StoreError::Closed) => {
                 tracing::debug!(error = %chain(&error), "the row of the daemon is still not renewed");
             }
             Ok(Err(error)) => {

@@ -1,7 +1,7 @@
 //! How much waits: actions by state, quarantined records, gaps, counted for those who watch.
 //!
 //! Read beside the writer, by the small indexes over what is not finished, and bounded twice: each count
-//! ends at [`COUNTED_MAX`], and all of them within [`TIME_MAX`]. The events themselves are not looked at.
+//! ends at [`COUNTED_MAX`], and all of them end within two seconds. The events themselves are not looked at.
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use openeventd::monitoring::board::{
 };
 use openeventd::monitoring::metrics::Attempted;
 use openeventd::monitoring::server;
-use openeventd::monitoring::watch::{Paused, Pulse, Seen, Watching};
+use openeventd::monitoring::watch::{Paused, Pulse, STALLED_AFTER, Seen, Watching};
 use openeventd::store::daemon::{Intake, Partition, RulesCondition};
 use openeventd::store::outbox::Outcome;
 use serde_json::json;
@@ -367,6 +367,24 @@ async fn an_idle_daemon_renews_its_row_and_still_empties_its_log() {
     };
     tokio::time::timeout(Duration::from_mins(1), emptied_twice).await.expect("the log is emptied each time");
     watched.stop().await;
+}
+
+#[tokio::test]
+async fn the_writer_moves_with_work_and_without() {
+    let store = Harness::with("").await;
+    let beats = store.writer.beats();
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..2 {
+        let before = beats.load(Ordering::Relaxed);
+        store.claim(1, NOW_MS).await;
+        // The claim moves it once; from then on nobody asks for anything.
+        let moved_twice = async {
+            while beats.load(Ordering::Relaxed) < before + 2 {
+                look.tick().await;
+            }
+        };
+        tokio::time::timeout(STALLED_AFTER, moved_twice).await.expect("it moves before it is called stalled");
+    }
 }
 
 #[tokio::test(start_paused = true)]

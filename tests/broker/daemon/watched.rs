@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use super::audit::Audit;
 use super::calls::Calls;
@@ -130,38 +129,78 @@ fn what_is_scraped_is_what_the_audit_holds_and_ready_means_partitions() {
     assert_eq!(audit.number(row), 1);
 }
 
-#[test]
-fn the_service_manager_is_told_of_the_first_assignment_the_reload_and_the_stop() {
-    let Some(cluster) = shared(Version::Current) else { return };
-    let topic = unique("notified");
-    admin::create_topic(cluster, &topic, 1);
-    let home = Home::new(cluster, &[&topic], &unique("group"));
-    let socket = home.path("notify");
-    let notified = UnixDatagram::bind(&socket).expect("a socket");
-    notified.set_read_timeout(Some(DEADLINE)).expect("a limit");
-    let limit_us = Duration::from_secs(3).as_micros().to_string();
-    let mut daemon =
-        home.start_with(&[("NOTIFY_SOCKET", &socket.to_string_lossy()), ("WATCHDOG_USEC", &limit_us)]);
-    let next = |wanted: &str, refused: &str| {
+/// What the service manager is told.
+struct Told(UnixDatagram);
+
+impl Told {
+    /// Starts a daemon whose watchdog is to be fed at least every three seconds.
+    fn start(home: &Home, variables: &[(&str, &str)]) -> (Program, Told) {
+        let socket = home.path("notify");
+        let notified = UnixDatagram::bind(&socket).expect("a socket");
+        notified.set_read_timeout(Some(DEADLINE)).expect("a limit");
+        let socket = socket.to_string_lossy();
+        let mut variables = variables.to_vec();
+        variables.extend([("NOTIFY_SOCKET", &*socket), ("WATCHDOG_USEC", "3000000")]);
+        (home.start_with(&variables), Told(notified))
+    }
+
+    /// Waits for a notification that holds `wanted`; none before it may hold `refused`.
+    fn until(&self, wanted: &str, refused: &str) -> String {
         let mut buffer = [0; 4096];
         loop {
-            let length = notified.recv(&mut buffer).expect("a notification in time");
+            let length = self.0.recv(&mut buffer).expect("a notification in time");
             let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
             if text.contains(wanted) {
                 return text;
             }
             assert!(!text.contains(refused), "{text}");
         }
-    };
-    next("READY=1", "STOPPING=1");
+    }
+}
+
+#[test]
+fn an_intake_that_is_paused_for_the_disks_sake_is_alive_and_the_watchdog_is_fed() {
+    let Some(cluster) = shared(Version::Current) else { return };
+    let topic = unique("paused");
+    admin::create_topic(cluster, &topic, 1);
+    admin::produce(cluster, &topic, 1, 5, |n| event(instance(n), 1));
+    let home = Home::new(cluster, &[&topic], &unique("group"));
+    let (mut daemon, told) = Told::start(&home, &[("OPENEVENTD__STORE__DISK_FREE_MIN", "1024GiB")]);
+    let address = address(&mut daemon);
+    daemon.line("the alarm", |line| line.id == "disk_nearly_full");
+    told.until("READY=1", "STOPPING=1");
+    let paused = [("state", "paused")];
+    let page = until(address, "the pause", |page| page.value("openeventd_intake", &paused) == Some(1.0));
+    assert_eq!(page.value("openeventd_alarm_active", &[("id", "disk_nearly_full")]), Some(1.0));
+    assert_eq!(page.sum("openeventd_records_total", &[]), 0.0);
+    for _ in 0..4 {
+        let status = told.until("STATUS=disk_nearly_full: ", "STOPPING=1");
+        assert!(status.contains("WATCHDOG=1") && status.contains("intake is paused"), "{status}");
+    }
+    assert_eq!(get(address, "/healthz").status, 200);
+    let ready = get(address, "/readyz");
+    assert_eq!((ready.status, ready.body.contains("disk_nearly_full: ")), (200, true), "{ready:?}");
+    let database = home.database();
+    Audit::of(&database).until("SELECT count(*) FROM daemons WHERE intake = 'paused'", 1);
+    daemon.stop();
+}
+
+#[test]
+fn the_service_manager_is_told_of_the_first_assignment_the_reload_and_the_stop() {
+    let Some(cluster) = shared(Version::Current) else { return };
+    let topic = unique("notified");
+    admin::create_topic(cluster, &topic, 1);
+    let home = Home::new(cluster, &[&topic], &unique("group"));
+    let (mut daemon, told) = Told::start(&home, &[]);
+    told.until("READY=1", "STOPPING=1");
     daemon.line("the assignment", |line| line.message == "partition assigned");
-    let status = next("STATUS=1 partitions, ", "STOPPING=1");
+    let status = told.until("STATUS=1 partition, ", "STOPPING=1");
     assert!(status.contains("WATCHDOG=1"), "{status}");
     daemon.signal("-HUP");
-    let reloading = next("RELOADING=1", "STOPPING=1");
+    let reloading = told.until("RELOADING=1", "STOPPING=1");
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
-    next("READY=1", "STOPPING=1");
+    told.until("READY=1", "STOPPING=1");
     daemon.signal("-TERM");
-    next("STOPPING=1", "READY=1");
+    told.until("STOPPING=1", "READY=1");
     assert_eq!(daemon.exit_code(), 0);
 }
