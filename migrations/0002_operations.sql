@@ -26,6 +26,8 @@ ALTER TABLE action ADD COLUMN requeued_after INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarantined_record ADD COLUMN replay_requested_at INTEGER;
 ALTER TABLE quarantined_record ADD COLUMN replay_problem TEXT; -- why the last replay was no event either
 
+-- What waits to be replayed is counted every few seconds: the key alone answers.
+CREATE INDEX quarantined_open ON quarantined_record (replayed_at) WHERE replayed_at IS NULL;
 CREATE INDEX quarantined_replay ON quarantined_record (id) WHERE replay_requested_at IS NOT NULL;
 
 -- What an operator's action concerned, one row each.

@@ -25,6 +25,8 @@ mod resolve;
 
 mod accounts;
 
+mod operators;
+
 mod fields;
 
 mod size;

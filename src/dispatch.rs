@@ -14,6 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::duration::whole_ms;
+use crate::monitoring::Metrics;
 use crate::openapi::call::Client;
 use crate::openapi::rate::{RateLimiter, Slot};
 use crate::openapi::{Account, Edition, Secrets};
@@ -74,6 +75,8 @@ pub struct Shared {
     pub alive: Alive,
     /// Told when an action became due or a call ended.
     pub changed: Arc<Notify>,
+    /// Where attempts are counted.
+    pub metrics: Arc<Metrics>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> i64,
 }

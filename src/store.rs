@@ -17,7 +17,11 @@ use thiserror::Error;
 
 pub mod accept;
 
+pub mod backlog;
+
 mod columns;
+
+pub mod daemon;
 
 pub mod follow;
 

@@ -6,31 +6,30 @@
 //!
 //! Next: [`crate::config`].
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::part::Part;
+use self::start::Opened;
 use crate::action::plan::Trust;
 use crate::diagnostic::Diagnostic;
-use crate::dispatch::{self, Alive, Shared};
-use crate::ingest::accepting::{Accepting, Progress};
-use crate::ingest::{self, Gate, Polling};
-use crate::kafka;
-use crate::kafka::{Consumer, KafkaError};
-use crate::openapi::call::{Client, ClientError};
+use crate::kafka::KafkaError;
+use crate::monitoring::board::{Condition, Reload, ReloadOutcome, Stage};
+use crate::monitoring::{self, Alarms, Board};
+use crate::openapi::call::ClientError;
 use crate::openapi::{self, Account, Secrets};
 use crate::rule::parse::Parsed;
 use crate::rule::{Policy, RuleFile};
 use crate::store::accept::Deciding;
+use crate::store::daemon::RulesCondition;
 use crate::store::{self, Store, StoreError, Writer};
-use crate::upkeep::{self, Upkeep};
+use crate::{dispatch, ingest, kafka, upkeep};
 
 mod hooks;
 
@@ -39,6 +38,8 @@ mod part;
 mod rules;
 
 mod service;
+
+mod start;
 
 /// Everything a run needs, each part with its own settings.
 pub struct Parts {
@@ -52,6 +53,10 @@ pub struct Parts {
     pub upkeep: upkeep::Settings,
     /// How calls are tried.
     pub dispatch: dispatch::Settings,
+    /// How programs can watch.
+    pub monitoring: monitoring::Settings,
+    /// What the log raises.
+    pub alarms: Alarms,
     /// How calls are made.
     pub openapi: openapi::Settings,
     /// Whose credentials sign calls.
@@ -107,6 +112,9 @@ pub enum SuperviseError {
     },
 }
 
+/// For the last renewal of the daemon's row, however long the stop took.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -120,7 +128,9 @@ fn now_ms() -> i64 {
 pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<(), SuperviseError> {
     // From here on a signal waits for its turn instead of ending the process.
     let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
+    let started_at_ms = now_ms();
     let store = Store::open(&parts.store).await?;
+    let backlogs = store.backlogs();
     let (first, condition) = rules::first(&parts, &store).await?;
     let (writer, positions, closing) = store.into_writer(now_ms()).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
@@ -138,7 +148,18 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     let (redacted, hash) = std::mem::take(&mut parts.redacted);
     let configuration = writer.remember_configuration(hash, redacted, now_ms()).await?;
     let deciding = rules::deciding(&parts, first, configuration, &writer).await?;
-    let running = Running::start(parts, writer, positions, deciding)?;
+    let board = Arc::new(Board::new(
+        parts.alarms.clone(),
+        Condition {
+            started_at_ms,
+            ready_at_ms: None,
+            stage: Stage::Running,
+            rules: rules::in_force(&deciding, condition),
+            configuration,
+            reload: None,
+        },
+    ));
+    let running = Running::start(parts, Opened { writer, positions, backlogs }, deciding, board).await?;
     let outcome = running.until_stopped(signals, ended).await;
     // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
     let written = writing.ended_by(Instant::now() + stop_timeout).await;
@@ -152,94 +173,18 @@ struct Running {
     deciding: watch::Sender<Arc<Deciding>>,
     stop: watch::Sender<bool>,
     stop_polling: Arc<AtomicBool>,
-    heartbeat: Arc<AtomicU64>,
-    consumer: Arc<Consumer>,
+    stop_watching: watch::Sender<bool>,
     polling: Part<SuperviseError>,
     accepting: Part<StoreError>,
     dispatching: Part<StoreError>,
     upkeep: Part<StoreError>,
+    watching: Part<StoreError>,
+    /// The server of metrics and health; it ends with this.
+    serving: JoinSet<()>,
+    board: Arc<Board>,
 }
 
 impl Running {
-    fn start(
-        parts: Parts,
-        writer: Writer,
-        positions: store::positions::Positions,
-        deciding: Deciding,
-    ) -> Result<Self, SuperviseError> {
-        let client = Client::new(&parts.openapi)?;
-        let (stop, stopping) = watch::channel(false);
-        let (progress, progressed) = watch::channel(Progress::default());
-        let (deciding, decided) = watch::channel(Arc::new(deciding));
-        let (batches, accepted) = mpsc::channel(1);
-        let sent = Arc::new(AtomicU64::new(0));
-        let hooks = hooks::Hooks {
-            runtime: Handle::current(),
-            writer: writer.clone(),
-            positions,
-            start_at: parts.ingest.start_at,
-            sent: Arc::clone(&sent),
-            progress: progressed,
-            drain_timeout: parts.stop_timeout,
-        };
-        let consumer = Arc::new(Consumer::new(&parts.kafka, hooks.for_consumer())?);
-        let (gate, alive, changed) = (Arc::new(Gate::default()), Alive::default(), Arc::new(Notify::new()));
-        let (stop_polling, heartbeat) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let polling = Polling {
-            consumer: Arc::clone(&consumer),
-            settings: parts.ingest.clone(),
-            held: VecDeque::new(),
-            flow: ingest::Flow::default(),
-            lost_place: None,
-            deciding: decided,
-            batches,
-            sent,
-            writer: writer.clone(),
-            gate: Arc::clone(&gate),
-            stop: Arc::clone(&stop_polling),
-            heartbeat: Arc::clone(&heartbeat),
-            runtime: Handle::current(),
-            now_ms,
-        };
-        let polling = part::poll_on_a_thread(polling, Arc::clone(&consumer), parts.stop_timeout)?;
-        let accepting = Accepting {
-            consumer: Arc::clone(&consumer),
-            writer: writer.clone(),
-            batches: accepted,
-            planned: Arc::clone(&changed),
-            progress,
-            now_ms,
-        };
-        let shared = Arc::new(Shared {
-            writer: writer.clone(),
-            client,
-            secrets: parts.secrets.clone(),
-            policy: parts.policy.clone(),
-            settings: parts.dispatch.clone(),
-            alive: alive.clone(),
-            changed,
-            now_ms,
-        });
-        let accounts = parts.accounts.iter().cloned().map(Arc::new).collect();
-        let upkeep = Upkeep { writer: writer.clone(), settings: parts.upkeep.clone(), alive, gate, now_ms };
-        Ok(Running {
-            accepting: Part::new("accepting", tokio::spawn(accepting.run())),
-            dispatching: Part::new(
-                "dispatch",
-                tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
-            ),
-            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping))),
-            parts,
-            writer,
-            deciding,
-            stop,
-            stop_polling,
-            heartbeat,
-            consumer,
-            polling: Part::new("polling", polling),
-        })
-    }
-
     /// Waits for the end or the first failure, reloading rules when told, then stops everything.
     async fn until_stopped(
         mut self,
@@ -250,6 +195,7 @@ impl Running {
             outcome = self.watch(signals) => outcome,
             () = ended => Ok(()),
         };
+        self.board.change(|condition| condition.stage = Stage::Stopping);
         service::stopping();
         let stopped = self.stop().await;
         outcome.and(stopped)
@@ -257,7 +203,7 @@ impl Running {
 
     /// Reloads rules when told, until a signal says stop or a part fails.
     async fn watch(&mut self, mut signals: service::Signals) -> Result<(), SuperviseError> {
-        let mut watchdog = service::Watchdog::new(Arc::clone(&self.heartbeat));
+        let mut watchdog = service::Watchdog::new();
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -267,31 +213,40 @@ impl Running {
                     }
                     service::Signal::Reload => self.reload().await?,
                 },
-                () = watchdog.tick() => watchdog.feed(&self.consumer.lag()),
+                () = watchdog.tick() => service::feed(&self.board),
                 error = self.polling.failed() => return Err(error),
                 error = self.accepting.failed() => return Err(error),
                 error = self.dispatching.failed() => return Err(error),
                 error = self.upkeep.failed() => return Err(error),
+                error = self.watching.failed() => return Err(error),
             }
         }
     }
 
-    /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
+    /// Reads the rules again, and notes what that came to.
     async fn reload(&self) -> Result<(), SuperviseError> {
-        service::reloading();
+        let notified = service::Reloading::begin(&self.board);
+        let outcome = self.put_in_force().await?;
+        self.board.change(|condition| condition.reload = Some(Reload { at_ms: now_ms(), outcome }));
+        notified.end(&self.board);
+        Ok(())
+    }
+
+    /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
+    async fn put_in_force(&self) -> Result<ReloadOutcome, SuperviseError> {
         match (self.parts.read_rules)() {
             Ok((rules, _warnings)) => {
                 let configuration = self.deciding.borrow().configuration;
                 match rules::deciding(&self.parts, rules, configuration, &self.writer).await {
                     Ok(deciding) => {
-                        let rules = &deciding.rules;
-                        tracing::info!(rules = rules.rules.len(), rule_set = %rules.hash, "rules reloaded");
-                        self.deciding.send_replace(Arc::new(deciding));
+                        self.change_rules(deciding);
+                        Ok(ReloadOutcome::Done)
                     }
                     Err(error) if error.is_passing() => {
                         tracing::error!(id = "store_write_failed", %error, "the rules in force stay: reload again");
+                        Ok(ReloadOutcome::Refused)
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => Err(error.into()),
                 }
             }
             Err(problems) => {
@@ -300,10 +255,22 @@ impl Running {
                     id = "rules_degraded",
                     "the rule directory has errors: the rules in force stay"
                 );
+                self.board.change(|condition| condition.rules.condition = RulesCondition::Degraded);
+                Ok(ReloadOutcome::Refused)
             }
         }
-        service::ready();
-        Ok(())
+    }
+
+    fn change_rules(&self, deciding: Deciding) {
+        let rules = &deciding.rules;
+        tracing::info!(rules = rules.rules.len(), rule_set = %rules.hash, "rules reloaded");
+        if self.board.condition().rules.condition == RulesCondition::Degraded {
+            tracing::info!(id = "rules_degraded", "over: the rules of the directory are in force");
+        }
+        self.board.metrics.rules_changed(rules.rules.iter().map(|rule| rule.name.as_str()));
+        let in_force = rules::in_force(&deciding, RulesCondition::Current);
+        self.board.change(|condition| condition.rules = in_force);
+        self.deciding.send_replace(Arc::new(deciding));
     }
 
     /// Ends the parts in order, within the stop time-out.
@@ -314,6 +281,12 @@ impl Running {
         let mut outcome = self.polling.ended_by(deadline).await;
         outcome = outcome.and(self.accepting.ended_by(deadline).await);
         outcome = outcome.and(self.dispatching.ended_by(deadline).await);
-        outcome.and(self.upkeep.ended_by(deadline).await)
+        outcome = outcome.and(self.upkeep.ended_by(deadline).await);
+        // The last that is written, while the writer still is there: that the daemon has stopped.
+        self.board.change(|condition| condition.stage = Stage::Stopped { at_ms: now_ms() });
+        self.stop_watching.send_replace(true);
+        let outcome = outcome.and(self.watching.ended_by(deadline.max(Instant::now() + LAST_WORD)).await);
+        self.serving.shutdown().await;
+        outcome
     }
 }

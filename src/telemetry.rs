@@ -3,7 +3,7 @@
 //! Text with colours on a terminal, text without elsewhere, with the priority prefix of the journal
 //! where standard error is the journal, or one JSON object a line. Text from events may hold control
 //! characters: they are escaped, so that no event can forge a line or drive a terminal. The variable
-//! `RUST_LOG` overrides the level, also by module.
+//! `RUST_LOG` overrides the level, also by module. Alarms are counted beside the log, at every level.
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
@@ -11,12 +11,17 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::monitoring::alarms::Alarms;
+
+mod counting;
 
 /// How operators see what happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +82,9 @@ enum Output {
     Other,
 }
 
-/// Starts logging for the whole process; `filter` is the text of `RUST_LOG`, if it is set.
-pub fn start(settings: &Settings, filter: Option<&str>) -> Result<(), TelemetryError> {
+/// Starts logging for the whole process, and gives the alarms that its lines raise; `filter` is the text of
+/// `RUST_LOG`, if it is set.
+pub fn start(settings: &Settings, filter: Option<&str>) -> Result<Alarms, TelemetryError> {
     let output = if io::stderr().is_terminal() {
         Output::Terminal
     } else if std::env::var_os("JOURNAL_STREAM").is_some() {
@@ -87,15 +93,26 @@ pub fn start(settings: &Settings, filter: Option<&str>) -> Result<(), TelemetryE
         Output::Other
     };
     let filter = env_filter(settings.level, filter)?;
-    subscriber(settings.format, output, filter, io::stderr).try_init().map_err(TelemetryError::Twice)
+    let alarms = Alarms::default();
+    subscriber(settings.format, output, filter, alarms.clone(), io::stderr)
+        .try_init()
+        .map_err(TelemetryError::Twice)?;
+    Ok(alarms)
 }
 
-/// Starts logging for the whole process into `file`, plain, for a program that shows something else.
-pub fn start_in_file(settings: &Settings, filter: Option<&str>, file: File) -> Result<(), TelemetryError> {
+/// Starts logging for the whole process into `file`, plain, for a program that shows something else, and
+/// gives the alarms.
+pub fn start_in_file(
+    settings: &Settings,
+    filter: Option<&str>,
+    file: File,
+) -> Result<Alarms, TelemetryError> {
     let filter = env_filter(settings.level, filter)?;
-    subscriber(settings.format, Output::Other, filter, Arc::new(file))
+    let alarms = Alarms::default();
+    subscriber(settings.format, Output::Other, filter, alarms.clone(), Arc::new(file))
         .try_init()
-        .map_err(TelemetryError::Twice)
+        .map_err(TelemetryError::Twice)?;
+    Ok(alarms)
 }
 
 fn env_filter(level: Level, filter: Option<&str>) -> Result<EnvFilter, TelemetryError> {
@@ -114,26 +131,28 @@ fn subscriber<W>(
     format: Format,
     output: Output,
     filter: EnvFilter,
+    alarms: Alarms,
     writer: W,
-) -> Box<dyn Subscriber + Send + Sync>
+) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    match (format, output) {
-        (Format::Json, _) => Box::new(builder.json().flatten_event(true).finish()),
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match (format, output) {
+        (Format::Json, _) => Box::new(lines.json().flatten_event(true)),
         (Format::Auto, Output::Journal) => Box::new(
-            builder
+            lines
                 .with_ansi(false)
                 .fmt_fields(fields())
-                .event_format(Prioritised(format::format().without_time().with_level(false)))
-                .finish(),
+                .event_format(Prioritised(format::format().without_time().with_level(false))),
         ),
         (Format::Auto | Format::Text, _) => {
             let colours = format == Format::Auto && output == Output::Terminal;
-            Box::new(builder.with_ansi(colours).fmt_fields(fields()).finish())
+            Box::new(lines.with_ansi(colours).fmt_fields(fields()))
         }
-    }
+    };
+    // Counted first: whoever has read an alarm's line can find it among the figures.
+    tracing_subscriber::registry().with(vec![counting::layer(alarms), lines.with_filter(filter).boxed()])
 }
 
 /// Writes fields with their control characters escaped.
@@ -207,7 +226,7 @@ mod tests {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let filter = env_filter(Level::Info, None).expect("the level is a filter");
-        let subscriber = subscriber(format, output, filter, move || writer.clone());
+        let subscriber = subscriber(format, output, filter, Alarms::default(), move || writer.clone());
         tracing::subscriber::with_default(subscriber, log);
         let bytes = buffer.0.lock().expect("no test panics while it writes").clone();
         String::from_utf8(bytes).expect("lines are UTF-8")
@@ -249,6 +268,25 @@ mod tests {
     #[test]
     fn lines_below_the_level_are_not_written() {
         assert_eq!(written(Format::Text, Output::Other, || tracing::debug!("detail")), "");
+    }
+
+    #[test]
+    fn alarms_are_read_off_the_lines_that_the_level_leaves_out() {
+        let alarms = Alarms::default();
+        let filter = EnvFilter::new("off");
+        let subscriber = subscriber(Format::Json, Output::Other, filter, alarms.clone(), io::sink);
+        tracing::subscriber::with_default(subscriber, || {
+            let (kind, subject) = (Some(7), "h:1");
+            tracing::error!(id = "kafka_failing", ?kind, subject = %subject, fix = "start it", "is down");
+            tracing::error!(id = "disk_nearly_full", "is full");
+            tracing::warn!(id = "gap", "no alarm");
+            tracing::info!(id = "disk_nearly_full", "over: there is room again");
+        });
+        let active = alarms.active();
+        let told: Vec<_> = active.iter().map(|f| (&*f.kind, &*f.subject, &*f.message, &*f.fix)).collect();
+        assert_eq!(told, [("Some(7)", "h:1", "is down", "start it")]);
+        let raised: Vec<_> = alarms.raised().filter(|(_, times)| *times > 0).collect();
+        assert_eq!(raised, [("disk_nearly_full", 1), ("kafka_failing", 1)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Each round: recover leases that ran out, let old rows leave, measure the write-ahead log and the free
 //! disk. An alarm is one ERROR line with a stable id when it begins and one INFO line when it ends.
 //!
-//! Next: [`crate::supervise`].
+//! Next: [`crate::monitoring`].
 
 use std::path::PathBuf;
 use std::sync::Arc;

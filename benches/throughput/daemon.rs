@@ -68,7 +68,7 @@ impl<'a> Setting<'a> {
             "[kafka]\ntopics = [\"{}\"]\ngroup_id = \"{group}\"\n{protection}\n\
              [store]\npath = \"audit.db\"\ndisk_free_min = \"0B\"\n\
              [account.main]\nregion = \"cn-hangzhou\"\nedition = \"enterprise\"\nendpoint = \"{}\"\n\
-             access_key_id = \"bench\"\naccess_key_secret = {{ env = \"BENCH_PASSWORD\" }}\n[log]\nlevel = \"warn\"\n",
+             access_key_id = \"bench\"\naccess_key_secret = {{ env = \"BENCH_PASSWORD\" }}\n[monitoring]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n",
             self.topic, self.endpoint
         )
     }

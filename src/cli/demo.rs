@@ -21,10 +21,12 @@ use crate::config::{self, Config, Environment};
 use crate::demo::directory::{self, DirectoryError};
 use crate::demo::story::Story;
 use crate::demo::{self, DemoError, Stage};
+use crate::monitoring::Alarms;
 use crate::store::Reader;
 use crate::store::follow::Follower;
 use crate::store::totals::Totals;
-use crate::{supervise, telemetry};
+use crate::supervise::{self, Parts};
+use crate::telemetry;
 
 mod summary;
 
@@ -92,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 async fn play(directory: &Path) -> Result<(), Failure> {
     let story = Story::at(jiff::Timestamp::now().as_millisecond());
     let stage = Arc::new(Stage::set(directory, &story).await.map_err(of_demo)?);
-    let config = configure(directory, &stage)?;
+    let (config, alarms) = configure(directory, &stage)?;
     let audit = config.store.path.clone();
     let view = View::begin();
     View::introduce(directory, &stage)?;
@@ -102,7 +104,7 @@ async fn play(directory: &Path) -> Result<(), Failure> {
         let stage = Arc::clone(&stage);
         async move { stage.feed(&story.records).await }
     });
-    let ending = perform(config, watch(&view, &audit, feeding, expected)).await?;
+    let ending = perform(parts(config, alarms), watch(&view, &audit, feeding, expected)).await?;
     let totals = totals(&audit).await?;
     let log = directory.join(demo::files::LOG).display().to_string();
     let incomplete = match ending {
@@ -121,22 +123,22 @@ async fn play(directory: &Path) -> Result<(), Failure> {
 }
 
 /// Reads the configuration as `run` does, and starts the log.
-fn configure(directory: &Path, stage: &Stage) -> Result<Config, Failure> {
+fn configure(directory: &Path, stage: &Stage) -> Result<(Config, Alarms), Failure> {
     let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
     print_problems(&warnings)?;
     let log = demo::log_file(directory).map_err(of_demo)?;
-    telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
+    let alarms = telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
         .map_err(|error| Failure::new(Exit::Config, error))?;
-    Ok(config)
+    Ok((config, alarms))
 }
 
 /// Runs the daemon until `watching` has seen the end, or the daemon stops by itself.
 async fn perform(
-    config: Config,
+    parts: Parts,
     watching: impl Future<Output = Result<(), Failure>>,
 ) -> Result<Ending, Failure> {
     let (end, ended) = oneshot::channel::<()>();
-    let daemon = supervise::run(parts(config), async {
+    let daemon = supervise::run(parts, async {
         // Dropped or told: both mean the end.
         let _ = ended.await;
     });

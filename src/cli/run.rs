@@ -8,6 +8,7 @@ use super::exit::{of_store, print_problems};
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment};
 use crate::diagnostic::{Diagnostic, Severity, chain};
+use crate::monitoring::Alarms;
 use crate::rule::RuleFile;
 use crate::rule::parse::{self, Parsed, Surroundings};
 use crate::supervise::{self, Parts, SuperviseError};
@@ -21,7 +22,7 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let (config, warnings) = config::load(file, &environment)?;
     print_problems(&warnings).map_err(|error| Failure::new(Exit::Io, error))?;
-    telemetry::start(&config.log, environment.get("RUST_LOG"))
+    let alarms = telemetry::start(&config.log, environment.get("RUST_LOG"))
         .map_err(|error| Failure::new(Exit::Config, error))?;
     tracing::info!(configuration = %config.redacted.hash, "configuration loaded");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -29,7 +30,7 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(supervise::run(parts(config), std::future::pending()));
+    let outcome = runtime.block_on(supervise::run(parts(config, alarms), std::future::pending()));
     runtime.shutdown_timeout(LEFT_BEHIND);
     match outcome {
         Ok(()) => Ok(Exit::Success),
@@ -41,8 +42,8 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
     }
 }
 
-/// Each part's own settings.
-pub(super) fn parts(config: Config) -> Parts {
+/// Each part's own settings, and the alarms that the log raises.
+pub(super) fn parts(config: Config, alarms: Alarms) -> Parts {
     let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
     let policy = config.policy.clone();
     let directory = config.rules_directory.clone();
@@ -56,6 +57,8 @@ pub(super) fn parts(config: Config) -> Parts {
         store: config.store,
         upkeep: config.upkeep,
         dispatch: config.dispatch,
+        monitoring: config.monitoring,
+        alarms,
         openapi: config.openapi,
         accounts: config.accounts,
         secrets: config.secrets,

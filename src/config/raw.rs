@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) trust: Trust,
     pub(super) secrets: BTreeMap<String, SecretSource>,
     pub(super) dispatch: Dispatch,
+    pub(super) monitoring: Monitoring,
     pub(super) log: Log,
     pub(super) service: Service,
 }
@@ -189,6 +190,19 @@ impl Default for Dispatch {
             body_bytes_max: "1MiB".into(),
             proxy: None,
         }
+    }
+}
+
+/// `[monitoring]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Monitoring {
+    pub(super) listen: String,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Monitoring { listen: "127.0.0.1:7464".into() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the texts of the file to typed settings: Kafka, memory, store, dispatch, log.
+//! From the texts of the file to typed settings: Kafka, memory, store, dispatch.
 //!
 //! Every check runs, whatever failed before. Accounts, policy and secrets are in [`super::accounts`].
 
@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::fields::{
     choice, count_within, duration_within, required, required_list, required_secret, size_within,
 };
+use super::operators;
 use super::raw::{self, Raw};
 use super::redacted;
 use super::report::{Report, join, may_hold_secret};
@@ -20,7 +21,7 @@ use crate::kafka::BatchLimits;
 use crate::kafka::properties::{self, PropertyError};
 use crate::kafka::{self, EndpointIdentification, Sasl, SaslMechanism, SecurityProtocol};
 use crate::store::retention::Horizons;
-use crate::{openapi, store, telemetry, upkeep};
+use crate::{openapi, store, upkeep};
 
 /// The program itself, its stacks, the database's cache, TLS and the rule set: what does not grow with
 /// the load. The rest of `memory_max` is queue and batches.
@@ -51,7 +52,8 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
         trust: accounts::trust(&raw.trust),
         rules_directory: path(raw.rules.directory.as_deref(), directory)
             .unwrap_or_else(|| directory.join("rules.d")),
-        log: log(&raw.log, report),
+        monitoring: operators::monitoring(&raw.monitoring, report),
+        log: operators::log(&raw.log, report),
         stop_timeout: duration_within(
             report,
             "service.stop_timeout",
@@ -323,32 +325,6 @@ fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Se
             ("1KiB", "64MiB"),
         ),
         proxy: raw.proxy.clone(),
-    }
-}
-
-fn log(raw: &raw::Log, report: &mut Report<'_>) -> telemetry::Settings {
-    use telemetry::{Format, Level};
-    telemetry::Settings {
-        format: choice(
-            report,
-            "log.format",
-            &raw.format,
-            Format::Auto,
-            &[("auto", Format::Auto), ("text", Format::Text), ("json", Format::Json)],
-        ),
-        level: choice(
-            report,
-            "log.level",
-            &raw.level,
-            Level::Info,
-            &[
-                ("error", Level::Error),
-                ("warn", Level::Warn),
-                ("info", Level::Info),
-                ("debug", Level::Debug),
-                ("trace", Level::Trace),
-            ],
-        ),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::action::plan::Trust;
 use crate::rule::Policy;
-use crate::{dispatch, ingest, kafka, openapi, store, telemetry, upkeep};
+use crate::{dispatch, ingest, kafka, monitoring, openapi, store, telemetry, upkeep};
 
 /// All settings of one start.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub trust: Trust,
     /// Where the rule files are.
     pub rules_directory: PathBuf,
+    /// How programs can watch.
+    pub monitoring: monitoring::Settings,
     /// How operators see what happens.
     pub log: telemetry::Settings,
     /// After so long a stop leaves what is not finished to the next start.

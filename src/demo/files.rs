@@ -111,6 +111,10 @@ workspaces = [{TRUSTED}]
 connect_timeout = "1s"
 attempt_timeout = "2s"
 
+# A demonstration beside a running daemon leaves it its port.
+[monitoring]
+listen = "off"
+
 [log]
 format = "text"
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Shared;
 use super::judge::{Trial, judge};
 use crate::action::HeldReason;
+use crate::monitoring::metrics::{Attempted, OTHER};
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
@@ -23,6 +24,7 @@ const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
+    let since_event = since_event(&claimed, (shared.now_ms)());
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
@@ -34,7 +36,18 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
             settlement
         }
     };
-    settle(shared, &claimed, settlement).await;
+    settle(shared, &claimed, settlement, since_event).await;
+}
+
+/// How long after its event an action is called for the first time.
+fn since_event(claimed: &Claimed, now_ms: i64) -> Option<Duration> {
+    let is_first = claimed.attempt_number == 1;
+    // The brokers' clocks are not ours: what lies in the future is now.
+    is_first.then(|| milliseconds(now_ms.saturating_sub(claimed.event_at_ms)))
+}
+
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// What the row asks for, if it may still be called.
@@ -129,11 +142,12 @@ fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence
 
 /// Settles for as long as the disk may recover, and after another refusal a few times more: it may have
 /// been another job of the same commit. What cannot be settled is recovered when its lease ends.
-async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
+async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, since_event: Option<Duration>) {
     let mut refusals = 0;
     loop {
         match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
             Ok(settled) => {
+                count(shared, claimed, &settlement, since_event);
                 log(claimed, &settlement, settled);
                 return;
             }
@@ -148,6 +162,18 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) {
             }
         }
     }
+}
+
+fn count(shared: &Shared, claimed: &Claimed, settlement: &Settlement, since_event: Option<Duration>) {
+    let version = ApiVersion::from_text(&claimed.version);
+    let operation = version.and_then(|version| operation::find(&claimed.operation, version));
+    shared.metrics.attempted(&Attempted {
+        operation: operation.map_or(OTHER, |operation| operation.name),
+        class: settlement.class,
+        outcome: settlement.outcome.as_str(),
+        latency: settlement.evidence.latency_ms.map(milliseconds),
+        since_event,
+    });
 }
 
 fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {

@@ -1,13 +1,14 @@
 //! The accepting half of the intake: one commit a batch, then its offsets, and never the other way.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::Intake;
 use crate::diagnostic::chain;
 use crate::kafka::Consumer;
+use crate::monitoring::Metrics;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.
@@ -25,6 +26,8 @@ pub struct Accepting {
     pub planned: Arc<Notify>,
     /// How many records were accepted, for whoever waits until nothing is in flight.
     pub progress: watch::Sender<Progress>,
+    /// Where batches are counted.
+    pub metrics: Arc<Metrics>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> i64,
 }
@@ -64,6 +67,7 @@ impl Accepting {
 
     /// Accepts one batch, as often as it takes, and stores its offsets.
     async fn step(&self, intake: &Intake) -> Result<(), StoreError> {
+        let handed_over = Instant::now();
         let accepted = loop {
             let (batch, deciding) = (Arc::clone(&intake.batch), Arc::clone(&intake.deciding));
             match self.writer.accept(batch, deciding, (self.now_ms)()).await {
@@ -75,6 +79,7 @@ impl Accepting {
                 Err(error) => return Err(error),
             }
         };
+        self.metrics.accepted(&accepted, handed_over.elapsed());
         match self.consumer.store_offsets(&intake.batch.records().next_offsets()) {
             Ok(stored) if stored.fenced.is_empty() => {}
             Ok(stored) => {

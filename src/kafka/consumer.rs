@@ -211,6 +211,16 @@ impl Consumer {
         self.client.context().lags()
     }
 
+    /// How many partitions are ours and started.
+    pub fn partitions(&self) -> usize {
+        self.client.context().progress().len()
+    }
+
+    /// Whether [`Consumer::pause`] holds.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
     /// Leaves the group: drains through the hook, commits what is stored. Call it from the polling thread,
     /// as the last thing.
     ///

@@ -14,6 +14,8 @@ mod duplicate;
 
 mod rows;
 
+mod tally;
+
 mod write;
 
 use std::collections::HashMap;
@@ -28,6 +30,8 @@ use super::writer::{State, Writer};
 use crate::action::plan::{PlanContext, Trust};
 use crate::batch::{Content, DecodedBatch, Entry};
 use crate::rule::{Policy, RuleSet};
+
+pub use tally::{CodeTally, OTHER, Tally, counted_code};
 
 /// What a batch is decided by.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ pub struct Accepted {
     pub quarantined: usize,
     /// Actions due to be sent.
     pub planned: usize,
+    /// The counts by code and by reason.
+    pub tally: Tally,
     /// What the rules made of its events, for the log.
     pub decisions: Vec<Decided>,
 }

@@ -60,6 +60,8 @@ pub struct Claimed {
     pub params: String,
     /// The event's workspace.
     pub workspace: Option<i64>,
+    /// When its event was written to Kafka, or else accepted, or else when the action was planned.
+    pub event_at_ms: i64,
     /// When the first attempt was claimed.
     pub first_sent_at_ms: i64,
     /// Earlier attempts that were not throttled.
@@ -108,7 +110,8 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'throttled'), \
-    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
+    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable')), \
+    coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at)";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt (id, action, number, started_at) VALUES (?1, ?2, ?3, ?4)";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
@@ -258,5 +261,6 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         first_sent_at_ms: row.try_get(10)?,
         earlier_tries: row.try_get(11)?,
         past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },
+        event_at_ms: row.try_get(13)?,
     })
 }

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Row;
@@ -19,6 +21,7 @@ use tokio::time::Instant;
 
 use super::accept::Stream;
 use super::identity::IdentityLog;
+use super::wal::{self, Wal};
 use super::{StoreError, columns, plan_state};
 use crate::action::PlanState;
 use crate::event::Event;
@@ -29,9 +32,8 @@ const QUEUE_JOBS_MAX: usize = 256;
 /// Jobs of one commit.
 const COMMIT_JOBS_MAX: usize = 64;
 
-/// Without a change for so long, the write-ahead log is emptied. Jobs alone do not count: dispatch and
-/// upkeep look for work all the time and mostly find none.
-const IDLE_AFTER: Duration = Duration::from_secs(3);
+/// Without a job for so long, the writer looks whether the write-ahead log can be emptied.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// Origins remembered; the table holds all.
 const ORIGINS_MAX: usize = 4096;
@@ -40,6 +42,7 @@ const ORIGINS_MAX: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Job>,
+    beats: Arc<AtomicU64>,
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -81,23 +84,7 @@ pub struct WriterTask {
     state: State,
     queue: mpsc::Receiver<Job>,
     wal: Wal,
-}
-
-/// Whether the write-ahead log holds what a quiet moment could move into the database.
-#[derive(Debug, Clone, Copy)]
-enum Wal {
-    /// Changed last at this time, by a connection that had made so many changes.
-    Written { at: Instant, changes: i64 },
-    /// Emptied after so many changes.
-    Emptied { changes: i64 },
-}
-
-/// Whether the write-ahead log could be emptied.
-#[derive(Debug, Clone, Copy)]
-enum Truncation {
-    Done,
-    /// By a reader of an old state; the next quiet moment will do.
-    Prevented,
+    beats: Arc<AtomicU64>,
 }
 
 /// How a commit is kept, as the writing connection itself says.
@@ -120,7 +107,6 @@ const LAST_NUMBERS: &str = "SELECT \
     max((SELECT coalesce(max(id), 0) FROM attempt), coalesce((SELECT value FROM upkeep WHERE name = 'last_attempt'), 0)), \
     max((SELECT coalesce(max(accepted_at), 0) FROM batch), \
         coalesce((SELECT value FROM upkeep WHERE name = 'last_accepted_at'), 0))";
-const TOTAL_CHANGES: &str = "SELECT total_changes()";
 const JOURNAL_MODE: &str = "SELECT journal_mode FROM pragma_journal_mode";
 const SYNCHRONOUS: &str = "SELECT synchronous FROM pragma_synchronous";
 const FIND_ORIGIN: &str = "SELECT id FROM origin WHERE source IS ?1 AND type IS ?2 AND code IS ?3 AND kind IS ?4 \
@@ -136,9 +122,16 @@ impl Writer {
     ) -> Result<(Writer, WriterTask), StoreError> {
         let state = State::load(connection, now_ms).await?;
         let (sender, queue) = mpsc::channel(QUEUE_JOBS_MAX);
-        // Whatever an earlier run left in the log is moved at the first quiet moment.
-        let wal = Wal::Written { at: Instant::now(), changes: 0 };
-        Ok((Writer { queue: sender }, WriterTask { state, queue, wal }))
+        let beats = Arc::new(AtomicU64::new(0));
+        let task = WriterTask { state, queue, wal: Wal::left_by_an_earlier_run(), beats: Arc::clone(&beats) };
+        Ok((Writer { queue: sender, beats }, task))
+    }
+
+    /// Counts the rounds of the writer, with work or without, so that a watchdog sees whether they go on:
+    /// there is one every few seconds.
+    #[must_use]
+    pub fn beats(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.beats)
     }
 
     /// What the writing connection says about the durability of its commits.
@@ -205,7 +198,7 @@ impl WriterTask {
         loop {
             if jobs.is_empty() {
                 let waiting = self.queue.recv_many(&mut jobs, COMMIT_JOBS_MAX);
-                if let Ok(0) = tokio::time::timeout(IDLE_AFTER, waiting).await {
+                if let Ok(0) = tokio::time::timeout(LOOK_EVERY, waiting).await {
                     break;
                 }
             }
@@ -216,57 +209,15 @@ impl WriterTask {
                 self.state.reload().await?;
             }
             // Asked now and then only: each question is a round trip that an accept would wait for.
-            if jobs.is_empty() && looked_at.elapsed() >= IDLE_AFTER {
-                self.empty_wal_when_quiet().await;
+            if jobs.is_empty() && looked_at.elapsed() >= LOOK_EVERY {
+                self.wal.empty_when_quiet(&mut self.state.connection).await;
                 looked_at = Instant::now();
             }
+            self.beats.fetch_add(1, Ordering::Relaxed);
         }
         // The file alone is then the whole database: what is copied now is a backup.
-        self.truncate_wal().await;
+        wal::truncate(&mut self.state.connection).await;
         self.state.connection.close().await.map_err(StoreError::sql("close the write connection"))
-    }
-
-    /// Moves the whole WAL into the database once nothing has changed for a while.
-    async fn empty_wal_when_quiet(&mut self) {
-        let asked = sqlx::query_scalar(TOTAL_CHANGES).fetch_one(&mut self.state.connection).await;
-        let changes: i64 = match asked {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::debug!(error = %error, "counting the changes");
-                return;
-            }
-        };
-        let now = Instant::now();
-        self.wal = match self.wal {
-            Wal::Emptied { changes: before } if before == changes => return,
-            Wal::Written { at, changes: before } if before == changes => {
-                if now.duration_since(at) < IDLE_AFTER {
-                    return;
-                }
-                match self.truncate_wal().await {
-                    Truncation::Done => Wal::Emptied { changes },
-                    Truncation::Prevented => Wal::Written { at: now, changes },
-                }
-            }
-            Wal::Written { .. } | Wal::Emptied { .. } => Wal::Written { at: now, changes },
-        };
-    }
-
-    async fn truncate_wal(&mut self) -> Truncation {
-        let connection = &mut self.state.connection;
-        let mut truncation = Truncation::Prevented;
-        match connection.execute("PRAGMA busy_timeout = 0").await {
-            Ok(_) => match connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await {
-                Ok(row) if row.try_get(0).is_ok_and(|busy: i64| busy == 0) => truncation = Truncation::Done,
-                Ok(_) => {}
-                Err(error) => tracing::debug!(error = %error, "truncating the write-ahead log"),
-            },
-            Err(error) => tracing::debug!(error = %error, "before truncating the write-ahead log"),
-        }
-        if let Err(error) = connection.execute("PRAGMA busy_timeout = 5000").await {
-            tracing::debug!(error = %error, "after truncating the write-ahead log");
-        }
-        truncation
     }
 
     /// Runs the waiting jobs in one transaction and answers them after its end; jobs behind a failed

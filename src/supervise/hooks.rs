@@ -8,9 +8,11 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::{now_ms, service};
+use crate::diagnostic::chain;
 use crate::ingest::accepting::Progress;
 use crate::ingest::start::{StartAt, decide};
 use crate::kafka::{Assigned, Condition, TopicPartition};
+use crate::monitoring::Board;
 use crate::store::positions::{Gap, Positions};
 use crate::store::{StoreError, Writer};
 
@@ -24,17 +26,22 @@ pub(super) struct Hooks {
     pub(super) sent: Arc<AtomicU64>,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) drain_timeout: Duration,
+    pub(super) board: Arc<Board>,
 }
 
 impl Hooks {
     pub(super) fn for_consumer(self) -> crate::kafka::Hooks {
-        let Hooks { runtime, writer, positions, start_at, sent, mut progress, drain_timeout } = self;
+        let Hooks { runtime, writer, positions, start_at, sent, mut progress, drain_timeout, board } = self;
         let draining = runtime.clone();
         crate::kafka::Hooks {
             start: Box::new(move |assigned| {
-                let offsets = runtime.block_on(start(&writer, &positions, assigned, start_at));
+                let offsets = runtime
+                    .block_on(start(&writer, &positions, assigned, start_at))
+                    .map_err(|error| chain(&error))?;
+                let now_ms = now_ms();
+                board.change(|condition| _ = condition.ready_at_ms.get_or_insert(now_ms));
                 service::ready();
-                offsets.map_err(|error| error.to_string())
+                Ok(offsets)
             }),
             drain: Box::new(move |partitions| {
                 let all = sent.load(Ordering::Acquire);

@@ -5,25 +5,11 @@ use std::sync::Arc;
 
 use super::{Parts, SuperviseError, now_ms};
 use crate::diagnostic::Diagnostic;
+use crate::monitoring::board::RulesInForce;
 use crate::rule::RuleSet;
 use crate::store::accept::Deciding;
+use crate::store::daemon::RulesCondition;
 use crate::store::{Store, StoreError, Writer};
-
-/// Whether the rules in force are those of the directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RulesCondition {
-    Current,
-    Degraded,
-}
-
-impl RulesCondition {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            RulesCondition::Current => "current",
-            RulesCondition::Degraded => "degraded",
-        }
-    }
-}
 
 /// The rules of the directory, or those that were last in force.
 pub(super) async fn first(parts: &Parts, store: &Store) -> Result<(RuleSet, RulesCondition), SuperviseError> {
@@ -43,6 +29,16 @@ pub(super) async fn first(parts: &Parts, store: &Store) -> Result<(RuleSet, Rule
             Ok((rules, RulesCondition::Degraded))
         }
         Err(_) => Err(SuperviseError::NoRules(problems)),
+    }
+}
+
+/// The rules in force, as the board shows them.
+pub(super) fn in_force(deciding: &Deciding, condition: RulesCondition) -> RulesInForce {
+    RulesInForce {
+        row: deciding.rule_set,
+        hash: deciding.rules.hash.clone(),
+        count: deciding.rules.rules.len(),
+        condition,
     }
 }
 

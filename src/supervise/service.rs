@@ -3,15 +3,14 @@
 //! Outside of systemd the notifications go nowhere, and nothing else changes.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::kafka::PartitionLag;
+use crate::monitoring::Board;
+use crate::monitoring::board::Verdict;
 
 /// What a person or the service manager asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +49,32 @@ pub(super) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-pub(super) fn reloading() {
-    notify(&[NotifyState::Reloading]);
+/// A reload that the service manager knows of. One before the first assignment is not told: the end of
+/// it would say that the start is over.
+#[derive(Debug)]
+pub(super) enum Reloading {
+    Told,
+    Untold,
+}
+
+impl Reloading {
+    pub(super) fn begin(board: &Board) -> Self {
+        if board.condition().ready_at_ms.is_none() {
+            return Reloading::Untold;
+        }
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!(%error, "the service manager was not told of the reload"),
+        }
+        Reloading::Told
+    }
+
+    pub(super) fn end(self, board: &Board) {
+        match self {
+            Reloading::Told => notify(&[NotifyState::Ready, NotifyState::Status(&board.status())]),
+            Reloading::Untold => {}
+        }
+    }
 }
 
 pub(super) fn stopping() {
@@ -64,11 +87,18 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Feeds the service manager's watchdog for as long as the polls go on.
+/// Tells how we are, and that we live if polls and commits go on.
+pub(super) fn feed(board: &Board) {
+    let status = board.status();
+    match board.health() {
+        Verdict::Yes(_) => notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
+        Verdict::No(_) => notify(&[NotifyState::Status(&status)]),
+    }
+}
+
+/// When to tell the service manager how we are.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    heartbeat: Arc<AtomicU64>,
-    seen: u64,
     interval: Interval,
 }
 
@@ -76,27 +106,14 @@ pub(super) struct Watchdog {
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 impl Watchdog {
-    pub(super) fn new(heartbeat: Arc<AtomicU64>) -> Self {
+    pub(super) fn new() -> Self {
         let every = sd_notify::watchdog_enabled().map_or(STATUS_EVERY, |limit| limit / 3);
-        let mut interval = interval(every.max(Duration::from_millis(100)));
+        let mut interval = interval(every.clamp(Duration::from_millis(100), STATUS_EVERY));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Watchdog { heartbeat, seen: 0, interval }
+        Watchdog { interval }
     }
 
     pub(super) async fn tick(&mut self) {
         self.interval.tick().await;
-    }
-
-    /// Tells that we live, if the polls went on, and how far behind we are.
-    pub(super) fn feed(&mut self, lags: &[PartitionLag]) {
-        let beats = self.heartbeat.load(Ordering::Relaxed);
-        let lag: i64 = lags.iter().filter_map(|partition| partition.lag).sum();
-        let status = format!("{} partitions, {lag} records behind", lags.len());
-        if beats == self.seen {
-            notify(&[NotifyState::Status("intake does not move")]);
-        } else {
-            self.seen = beats;
-            notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
-        }
     }
 }

@@ -13,6 +13,10 @@ mod endpoint;
 
 pub(crate) mod events;
 
+#[path = "../it/exposition.rs"]
+#[allow(dead_code, reason = "the reader of metrics is shared, each binary uses a part of it")]
+mod exposition;
+
 #[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
 mod program;
 
@@ -29,3 +33,5 @@ mod positions;
 mod faulty;
 
 mod stopped;
+
+mod watched;

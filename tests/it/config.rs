@@ -332,6 +332,23 @@ fn paths_have_their_defaults_and_are_beside_the_file() {
 }
 
 #[test]
+fn metrics_are_on_loopback_unless_somebody_says_otherwise_and_is_warned() {
+    let with = |listen: &str| Given::file(&format!("{MINIMAL}[monitoring]\nlisten = \"{listen}\"\n"));
+    let listen = |given: &Given| given.config().monitoring.listen.map(|address| address.to_string());
+    assert_eq!(listen(&Given::file(MINIMAL)).as_deref(), Some("127.0.0.1:7464"));
+    assert_eq!(listen(&with("[::1]:0")).as_deref(), Some("[::1]:0"));
+    assert_eq!(listen(&with("off")), None);
+    assert_eq!(listen(&with("")), None);
+    let (config, warnings) = with("0.0.0.0:7464").load().expect("it is allowed");
+    assert!(config.monitoring.listen.is_some());
+    let said = warnings.iter().map(ToString::to_string).collect::<String>();
+    assert!(said.contains("warning: monitoring.listen: whoever reaches 0.0.0.0:7464"), "{said}");
+    for wrong in ["7464", "localhost:7464", "127.0.0.1"] {
+        assert!(with(wrong).report().contains("expected an IP address and a port, or off"), "{wrong}");
+    }
+}
+
+#[test]
 fn the_hash_follows_every_setting_and_nothing_else() {
     let hash = |text: &str| Given::file(text).config().redacted.hash;
     assert_eq!(hash(MINIMAL), hash(&format!("# a comment\n{MINIMAL}[log]\nlevel = \"info\"\n")));

@@ -58,6 +58,7 @@ impl Dispatching {
             settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry() },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
+            metrics: Arc::default(),
             now_ms,
         };
         let mut account = account(&double.url);

@@ -14,6 +14,7 @@ use openeventd::rule::parse::{Surroundings, parse};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::{Accepted, Deciding};
+use openeventd::store::backlog::Backlogs;
 use openeventd::store::identity::Remaining;
 use openeventd::store::open::Closing;
 use openeventd::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement, Wanted};
@@ -93,6 +94,7 @@ pub(crate) struct Harness {
     directory: TempDir,
     pub(crate) writer: Writer,
     pub(crate) positions: Positions,
+    pub(crate) backlogs: Backlogs,
     pub(crate) deciding: Arc<Deciding>,
     pub(crate) limits: Limits,
     closing: JoinHandle<Result<(), StoreError>>,
@@ -108,6 +110,7 @@ impl Harness {
     pub(crate) async fn open(directory: TempDir, rules: &str, file_mode: u32) -> Self {
         let path = directory.path().join("audit.db");
         let store = Store::open(&Settings { path: path.clone(), file_mode }).await.expect("the store opens");
+        let backlogs = store.backlogs();
         let (writer, positions, closing) = store.into_writer(NOW_MS).await.expect("the writer starts");
         let closing = tokio::spawn(Closing::run(closing));
         let rules = rule_set(rules);
@@ -126,7 +129,7 @@ impl Harness {
         let reader =
             SqliteConnectOptions::new().filename(&path).read_only(true).connect().await.expect("a reader");
         let (deciding, limits) = (Arc::new(deciding), Limits::default());
-        Harness { directory, writer, positions, deciding, limits, closing, reader }
+        Harness { directory, writer, positions, backlogs, deciding, limits, closing, reader }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -135,9 +138,9 @@ impl Harness {
 
     /// Ends the use of the database; the directory stays.
     pub(crate) async fn close(self) -> TempDir {
-        let Harness { directory, writer, positions, closing, reader, .. } = self;
+        let Harness { directory, writer, positions, backlogs, closing, reader, .. } = self;
         sqlx::Connection::close(reader).await.expect("the reader closes");
-        drop((writer, positions));
+        drop((writer, positions, backlogs));
         closing.await.expect("no panic").expect("the store closes");
         directory
     }

@@ -32,6 +32,14 @@ mod init;
 
 mod looking;
 
+mod exposition;
+
+mod monitoring;
+
+mod watched;
+
+mod unit;
+
 mod demo;
 
 mod installed;

@@ -74,6 +74,9 @@ impl<'a> Writing<'a> {
         let origin = state.origin(event).await?;
         let decided = !(matched.is_empty() && failed.is_empty());
         self.accepted.events += 1;
+        // A producer's clock may be wrong; nothing was written later than it was accepted.
+        let at_ms = record.timestamp_ms.unwrap_or(self.accepted_at).min(self.accepted_at);
+        self.accepted.tally.event(event.code.as_deref(), decided, at_ms);
         self.events.push(EventRow { seq, stream, origin, matched: decided, event, record });
         if !decided {
             return Ok(());
@@ -124,6 +127,7 @@ impl<'a> Writing<'a> {
         reason: &'a DecodeError,
     ) {
         self.accepted.quarantined += 1;
+        self.accepted.tally.quarantined(reason.reason);
         self.quarantined.push((id, stream, record, reason));
     }
 

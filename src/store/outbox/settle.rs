@@ -25,6 +25,20 @@ pub enum Outcome {
     Held(HeldReason),
 }
 
+impl Outcome {
+    /// As stored with the attempt and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::DueAgain { .. } => "due_again",
+            Outcome::Dead => "dead",
+            Outcome::Unresolved => "unresolved",
+            Outcome::Held(_) => "held",
+        }
+    }
+}
+
 /// What is known after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
@@ -99,18 +113,18 @@ async fn settle(
     now_ms: i64,
 ) -> Result<Settled, StoreError> {
     let failed = || StoreError::sql("settle an attempt");
-    let (state, word, held_reason, due_at) = match settlement.outcome {
-        Outcome::Succeeded => ("succeeded", "succeeded", None, None),
-        Outcome::DueAgain { due_at_ms } => ("planned", "due_again", None, Some(due_at_ms)),
-        Outcome::Dead => ("dead", "dead", None, None),
-        Outcome::Unresolved => ("unresolved", "unresolved", None, None),
-        Outcome::Held(reason) => ("held", "held", Some(reason.as_str()), None),
+    let (state, held_reason, due_at) = match settlement.outcome {
+        Outcome::Succeeded => ("succeeded", None, None),
+        Outcome::DueAgain { due_at_ms } => ("planned", None, Some(due_at_ms)),
+        Outcome::Dead => ("dead", None, None),
+        Outcome::Unresolved => ("unresolved", None, None),
+        Outcome::Held(reason) => ("held", Some(reason.as_str()), None),
     };
     let evidence = &settlement.evidence;
     let row = sqlx::query(FINISH_ATTEMPT)
         .bind(settlement.attempt)
         .bind(now_ms)
-        .bind(word)
+        .bind(settlement.outcome.as_str())
         .bind(settlement.class)
         .bind(evidence.endpoint.as_deref())
         .bind(evidence.http_status.map(i64::from))

@@ -94,6 +94,11 @@ impl Home {
 
     /// Writes the configuration and starts the program.
     pub(crate) fn start(&self) -> Program {
+        self.start_with(&[])
+    }
+
+    /// The same, with further variables of the environment.
+    pub(crate) fn start_with(&self, variables: &[(&str, &str)]) -> Program {
         let mut text = "[kafka]\n".to_owned();
         for (key, value) in &self.kafka {
             let _ = writeln!(text, "{key} = {value}");
@@ -101,13 +106,13 @@ impl Home {
         let _ = write!(
             text,
             "[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"500\"\n\"reconnect.backoff.max.ms\" = \"500\"\n\
-             {}\n[store]\npath = {}\ndisk_free_min = \"1MiB\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
+             {}\n[monitoring]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {}\ndisk_free_min = \"1MiB\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n",
             self.more,
             quoted(&self.database.to_string_lossy())
         );
         let file = self.path("openeventd.toml");
         std::fs::write(&file, text).expect("writable");
-        Program::start(&file)
+        Program::start(&file, variables)
     }
 }
 
@@ -155,12 +160,13 @@ echo "exit $?"
 kill $watch"#;
 
 impl Program {
-    fn start(configuration: &Path) -> Self {
+    fn start(configuration: &Path, variables: &[(&str, &str)]) -> Self {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard", env!("CARGO_BIN_EXE_openeventd"), "--config"])
             .arg(configuration)
             .arg("run")
             .env("RUST_LOG", "info,openeventd=debug")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

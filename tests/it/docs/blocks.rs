@@ -68,7 +68,7 @@ fn kind(info: &str) -> Option<Kind> {
         ["console", exit] => Kind::Console { exit: exit.strip_prefix("exit=")?.parse().ok()? },
         ["toml", "config", path] => Kind::Config { path: (*path).into() },
         ["toml", "rule", path] => Kind::Rule { path: (*path).into() },
-        ["toml" | "json" | "ini", "file", path] => Kind::File { path: (*path).into() },
+        ["toml" | "json" | "ini" | "yaml", "file", path] => Kind::File { path: (*path).into() },
         ["sql"] => Kind::Sql { empty: false },
         ["sql", "empty"] => Kind::Sql { empty: true },
         _ => return None,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use openeventd::event::Flags;
+use openeventd::monitoring::alarms::{ALARMS, Ends};
 
 use super::{audit, document, documents};
 
@@ -61,7 +62,28 @@ fn every_alarm_is_explained() {
     ids.sort_unstable();
     ids.dedup();
     let operations = document("docs/operations.md");
-    assert_eq!(table(section(&operations, "## Alarms"), "id"), ids);
+    let alarms = section(&operations, "## Alarms");
+    assert_eq!(table(alarms, "id"), ids);
+    let counted: Vec<&str> = ALARMS.iter().map(|(id, _)| *id).collect();
+    assert_eq!(counted, ids, "each is counted");
+    for (id, ends) in ALARMS {
+        let says_so = alarms.contains(&format!("| `{id}` | ends. "));
+        assert_eq!(says_so, ends == Ends::WhenOver, "{id}");
+    }
+}
+
+#[test]
+fn the_rules_for_prometheus_ask_for_metrics_that_exist() {
+    let operations = document("docs/operations.md");
+    let text = section(&operations, "## Metrics and health");
+    let known = table(text, "metric");
+    let rules = between(text, "```yaml file openeventd.rules.yaml\n", "```");
+    let words = rules[0].split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let asked: Vec<&str> = words.filter(|word| word.starts_with("openeventd_")).collect();
+    assert!(asked.len() >= 9, "{asked:?}");
+    for metric in asked {
+        assert!(known.contains(&metric), "{metric}");
+    }
 }
 
 #[test]

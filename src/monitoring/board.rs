@@ -1,0 +1,304 @@
+//! The board: what the daemon knows about itself, for whoever asks.
+//!
+//! Two things change on it: the [`Condition`], said by the supervisor when something happens, and what
+//! was [`Observed`], looked at every second. Health, readiness and the status line are read off both.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::{Alarms, Metrics};
+use crate::escape::Escaped;
+use crate::store::backlog::Backlog;
+use crate::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};
+
+/// Without a look for so long, what was observed says nothing any more.
+const LOOK_LASTS: Duration = Duration::from_secs(20);
+
+/// One part of the status line is cut here, characters.
+const PART_CHARS_MAX: usize = 90;
+
+/// More that is wrong is only counted in the status line.
+const WRONG_IN_STATUS_MAX: usize = 3;
+
+/// What the daemon is doing, as its supervisor knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// When it started.
+    pub started_at_ms: i64,
+    /// When partitions were assigned for the first time.
+    pub ready_at_ms: Option<i64>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The rules in force.
+    pub rules: RulesInForce,
+    /// The row of the configuration.
+    pub configuration: i64,
+    /// The last reload.
+    pub reload: Option<Reload>,
+}
+
+/// How far the daemon has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It works.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// Its parts have ended in order.
+    Stopped {
+        /// Since when.
+        at_ms: i64,
+    },
+}
+
+/// The rules in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesInForce {
+    /// Their row.
+    pub row: i64,
+    /// The hash of their content.
+    pub hash: String,
+    /// How many there are.
+    pub count: usize,
+    /// Whether they are those of the directory.
+    pub condition: RulesCondition,
+}
+
+/// A reload of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// When.
+    pub at_ms: i64,
+    /// What it came to.
+    pub outcome: ReloadOutcome,
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadOutcome {
+    /// Its rules are in force.
+    Done,
+    /// The rules that were in force stay.
+    Refused,
+}
+
+/// What moves by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// What the intake does.
+    pub intake: Intake,
+    /// Why it stands still, if it does.
+    pub stalled: Vec<String>,
+    /// How many partitions are ours.
+    pub assigned: usize,
+    /// Where each of them stands.
+    pub partitions: Vec<Partition>,
+    /// What waits; `None` before it was counted.
+    pub backlog: Option<Backlog>,
+    /// The database file, bytes.
+    pub database_bytes: Option<u64>,
+    /// Its write-ahead log, bytes.
+    pub wal_bytes: u64,
+    /// What is free on its disk, bytes.
+    pub disk_free_bytes: Option<u64>,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Observed {
+            intake: Intake::Starting,
+            stalled: Vec::new(),
+            assigned: 0,
+            partitions: Vec::new(),
+            backlog: None,
+            database_bytes: None,
+            wal_bytes: 0,
+            disk_free_bytes: None,
+        }
+    }
+}
+
+/// Yes or no, and why; one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes; the lines say what is worth a look even so.
+    Yes(Vec<String>),
+    /// No, for these reasons.
+    No(Vec<String>),
+}
+
+/// What the daemon knows about itself.
+#[derive(Debug)]
+pub struct Board {
+    /// What the halves count.
+    pub metrics: Arc<Metrics>,
+    /// What the log raises.
+    pub alarms: Alarms,
+    condition: watch::Sender<Condition>,
+    observed: Mutex<(Instant, Observed)>,
+}
+
+impl Board {
+    /// A board on which nothing was counted or observed yet.
+    #[must_use]
+    pub fn new(alarms: Alarms, condition: Condition) -> Self {
+        Board {
+            metrics: Arc::default(),
+            alarms,
+            condition: watch::Sender::new(condition),
+            observed: Mutex::new((Instant::now(), Observed::default())),
+        }
+    }
+
+    /// Says what the daemon is doing now.
+    pub fn change(&self, change: impl FnOnce(&mut Condition)) {
+        self.condition.send_modify(change);
+    }
+
+    /// What the daemon is doing.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.condition.borrow().clone()
+    }
+
+    /// Follows what the daemon is doing.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
+    }
+
+    /// Notes what was seen.
+    pub fn observe(&self, observed: Observed) {
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), observed);
+    }
+
+    /// What was seen last; if that is long ago, the look itself stands still.
+    #[must_use]
+    pub fn observed(&self) -> Observed {
+        let (at, mut observed) = self.observed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if at.elapsed() > LOOK_LASTS {
+            observed.intake = Intake::Stalled;
+            observed
+                .stalled
+                .push(format!("the daemon did not look at itself for {} s", at.elapsed().as_secs()));
+        }
+        observed
+    }
+
+    /// Whether the process does its work.
+    #[must_use]
+    pub fn health(&self) -> Verdict {
+        let observed = self.observed();
+        if observed.stalled.is_empty() { Verdict::Yes(Vec::new()) } else { Verdict::No(observed.stalled) }
+    }
+
+    /// Whether events are taken and what follows is done; what is wrong otherwise is told as well.
+    #[must_use]
+    pub fn readiness(&self) -> Verdict {
+        let (condition, observed) = (self.condition(), self.observed());
+        let mut reasons = observed.stalled;
+        if condition.stage != Stage::Running {
+            reasons.push("the daemon is stopping".to_owned());
+        }
+        if observed.assigned == 0 {
+            reasons.push("no partition is assigned".to_owned());
+        }
+        let wrong = self.wrong(&condition);
+        if reasons.is_empty() {
+            return Verdict::Yes(wrong);
+        }
+        reasons.extend(wrong);
+        Verdict::No(reasons)
+    }
+
+    /// What is wrong without keeping the daemon from its work.
+    fn wrong(&self, condition: &Condition) -> Vec<String> {
+        let degraded = condition.rules.condition == RulesCondition::Degraded;
+        let degraded =
+            degraded.then(|| "degraded: the rule directory has errors, earlier rules are in force".into());
+        // The alarm of it has no end when an earlier run raised it; the condition is always known.
+        let failing = self.alarms.active().into_iter().filter(|failing| failing.kind != "rules_degraded");
+        degraded.into_iter().chain(failing.map(|failing| told(&failing))).collect()
+    }
+
+    /// One line on everything, what is wrong first.
+    #[must_use]
+    pub fn status(&self) -> String {
+        let (condition, observed) = (self.condition(), self.observed());
+        let mut parts = observed.stalled.clone();
+        let wrong = self.wrong(&condition);
+        parts.extend(wrong.iter().take(WRONG_IN_STATUS_MAX).map(|part| short(part)));
+        if let Some(more @ 1..) = wrong.len().checked_sub(WRONG_IN_STATUS_MAX) {
+            parts.push(format!("{more} more are wrong"));
+        }
+        match observed.intake {
+            Intake::Starting => parts.push("waiting for partitions".to_owned()),
+            Intake::Paused => parts.push("intake is paused".to_owned()),
+            Intake::Polling | Intake::Stalled => {}
+        }
+        let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
+        let plural = if observed.assigned == 1 { "" } else { "s" };
+        parts.push(format!("{} partition{plural}, {lag} records behind", observed.assigned));
+        if let Some(backlog) = &observed.backlog {
+            let held: i64 = backlog.held.iter().map(|(_, count)| count).sum();
+            parts.push(format!("{} calls planned, {} in flight", backlog.planned, backlog.in_flight));
+            for (count, word) in [(held, "held"), (backlog.unresolved, "unresolved")] {
+                if count > 0 {
+                    parts.push(format!("{count} {word}"));
+                }
+            }
+        }
+        parts.join("; ")
+    }
+
+    /// The row of the daemon as of now.
+    #[must_use]
+    pub fn row(&self, now_ms: i64) -> Daemon {
+        let (condition, observed) = (self.condition(), self.observed());
+        let stopped_at_ms = match condition.stage {
+            Stage::Running | Stage::Stopping => None,
+            Stage::Stopped { at_ms } => Some(at_ms),
+        };
+        Daemon {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            started_at_ms: condition.started_at_ms,
+            ready_at_ms: condition.ready_at_ms,
+            alive_at_ms: now_ms,
+            stopped_at_ms,
+            rule_set: condition.rules.row,
+            configuration: condition.configuration,
+            rules: condition.rules.condition,
+            reloaded_at_ms: condition.reload.map(|reload| reload.at_ms),
+            intake: observed.intake,
+            partitions: observed.partitions,
+            failing: self.alarms.active(),
+        }
+    }
+}
+
+fn told(failing: &Failing) -> String {
+    let Failing { kind, subject, message, fix, .. } = failing;
+    let mut line = kind.clone();
+    for (before, text) in [(" ", subject), (": ", message), ("; ", fix)] {
+        if !text.is_empty() {
+            line.push_str(before);
+            line.push_str(text);
+        }
+    }
+    one_line(&line)
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(PART_CHARS_MAX) {
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// What came from outside can neither break the line nor drive a terminal.
+fn one_line(text: &str) -> String {
+    Escaped(text).to_string()
+}

@@ -1,0 +1,135 @@
+//! Metrics and health over HTTP/1.1.
+//!
+//! Serves `/metrics`, `/healthz` and `/readyz` to whoever may connect, and nothing else: no request has a
+//! body, none changes anything. A connection carries one request and is closed after a few seconds whatever
+//! it did, and their number is bounded.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::Board;
+use super::board::Verdict;
+use super::figures::Figures;
+use super::process::Process;
+
+/// More connections wait for one of these to end.
+const CONNECTIONS_MAX: usize = 16;
+
+/// No connection lasts longer.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A request with its headers fits into this, bytes.
+const REQUEST_BYTES_MAX: usize = 16 << 10;
+
+/// After the system refused a connection (no file descriptors are left, for one).
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is served.
+#[derive(Debug)]
+struct Pages {
+    board: Arc<Board>,
+    registry: Registry,
+}
+
+/// Takes the address; port 0 takes any free one.
+///
+/// # Errors
+/// The system's: the port is taken, or the address is not ours.
+pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics and health are served");
+    Ok(listener)
+}
+
+/// Shows `board` to whoever connects, for as long as it is polled.
+pub async fn serve(listener: TcpListener, board: Arc<Board>) {
+    let pages = router(board);
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                let pages = pages.clone();
+                tokio::spawn(async move {
+                    answer(connection, pages).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection for metrics was not taken");
+                tokio::time::sleep(REFUSED_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One request of one connection.
+async fn answer(connection: TcpStream, pages: Router) {
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(REQUEST_BYTES_MAX)
+        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(pages));
+    match tokio::time::timeout(CONNECTION_TIME_MAX, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection for metrics failed"),
+        Err(_elapsed) => tracing::debug!("a connection for metrics took too long"),
+    }
+}
+
+fn router(board: Arc<Board>) -> Router {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Process));
+    let own = registry.sub_registry_with_prefix("openeventd");
+    board.metrics.register(own);
+    own.register_collector(Box::new(Figures(Arc::clone(&board))));
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(Arc::new(Pages { board, registry }))
+}
+
+async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &pages.registry) {
+        Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn healthz(State(pages): State<Arc<Pages>>) -> Response {
+    page("alive", pages.board.health())
+}
+
+async fn readyz(State(pages): State<Arc<Pages>>) -> Response {
+    page("ready", pages.board.readiness())
+}
+
+/// What is so, or why it is not: one line each.
+fn page(what: &str, verdict: Verdict) -> Response {
+    let (status, first, lines) = match verdict {
+        Verdict::Yes(lines) => (StatusCode::OK, what.to_owned(), lines),
+        Verdict::No(lines) => (StatusCode::SERVICE_UNAVAILABLE, format!("not {what}"), lines),
+    };
+    let text: String = std::iter::once(first).chain(lines).flat_map(|line| [line, "\n".to_owned()]).collect();
+    (status, text).into_response()
+}
