@@ -35,7 +35,7 @@ mod actions;
 const COUNT: u16 = 20;
 
 /// How far counts of actions look back where nobody says.
-const COUNTED_SINCE: Duration = Duration::from_secs(86_400);
+const COUNTED_SINCE: Duration = Duration::from_hours(24);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,8 +53,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Arguments {
-    /// An event's number or id, an action's id, or an object: instance:ID, node:ID, file:ID, table:NAME,
-    /// workspace:ID, operator:ID
+    /// An event's number or id, an action's id, or an object such as instance:ID (also node, file,
+    /// table, workspace, operator)
     pub target: Option<String>,
     /// JSON lines with the columns of the views
     #[arg(long)]

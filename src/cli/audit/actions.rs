@@ -42,7 +42,7 @@ pub(super) async fn show(
     }
     let named = |state: &&str| states.is_empty() || states.iter().any(|wanted| wanted == state);
     let wanted = WantedActions {
-        states: STATES.into_iter().filter(|state| named(&state)).collect(),
+        states: STATES.into_iter().filter(|state| named(state)).collect(),
         rule: arguments.rule.clone(),
         since_ms,
         count_max: usize::from(arguments.count),
@@ -62,9 +62,9 @@ pub(super) async fn show(
     Ok(Exit::Success)
 }
 
-/// A count with what it counts.
+/// How many actions of one kind.
 #[derive(Serialize)]
-struct Counted<'a> {
+struct Tally<'a> {
     counted: &'static str,
     state: Option<&'a str>,
     held_reason: Option<&'a str>,
@@ -72,9 +72,9 @@ struct Counted<'a> {
     oldest_at: Option<&'a str>,
 }
 
-fn counted(counts: &Counts) -> impl Iterator<Item = Counted<'_>> {
+fn counted(counts: &Counts) -> impl Iterator<Item = Tally<'_>> {
     let open = counts.open.iter().map(|row| ("open", row));
-    open.chain(counts.planned.iter().map(|row| ("planned_since", row))).map(|(counted, row)| Counted {
+    open.chain(counts.planned.iter().map(|row| ("planned_since", row))).map(|(counted, row)| Tally {
         counted,
         state: row.text("state"),
         held_reason: row.text("held_reason"),

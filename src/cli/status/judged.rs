@@ -42,8 +42,8 @@ impl State {
 pub(super) struct Partition {
     #[serde(default)]
     pub(super) topic: String,
-    #[serde(default)]
-    pub(super) partition: i64,
+    #[serde(default, rename = "partition")]
+    pub(super) number: i64,
     pub(super) committed: Option<i64>,
     pub(super) end: Option<i64>,
     pub(super) lag: Option<i64>,

@@ -165,9 +165,9 @@ fn partitions(judged: &Judged) -> String {
     let known = |number: Option<i64>| number.map_or("?".to_owned(), |number| number.to_string());
     // The furthest behind first.
     let mut partitions: Vec<_> = judged.partitions.iter().collect();
-    partitions.sort_by_key(|partition| (-partition.lag.unwrap_or(-1), &partition.topic, partition.partition));
+    partitions.sort_by_key(|partition| (-partition.lag.unwrap_or(-1), &partition.topic, partition.number));
     for partition in partitions.iter().take(LINES_MAX) {
-        let (name, lag) = (format!("{}/{}", partition.topic, partition.partition), known(partition.lag));
+        let (name, lag) = (format!("{}/{}", partition.topic, partition.number), known(partition.lag));
         let (committed, end) = (known(partition.committed), known(partition.end));
         columns.row([(NAME, &*name), (PLAIN, &*lag), (DIM, &*committed), (DIM, &*end)]);
     }

@@ -80,7 +80,7 @@ async fn the_story_goes_from_the_record_to_the_last_response() {
 async fn programs_get_the_columns_of_the_views() {
     let mut store = told().await;
     let said = openeventd(&store.path(), &["audit", "1", "--json"]);
-    let [story] = &said.objects()[..] else { panic!("not one line: {}", said.stdout) };
+    let [told] = &said.objects()[..] else { panic!("not one line: {}", said.stdout) };
     for (list, view, rows, more) in [
         ("decisions", "pragma_table_info('decisions')", 2, &["held_reason"][..]),
         ("actions", "pragma_table_info('actions')", 2, &[]),
@@ -91,17 +91,17 @@ async fn programs_get_the_columns_of_the_views() {
         let columns = store.rows("name", view).await;
         let mut columns: BTreeSet<&str> = columns.iter().filter_map(|row| row[0].as_str()).collect();
         columns.extend(more);
-        let told = story[list].as_array().expect(list);
-        assert_eq!(told.len(), rows, "{list}");
-        let names: BTreeSet<&str> = told[0].as_object().expect(list).keys().map(String::as_str).collect();
+        let rows_told = told[list].as_array().expect(list);
+        assert_eq!(rows_told.len(), rows, "{list}");
+        let names: BTreeSet<&str> = rows_told[0].as_object().expect(list).keys().map(String::as_str).collect();
         assert_eq!(names, columns, "{list}");
     }
     let columns = store.rows("name", "pragma_table_info('events')").await;
     for column in &columns {
-        assert!(story.get(column[0].as_str().expect("text")).is_some(), "{column}");
+        assert!(told.get(column[0].as_str().expect("text")).is_some(), "{column}");
     }
-    assert_eq!(story["instance"], Value::from(73_910_042_265_i64));
-    assert_eq!(story["attempts"][0]["response"].as_str().map(str::len), Some(1_011));
+    assert_eq!(told["instance"], Value::from(73_910_042_265_i64));
+    assert_eq!(told["attempts"][0]["response"].as_str().map(str::len), Some(1_011));
 }
 
 #[tokio::test]
