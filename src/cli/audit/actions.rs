@@ -57,7 +57,7 @@ pub(super) async fn show(
         print(&rows_as_text(&found.rows, now_ms))?;
     }
     if found.extent == Extent::Cut {
-        note(&format!("the newest {}; -n shows more", found.rows.len()))?;
+        note(&format!("the newest {}; there are more: -n, or a narrower list", found.rows.len()))?;
     }
     Ok(Exit::Success)
 }

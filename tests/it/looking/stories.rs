@@ -93,7 +93,8 @@ async fn programs_get_the_columns_of_the_views() {
         columns.extend(more);
         let rows_told = told[list].as_array().expect(list);
         assert_eq!(rows_told.len(), rows, "{list}");
-        let names: BTreeSet<&str> = rows_told[0].as_object().expect(list).keys().map(String::as_str).collect();
+        let names: BTreeSet<&str> =
+            rows_told[0].as_object().expect(list).keys().map(String::as_str).collect();
         assert_eq!(names, columns, "{list}");
     }
     let columns = store.rows("name", "pragma_table_info('events')").await;
