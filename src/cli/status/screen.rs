@@ -77,7 +77,7 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     }
     let hash: String = word("rule_set").chars().take(HASH_MAX).collect();
     let loaded = daemon.text("rules_loaded_at").map(|at| format!(", loaded {} ago", ago(at, now_ms)));
-    let reloaded = daemon.text("reloaded_at").map(|at| format!(", reload asked for {} ago", ago(at, now_ms)));
+    let reloaded = daemon.text("reloaded_at").map(|at| format!(", last reload {} ago", ago(at, now_ms)));
     let rules = format!(
         "{} rules, {hash}{}{}",
         daemon.integer("rules").unwrap_or_default(),

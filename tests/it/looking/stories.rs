@@ -63,17 +63,25 @@ async fn the_story_goes_from_the_record_to_the_last_response() {
             "StopTaskInstances 2024-05-18, a write; sent again it leads to the same state",
             "{\"Ids\":[73910042265]}",
             "dead, 2 attempts, settled 2026-03-25 08:10:00.120 UTC",
-            "an age of 120 s, 0 calls planned in the hour before",
+            "an age of 120 s; calls planned in the hour before: 0",
             "attempt 1 due_again  throttled, HTTP 429, Refused, 120 ms",
-            "attempt 2 dead  rejected, HTTP 400",
             "REQUEST",
             "no \\u{1b}[2J way",
             "xxx…",
             "requeue by alice, 2026-03-25 08:01:00.000 UTC",
             ": mended",
+            "attempt 2 dead  rejected, HTTP 400",
             "rule none  held (stale) (test.toml)",
         ],
     );
+}
+
+#[tokio::test]
+async fn an_action_without_its_decision_is_told_as_well() {
+    let store = told().await;
+    store.tamper("DELETE FROM decision").await;
+    openeventd(&store.path(), &["audit", "1"])
+        .assert(0, &["event 1", "action of rule converges", "attempt 1 due_again", "action of rule none"]);
 }
 
 #[tokio::test]
