@@ -50,6 +50,10 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         );
         let _ = writeln!(text, "{}", named(WARNING, &told));
     }
+    let is_replay = |done: &&Row| done.text("kind") == Some("quarantined");
+    for done in story.operator_targets.iter().filter(is_replay) {
+        text.push_str(&operated(done, now_ms));
+    }
     if story.decisions.is_empty() && story.actions.is_empty() {
         let _ = writeln!(text, "\n{}", styled(DIM, "no rule matched"));
     }

@@ -85,6 +85,19 @@ async fn an_action_without_its_decision_is_told_as_well() {
 }
 
 #[tokio::test]
+async fn a_replay_from_quarantine_is_told_with_the_event_that_it_made() {
+    let store = Harness::with("").await;
+    store.accept(&[at(0, "no JSON"), at(1, &failure("other", 1))]).await;
+    store.tamper("UPDATE quarantined_record SET replayed_at = 1, replayed_event = 1").await;
+    store
+        .tamper("INSERT INTO operator_action VALUES (1, 1774425660000, 'bob', 'replay', 'all', 'mended', 1)")
+        .await;
+    store.tamper("INSERT INTO operator_target VALUES (1, 'quarantined', 1)").await;
+    openeventd(&store.path(), &["audit", "1"])
+        .assert(0, &["event 1", "replay by bob, 2026-03-25 08:01:00.000 UTC", ": mended", "no rule matched"]);
+}
+
+#[tokio::test]
 async fn programs_get_the_columns_of_the_views() {
     let mut store = told().await;
     let said = openeventd(&store.path(), &["audit", "1", "--json"]);
