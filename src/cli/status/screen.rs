@@ -4,7 +4,7 @@ use anstyle::Style;
 
 use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, styled};
-use super::judged::{Failing, Judged, State};
+use super::judged::{Concern, Failing, Judged, State};
 use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOOKED_AT};
 use crate::store::look::rows::Row;
 
@@ -29,7 +29,7 @@ pub(super) fn as_text(
         of_daemon(&mut lines, daemon, judged, now_ms);
     }
     for failing in &judged.failing {
-        of_kafka(&mut lines, failing, now_ms);
+        of_alarm(&mut lines, failing, now_ms);
     }
     of_actions(&mut lines, condition, now_ms);
     of_records(&mut lines, condition, now_ms);
@@ -102,15 +102,17 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     lines.row([(DIM, "Intake"), (style, &format!("{intake}, {lag}"))]);
 }
 
-fn of_kafka(lines: &mut Columns, failing: &Failing, now_ms: i64) {
+fn of_alarm(lines: &mut Columns, failing: &Failing, now_ms: i64) {
     let since = match &failing.since {
         serde_json::Value::Number(ms) => ms.as_i64().map(|ms| age(now_ms - ms)),
         serde_json::Value::String(at) => Some(ago(at, now_ms)),
         _ => None,
     };
     let since = since.map(|age| format!(", for {age}")).unwrap_or_default();
-    let told = format!("{} {}: {}{since}", failing.kind, failing.subject, failing.message);
-    lines.row([(DIM, "Kafka"), (BAD, &told)]);
+    let subject = if failing.subject.is_empty() { String::new() } else { format!(" {}", failing.subject) };
+    let told = format!("{}{subject}: {}{since}", failing.kind, failing.message);
+    let label = if failing.concern() == Concern::Kafka { "Kafka" } else { "Alarm" };
+    lines.row([(DIM, label), (BAD, &told)]);
     if !failing.fix.is_empty() {
         lines.row([(DIM, ""), (PLAIN, &format!("to mend it: {}", failing.fix))]);
     }
