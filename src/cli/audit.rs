@@ -34,8 +34,11 @@ mod actions;
 /// Lines printed where nobody says how many: less than a screen.
 const COUNT: u16 = 20;
 
+/// Longer lists are for `openeventd sql`, and for reports from a copy.
+const COUNT_MAX: i64 = 10_000;
+
 /// How far counts of actions look back where nobody says.
-const COUNTED_SINCE: Duration = Duration::from_secs(86_400);
+const COUNTED_SINCE: Duration = Duration::from_hours(24);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,14 +56,14 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Arguments {
-    /// An event's number or id, an action's id, or an object: instance:ID, node:ID, file:ID, table:NAME,
-    /// workspace:ID, operator:ID
+    /// An event's number or id, an action's id, or an object such as instance:ID (also node, file,
+    /// table, workspace, operator)
     pub target: Option<String>,
     /// JSON lines with the columns of the views
     #[arg(long)]
     pub json: bool,
-    /// How many at most: the newest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many at most, up to 10000: the newest
+    #[arg(short = 'n', long, value_name = "N", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
     pub count: u16,
     /// Only what was accepted or planned in the last DURATION, such as 30m or 2d
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
@@ -237,7 +240,7 @@ fn show(list: &List, arguments: &Arguments, now_ms: i64) -> Result<(), Failure> 
         print(&line::as_text(&list.events, now_ms))?;
     }
     if list.extent == Extent::Cut {
-        note(&format!("the newest {}; -n shows more", list.events.len()))?;
+        note(&format!("the newest {}; there are more: -n, or a narrower list", list.events.len()))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! The answer is in memory before the first line is printed, so that a pager keeps no read open. For people
 //! it is aligned, long values shortened, null as `null`, bytes as `x'..'`; for programs it is JSON lines.
 
+use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
@@ -74,9 +75,9 @@ async fn ask(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         writeln!(io::stderr().lock(), "(only the first {} rows: {told})", rows.rows.len())?;
     }
     if arguments.json {
-        print_json(&rows)?
+        print_json(&rows)?;
     } else {
-        print_aligned(&rows)?
+        print_aligned(&rows)?;
     }
     Ok(Exit::Success)
 }
@@ -123,7 +124,11 @@ fn for_people(value: &Value) -> (Style, String) {
             None => (plain, text.clone()),
         },
         Value::Blob(bytes) => {
-            let start: String = bytes.iter().take(BLOB_MAX).map(|byte| format!("{byte:02x}")).collect();
+            let mut start = String::new();
+            for byte in bytes.iter().take(BLOB_MAX) {
+                // Writing into a String cannot fail.
+                let _ = write!(start, "{byte:02x}");
+            }
             let rest =
                 if bytes.len() > BLOB_MAX { format!("…' ({} bytes)", bytes.len()) } else { "'".into() };
             (plain, format!("x'{start}{rest}"))

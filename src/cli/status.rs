@@ -29,7 +29,8 @@ Exit codes:
    0  it runs and nothing is wrong
   69  it does not run, does not respond, or cannot use Kafka
   78  it works by older rules, since the present ones are wrong
-  75  it is starting or its intake stands still; with --attention also if something waits for a person";
+  75  it is starting, its intake stands still, or its disk fills up; with --attention also if something
+      waits for a person";
 
 /// What `openeventd status` takes.
 #[derive(Debug, clap::Args)]

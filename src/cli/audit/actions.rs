@@ -42,7 +42,7 @@ pub(super) async fn show(
     }
     let named = |state: &&str| states.is_empty() || states.iter().any(|wanted| wanted == state);
     let wanted = WantedActions {
-        states: STATES.into_iter().filter(|state| named(&state)).collect(),
+        states: STATES.into_iter().filter(|state| named(state)).collect(),
         rule: arguments.rule.clone(),
         since_ms,
         count_max: usize::from(arguments.count),
@@ -57,14 +57,14 @@ pub(super) async fn show(
         print(&rows_as_text(&found.rows, now_ms))?;
     }
     if found.extent == Extent::Cut {
-        note(&format!("the newest {}; -n shows more", found.rows.len()))?;
+        note(&format!("the newest {}; there are more: -n, or a narrower list", found.rows.len()))?;
     }
     Ok(Exit::Success)
 }
 
-/// A count with what it counts.
+/// How many actions of one kind.
 #[derive(Serialize)]
-struct Counted<'a> {
+struct Tally<'a> {
     counted: &'static str,
     state: Option<&'a str>,
     held_reason: Option<&'a str>,
@@ -72,9 +72,9 @@ struct Counted<'a> {
     oldest_at: Option<&'a str>,
 }
 
-fn counted(counts: &Counts) -> impl Iterator<Item = Counted<'_>> {
+fn counted(counts: &Counts) -> impl Iterator<Item = Tally<'_>> {
     let open = counts.open.iter().map(|row| ("open", row));
-    open.chain(counts.planned.iter().map(|row| ("planned_since", row))).map(|(counted, row)| Counted {
+    open.chain(counts.planned.iter().map(|row| ("planned_since", row))).map(|(counted, row)| Tally {
         counted,
         state: row.text("state"),
         held_reason: row.text("held_reason"),

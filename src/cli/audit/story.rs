@@ -50,7 +50,11 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         );
         let _ = writeln!(text, "{}", named(WARNING, &told));
     }
-    if story.decisions.is_empty() {
+    let is_replay = |done: &&Row| done.text("kind") == Some("quarantined");
+    for done in story.operator_targets.iter().filter(is_replay) {
+        text.push_str(&operated(done, now_ms));
+    }
+    if story.decisions.is_empty() && story.actions.is_empty() {
         let _ = writeln!(text, "\n{}", styled(DIM, "no rule matched"));
     }
     for decision in &story.decisions {
@@ -65,8 +69,7 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
             named(style, &end),
             named(DIM, &path)
         );
-        let own = |action: &&Row| decision.text("action").is_some_and(|id| action.text("id") == Some(id));
-        let action = story.actions.iter().find(own);
+        let action = story.actions.iter().find(|action| is_of(action, decision));
         let mut fields = Fields::default();
         if let Some(action) = action {
             planned(&mut fields, action, now_ms);
@@ -77,7 +80,22 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
             text.push_str(&sent(story, action.text("id"), now_ms));
         }
     }
+    // What no decision names: actions whose decisions have left, or later steps.
+    for action in story.actions.iter().filter(|action| !story.decisions.iter().any(|own| is_of(action, own)))
+    {
+        let rule = action.text("rule").unwrap_or_default();
+        let _ = writeln!(text, "\n{} {}", styled(TITLE, "action of rule"), named(TITLE, rule));
+        let mut fields = Fields::default();
+        planned(&mut fields, action, now_ms);
+        text.push_str(&fields.0.lines(2));
+        text.push_str(&sent(story, action.text("id"), now_ms));
+    }
     text
+}
+
+/// Whether `decision` planned `action`.
+fn is_of(action: &Row, decision: &Row) -> bool {
+    decision.text("action").is_some_and(|id| action.text("id") == Some(id))
 }
 
 fn record(event: &Row, now_ms: i64) -> Columns {
@@ -121,7 +139,7 @@ fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
         let calls = decision.integer("calls_in_hour").unwrap_or_default();
         fields.add(
             "Decided by",
-            Some(format!("an age of {seconds} s, {calls} calls planned in the hour before")),
+            Some(format!("an age of {seconds} s; calls planned in the hour before: {calls}")),
         );
     }
     // Nearly always that of the event.
@@ -163,40 +181,43 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     fields.add("Account", shown(action, "account").filter(|account| !account.is_empty()));
 }
 
-/// The attempts of an action and what people did about it.
+/// The attempts of an action and what people did about it, as they followed each other.
 fn sent(story: &Story, action: Option<&str>, now_ms: i64) -> String {
     let of_action = |row: &&Row| row.text("action") == action;
-    let mut text = String::new();
-    for attempt in story.attempts.iter().filter(of_action) {
-        let number = attempt.integer("number").unwrap_or_default();
-        let outcome = attempt.text("outcome").unwrap_or_default();
-        let mut told = vec![attempt.text("class").unwrap_or("no response yet").to_owned()];
-        told.extend(attempt.integer("http_status").map(|status| format!("HTTP {status}")));
-        told.extend(attempt.text("error_code").map(str::to_owned));
-        told.extend(attempt.integer("latency_ms").map(|ms| format!("{ms} ms")));
-        let _ = writeln!(
-            text,
-            "  {} {}  {}",
-            styled(TITLE, &format!("attempt {number}")),
-            named(of_state(outcome), outcome),
-            Escaped(&told.join(", ")),
-        );
-        let mut fields = Fields::default();
-        fields.add("Started", timed(attempt, "started_at", now_ms));
-        fields.add("Endpoint", attempt.text("endpoint"));
-        fields.add("Request id", attempt.text("request_id"));
-        fields.add("Error", shown(attempt, "error_message"));
-        fields.add("See", attempt.text("recommend"));
-        fields.add("Response", shown(attempt, "response"));
-        text.push_str(&fields.0.lines(4));
-    }
-    for done in story.operator_targets.iter().filter(of_action) {
-        let word = |column| done.text(column).unwrap_or("?");
-        let at = timed(done, "at", now_ms).unwrap_or_default();
-        let told = format!("{} by {}, {at}: {}", word("verb"), word("who"), word("reason"));
-        let _ = writeln!(text, "  {}", named(WARNING, &told));
-    }
-    text
+    let attempts = story.attempts.iter().filter(of_action);
+    let attempts = attempts.map(|row| (row.text("started_at"), attempted(row, now_ms)));
+    let operators = story.operator_targets.iter().filter(of_action);
+    let operators = operators.map(|row| (row.text("at"), operated(row, now_ms)));
+    let mut all: Vec<(Option<&str>, String)> = attempts.chain(operators).collect();
+    // Times of the views sort as text.
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+fn attempted(attempt: &Row, now_ms: i64) -> String {
+    let number = attempt.integer("number").unwrap_or_default();
+    let outcome = attempt.text("outcome").unwrap_or_default();
+    let mut told = vec![attempt.text("class").unwrap_or("no response yet").to_owned()];
+    told.extend(attempt.integer("http_status").map(|status| format!("HTTP {status}")));
+    told.extend(attempt.text("error_code").map(str::to_owned));
+    told.extend(attempt.integer("latency_ms").map(|ms| format!("{ms} ms")));
+    let title = styled(TITLE, &format!("attempt {number}"));
+    let told = told.join(", ");
+    let mut fields = Fields::default();
+    fields.add("Started", timed(attempt, "started_at", now_ms));
+    fields.add("Endpoint", attempt.text("endpoint"));
+    fields.add("Request id", attempt.text("request_id"));
+    fields.add("Error", shown(attempt, "error_message"));
+    fields.add("See", attempt.text("recommend"));
+    fields.add("Response", shown(attempt, "response"));
+    format!("  {title} {}  {}\n{}", named(of_state(outcome), outcome), Escaped(&told), fields.0.lines(4))
+}
+
+fn operated(done: &Row, now_ms: i64) -> String {
+    let word = |column| done.text(column).unwrap_or("?");
+    let at = timed(done, "at", now_ms).unwrap_or_default();
+    let told = format!("{} by {}, {at}: {}", word("verb"), word("who"), word("reason"));
+    format!("  {}\n", named(WARNING, &told))
 }
 
 /// Labels and values below each other.

@@ -42,16 +42,17 @@ impl State {
 pub(super) struct Partition {
     #[serde(default)]
     pub(super) topic: String,
-    #[serde(default)]
-    pub(super) partition: i64,
+    #[serde(default, rename = "partition")]
+    pub(super) number: i64,
     pub(super) committed: Option<i64>,
     pub(super) end: Option<i64>,
     pub(super) lag: Option<i64>,
 }
 
-/// Something that is wrong with Kafka.
+/// An alarm that is on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Failing {
+    /// What about Kafka fails, or the alarm's id.
     #[serde(default)]
     pub(super) kind: String,
     #[serde(default)]
@@ -63,6 +64,28 @@ pub(super) struct Failing {
     /// Milliseconds since 1970, or a time as the views write it.
     #[serde(default)]
     pub(super) since: serde_json::Value,
+}
+
+/// What an alarm is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concern {
+    /// Kafka: the connection, the user, a topic or the group.
+    Kafka,
+    /// The rules: earlier ones are in force.
+    Rules,
+    /// The database or the intake.
+    Store,
+}
+
+impl Failing {
+    /// What it is about. What this program does not know is most likely another failure of Kafka's.
+    pub(super) fn concern(&self) -> Concern {
+        match self.kind.as_str() {
+            "rules_degraded" => Concern::Rules,
+            "disk_nearly_full" | "intake_stalled" | "wal_too_large" => Concern::Store,
+            _ => Concern::Kafka,
+        }
+    }
 }
 
 /// What the figures come to.
@@ -127,13 +150,14 @@ impl Judged {
 
     /// The exit code; `strict`: what waits for a person counts.
     pub(super) fn exit(&self, strict: bool) -> Exit {
-        if !self.is_alive() || !self.failing.is_empty() {
+        let fails = |concern| self.failing.iter().any(|failing| failing.concern() == concern);
+        if !self.is_alive() || fails(Concern::Kafka) {
             return Exit::Unavailable;
         }
-        if self.rules == Rules::Degraded {
+        if self.rules == Rules::Degraded || fails(Concern::Rules) {
             return Exit::Config;
         }
-        let still = self.state == State::Starting || self.intake == Intake::Still;
+        let still = self.state == State::Starting || self.intake == Intake::Still || fails(Concern::Store);
         let wanted = strict && self.attention == Attention::Wanted;
         if still || wanted { Exit::Temporary } else { Exit::Success }
     }

@@ -4,7 +4,7 @@ use anstyle::Style;
 
 use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, styled};
-use super::judged::{Failing, Judged, State};
+use super::judged::{Concern, Failing, Judged, State};
 use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOOKED_AT};
 use crate::store::look::rows::Row;
 
@@ -29,7 +29,7 @@ pub(super) fn as_text(
         of_daemon(&mut lines, daemon, judged, now_ms);
     }
     for failing in &judged.failing {
-        of_kafka(&mut lines, failing, now_ms);
+        of_alarm(&mut lines, failing, now_ms);
     }
     of_actions(&mut lines, condition, now_ms);
     of_records(&mut lines, condition, now_ms);
@@ -77,7 +77,7 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     }
     let hash: String = word("rule_set").chars().take(HASH_MAX).collect();
     let loaded = daemon.text("rules_loaded_at").map(|at| format!(", loaded {} ago", ago(at, now_ms)));
-    let reloaded = daemon.text("reloaded_at").map(|at| format!(", reload asked for {} ago", ago(at, now_ms)));
+    let reloaded = daemon.text("reloaded_at").map(|at| format!(", last reload {} ago", ago(at, now_ms)));
     let rules = format!(
         "{} rules, {hash}{}{}",
         daemon.integer("rules").unwrap_or_default(),
@@ -102,15 +102,17 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     lines.row([(DIM, "Intake"), (style, &format!("{intake}, {lag}"))]);
 }
 
-fn of_kafka(lines: &mut Columns, failing: &Failing, now_ms: i64) {
+fn of_alarm(lines: &mut Columns, failing: &Failing, now_ms: i64) {
     let since = match &failing.since {
         serde_json::Value::Number(ms) => ms.as_i64().map(|ms| age(now_ms - ms)),
         serde_json::Value::String(at) => Some(ago(at, now_ms)),
         _ => None,
     };
     let since = since.map(|age| format!(", for {age}")).unwrap_or_default();
-    let told = format!("{} {}: {}{since}", failing.kind, failing.subject, failing.message);
-    lines.row([(DIM, "Kafka"), (BAD, &told)]);
+    let subject = if failing.subject.is_empty() { String::new() } else { format!(" {}", failing.subject) };
+    let told = format!("{}{subject}: {}{since}", failing.kind, failing.message);
+    let label = if failing.concern() == Concern::Kafka { "Kafka" } else { "Alarm" };
+    lines.row([(DIM, label), (BAD, &told)]);
     if !failing.fix.is_empty() {
         lines.row([(DIM, ""), (PLAIN, &format!("to mend it: {}", failing.fix))]);
     }
@@ -165,9 +167,9 @@ fn partitions(judged: &Judged) -> String {
     let known = |number: Option<i64>| number.map_or("?".to_owned(), |number| number.to_string());
     // The furthest behind first.
     let mut partitions: Vec<_> = judged.partitions.iter().collect();
-    partitions.sort_by_key(|partition| (-partition.lag.unwrap_or(-1), &partition.topic, partition.partition));
+    partitions.sort_by_key(|partition| (-partition.lag.unwrap_or(-1), &partition.topic, partition.number));
     for partition in partitions.iter().take(LINES_MAX) {
-        let (name, lag) = (format!("{}/{}", partition.topic, partition.partition), known(partition.lag));
+        let (name, lag) = (format!("{}/{}", partition.topic, partition.number), known(partition.lag));
         let (committed, end) = (known(partition.committed), known(partition.end));
         columns.row([(NAME, &*name), (PLAIN, &*lag), (DIM, &*committed), (DIM, &*end)]);
     }

@@ -84,11 +84,11 @@ const BY_SCAN: &str = "SELECT e.seq FROM event e WHERE e.seq >= ?3 AND CASE ?1 \
     WHEN 'operator' THEN e.operator = ?2 END ORDER BY e.seq DESC LIMIT ?4";
 const LINES: &str = "SELECT seq, accepted_at, code, type, id, status, workspace, operator, instance, instances, \
     node, nodes, file, \"table\", rows, bytes, flags, matched FROM events \
-    WHERE seq IN (SELECT value FROM json_each(?1)) ORDER BY seq";
-const EVENTS: &str = "SELECT * FROM events WHERE seq IN (SELECT value FROM json_each(?1)) ORDER BY seq";
+    WHERE seq IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC";
+const EVENTS: &str = "SELECT * FROM events WHERE seq IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC";
 pub(super) const DECISIONS: &str = "SELECT d.*, (SELECT a.held_reason FROM action a WHERE a.id = d.action) \
     AS held_reason FROM decisions d WHERE d.event IN (SELECT value FROM json_each(?1)) \
-    ORDER BY d.event, d.position";
+    ORDER BY d.event DESC, d.position";
 
 const LISTING: &str = "list events";
 
@@ -159,7 +159,8 @@ impl Reader {
         self.listed(numbers, wanted.count_max, detail).await
     }
 
-    /// The events with these numbers, the newest first; those beyond `count_max` are left out.
+    /// The events with these numbers, of which the newest is first; those beyond `count_max`, and what the
+    /// memory has no room for, are left out.
     async fn listed(
         &mut self,
         mut numbers: Vec<i64>,
@@ -168,7 +169,6 @@ impl Reader {
     ) -> Result<List, StoreError> {
         let mut extent = if numbers.len() > count_max { Extent::Cut } else { Extent::Whole };
         numbers.truncate(count_max);
-        numbers.reverse();
         let statement = match detail {
             Detail::Line => LINES,
             Detail::Whole => EVENTS,
@@ -185,7 +185,7 @@ impl Reader {
             for event in rows.rows {
                 let seq = event.integer("seq");
                 let mut own = Vec::new();
-                while let Some(decision) = decisions.next_if(|row| row.integer("event") <= seq) {
+                while let Some(decision) = decisions.next_if(|row| row.integer("event") >= seq) {
                     own.push(decision);
                 }
                 events.push(Listed { event, decisions: own });
@@ -195,6 +195,7 @@ impl Reader {
                 break;
             }
         }
+        events.reverse();
         Ok(List { events, extent })
     }
 }

@@ -16,7 +16,7 @@ pub struct Story {
     pub actions: Vec<Row>,
     /// Rows of view `attempts`.
     pub attempts: Vec<Row>,
-    /// Rows of view `operator_targets` that concern these actions.
+    /// Rows of view `operator_targets` that concern these actions, or the replay that made the event.
     pub operator_targets: Vec<Row>,
     /// Rows of view `duplicates`, without their payloads.
     pub duplicates: Vec<Row>,
@@ -28,8 +28,11 @@ const ACTIONS: &str = "SELECT * FROM actions WHERE number IN \
     (SELECT action FROM decision WHERE event = ?1 UNION SELECT number FROM action WHERE event = ?1) ORDER BY number";
 const ATTEMPTS: &str = "SELECT t.* FROM json_each(?1) n JOIN action a ON a.number = n.value \
     JOIN attempts t ON t.id IN (SELECT x.id FROM attempt x WHERE x.action = a.number) ORDER BY t.id";
-const OPERATORS: &str = "SELECT * FROM operator_targets WHERE kind = 'action' \
-    AND number IN (SELECT value FROM json_each(?1)) ORDER BY operator_action";
+// From what was replayed to the event, since there is no index the other way.
+const OPERATORS: &str = "SELECT * FROM operator_targets WHERE (kind = 'action' \
+    AND number IN (SELECT value FROM json_each(?1))) OR (kind = 'quarantined' AND number IN \
+    (SELECT q.id FROM operator_target o JOIN quarantined_record q ON q.id = o.id \
+     WHERE o.kind = 'quarantined' AND q.replayed_event = ?2)) ORDER BY operator_action";
 // There is no index on the event: only the newest are looked at, should they be very many.
 const DUPLICATES: &str = "SELECT id, doubt, event, topic, partition, \"offset\", generation, noticed_at, batch \
     FROM duplicates WHERE event = ?1 AND id > (SELECT max(id) - 50000 FROM doubtful_duplicate) ORDER BY id";
@@ -54,7 +57,7 @@ impl Reader {
         let numbers = columns::json_numbers(&numbers);
         let attempts = sqlx::query(ATTEMPTS).bind(numbers.clone());
         let attempts = self.rows(TELLING, attempts, Bounds::WIDE).await?.rows;
-        let operator_targets = sqlx::query(OPERATORS).bind(numbers);
+        let operator_targets = sqlx::query(OPERATORS).bind(numbers).bind(number);
         let operator_targets = self.rows(TELLING, operator_targets, Bounds::WIDE).await?.rows;
         let duplicates = self.rows(TELLING, sqlx::query(DUPLICATES).bind(number), Bounds::WIDE).await?.rows;
         self.let_go().await?;

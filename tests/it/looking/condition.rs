@@ -31,6 +31,16 @@ async fn the_exit_code_says_how_the_daemon_does() {
             69,
             &["SaslCredentials kafka:9093: refused, for ", "to mend it: correct the password"],
         ),
+        (
+            "UPDATE daemon SET failing = '[{\"kind\":\"wal_too_large\",\"subject\":\"\",\"message\":\"it grows\",\"fix\":\"\",\"since\":1}]'",
+            75,
+            &["Alarm ", "wal_too_large: it grows, for "],
+        ),
+        (
+            "UPDATE daemon SET failing = '[{\"kind\":\"rules_degraded\",\"message\":\"2 errors\"}]'",
+            78,
+            &["rules_degraded: 2 errors\n"],
+        ),
         ("UPDATE daemon SET partitions = '[]'", 0, &["lag not known"]),
         ("UPDATE daemon SET partitions = '{\"of\": {\"another\": \"form\"}}'", 0, &["● running"]),
     ] {

@@ -80,7 +80,7 @@ async fn lists_are_narrowed() {
 async fn a_list_says_what_it_leaves_out() {
     let store = four().await;
     for (arguments, told) in [
-        (&["audit", "-n", "2"][..], "the newest 2; -n shows more"),
+        (&["audit", "-n", "2"][..], "the newest 2; there are more"),
         (&["audit", "--rule", "absent"], "no such event"),
         (&["audit", "--code", "commit-file"], "the last 100000 events were looked at"),
         (&["audit", "instance:71"], "only events that a rule matched"),

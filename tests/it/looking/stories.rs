@@ -63,24 +63,45 @@ async fn the_story_goes_from_the_record_to_the_last_response() {
             "StopTaskInstances 2024-05-18, a write; sent again it leads to the same state",
             "{\"Ids\":[73910042265]}",
             "dead, 2 attempts, settled 2026-03-25 08:10:00.120 UTC",
-            "an age of 120 s, 0 calls planned in the hour before",
+            "an age of 120 s; calls planned in the hour before: 0",
             "attempt 1 due_again  throttled, HTTP 429, Refused, 120 ms",
-            "attempt 2 dead  rejected, HTTP 400",
             "REQUEST",
             "no \\u{1b}[2J way",
             "xxx…",
             "requeue by alice, 2026-03-25 08:01:00.000 UTC",
             ": mended",
+            "attempt 2 dead  rejected, HTTP 400",
             "rule none  held (stale) (test.toml)",
         ],
     );
 }
 
 #[tokio::test]
+async fn an_action_without_its_decision_is_told_as_well() {
+    let store = told().await;
+    store.tamper("DELETE FROM decision").await;
+    openeventd(&store.path(), &["audit", "1"])
+        .assert(0, &["event 1", "action of rule converges", "attempt 1 due_again", "action of rule none"]);
+}
+
+#[tokio::test]
+async fn a_replay_from_quarantine_is_told_with_the_event_that_it_made() {
+    let store = Harness::with("").await;
+    store.accept(&[at(0, "no JSON"), at(1, &failure("other", 1))]).await;
+    store.tamper("UPDATE quarantined_record SET replayed_at = 1, replayed_event = 1").await;
+    store
+        .tamper("INSERT INTO operator_action VALUES (1, 1774425660000, 'bob', 'replay', 'all', 'mended', 1)")
+        .await;
+    store.tamper("INSERT INTO operator_target VALUES (1, 'quarantined', 1)").await;
+    openeventd(&store.path(), &["audit", "1"])
+        .assert(0, &["event 1", "replay by bob, 2026-03-25 08:01:00.000 UTC", ": mended", "no rule matched"]);
+}
+
+#[tokio::test]
 async fn programs_get_the_columns_of_the_views() {
     let mut store = told().await;
     let said = openeventd(&store.path(), &["audit", "1", "--json"]);
-    let [story] = &said.objects()[..] else { panic!("not one line: {}", said.stdout) };
+    let [told] = &said.objects()[..] else { panic!("not one line: {}", said.stdout) };
     for (list, view, rows, more) in [
         ("decisions", "pragma_table_info('decisions')", 2, &["held_reason"][..]),
         ("actions", "pragma_table_info('actions')", 2, &[]),
@@ -91,17 +112,18 @@ async fn programs_get_the_columns_of_the_views() {
         let columns = store.rows("name", view).await;
         let mut columns: BTreeSet<&str> = columns.iter().filter_map(|row| row[0].as_str()).collect();
         columns.extend(more);
-        let told = story[list].as_array().expect(list);
-        assert_eq!(told.len(), rows, "{list}");
-        let names: BTreeSet<&str> = told[0].as_object().expect(list).keys().map(String::as_str).collect();
+        let rows_told = told[list].as_array().expect(list);
+        assert_eq!(rows_told.len(), rows, "{list}");
+        let names: BTreeSet<&str> =
+            rows_told[0].as_object().expect(list).keys().map(String::as_str).collect();
         assert_eq!(names, columns, "{list}");
     }
     let columns = store.rows("name", "pragma_table_info('events')").await;
     for column in &columns {
-        assert!(story.get(column[0].as_str().expect("text")).is_some(), "{column}");
+        assert!(told.get(column[0].as_str().expect("text")).is_some(), "{column}");
     }
-    assert_eq!(story["instance"], Value::from(73_910_042_265_i64));
-    assert_eq!(story["attempts"][0]["response"].as_str().map(str::len), Some(1_011));
+    assert_eq!(told["instance"], Value::from(73_910_042_265_i64));
+    assert_eq!(told["attempts"][0]["response"].as_str().map(str::len), Some(1_011));
 }
 
 #[tokio::test]
