@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::{Layer, Registry};
 
@@ -20,7 +20,8 @@ pub(super) fn layer(alarms: Alarms) -> Box<dyn Layer<Registry> + Send + Sync> {
     let may_tell = filter_fn(|metadata| {
         let is_either = *metadata.level() == Level::ERROR || *metadata.level() == Level::INFO;
         is_either && metadata.is_event() && metadata.fields().field("id").is_some()
-    });
+    })
+    .with_max_level_hint(LevelFilter::INFO);
     Counting(alarms).with_filter(may_tell).boxed()
 }
 
