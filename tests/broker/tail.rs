@@ -345,6 +345,24 @@ fn what_may_pass_is_shown_and_waited_out() {
 }
 
 #[test]
+fn what_kafka_removes_under_a_slow_reader_is_told_and_passed_over() {
+    on_both(|cluster| {
+        let topic = unique("removed");
+        admin::create_topic(cluster, &topic, 1);
+        admin::produce(cluster, &topic, 1, 60_000, |n| event(instance(n), 1));
+        let home = Home::init(cluster, ALICE, &topic, &unique("group"), &[]);
+        let mut tail = home.start(&["--from", "earliest"]);
+        assert!(tail.line().contains("  0:0  "));
+        // Nobody reads: pipe, batch and queue are full long before this.
+        admin::delete_before(cluster, &topic, 59_000);
+        while !tail.line().contains("  0:59999  ") {}
+        let errors = tail.interrupt();
+        assert!(errors.contains(": Kafka no longer has offset "), "{errors}");
+        assert!(errors.contains("; going on at 59000\n"), "{errors}");
+    });
+}
+
+#[test]
 fn wrong_rules_are_shown_and_a_closed_pipe_is_no_error() {
     on_both(|cluster| {
         let topic = unique("piped");
