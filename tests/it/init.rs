@@ -284,6 +284,7 @@ fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
     let mut shown = String::new();
     for (question, answer) in [
         ("several with commas: ", "b-1.example.com:9093, b-2.example.com:9093"),
+        ("Topics, several with commas: ", "no topic!"),
         ("Topics, several with commas: ", "events"),
         ("[openeventd]: ", ""),
         ("[sasl_ssl]: ", "nonsense"),
@@ -314,6 +315,8 @@ fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
     screen.read_to_string(&mut shown).expect("the terminal is read to its end");
     assert!(terminal.wait().expect("it ends").success(), "{shown}");
     assert!(!shown.contains("typed-secret"), "the password is not shown: {shown}");
+    assert!(shown.contains("`no topic!` does not fit, expected letters"), "{shown}");
+    assert!(shown.contains("`nonsense` is none of them"), "{shown}");
     assert!(shown.contains("check: ok: 1 rule"), "{shown}");
     let secret = directory.path().join("secrets/kafka-password");
     assert_eq!(fs::read_to_string(&secret).expect("it was written"), "typed-secret");
