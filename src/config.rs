@@ -38,6 +38,7 @@ mod redacted;
 mod resolved;
 
 pub use environment::Environment;
+pub(crate) use resolve::{is_host_port, is_topic};
 pub use resolved::{Config, Redacted};
 
 /// A larger file is a mistake, not a configuration.

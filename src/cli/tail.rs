@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::exit::print_problems;
 use super::{Exit, Failure, rule_files};
@@ -24,6 +25,9 @@ mod from;
 // What is wrong with the connection, and whether waiting helps.
 mod trouble;
 
+// The connection: making it, and saying what is wrong with it.
+mod connect;
+
 // From the first connection to the last record.
 mod follow;
 
@@ -36,6 +40,9 @@ mod tally;
 use follow::Follow;
 use from::From;
 use tally::Filter;
+
+/// How long one poll waits for a first record, and so how long Ctrl-C may take.
+const POLL_WAIT: Duration = Duration::from_millis(200);
 
 /// What `openeventd tail` takes.
 #[derive(Debug, clap::Args)]
@@ -79,7 +86,7 @@ is filtered.";
 /// Runs the subcommand.
 pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let (config, warnings) = config::load(file, &Environment::of_process())?;
-    print_problems(&warnings).map_err(|error| Failure::new(Exit::Io, error))?;
+    print_problems(&warnings).map_err(unwritten)?;
     let rules = rules(&config)?;
     hint("event code", &arguments.code, || catalogue::all().map(|row| row.code))?;
     hint("rule", &arguments.rule, || rules.rules.iter().map(|rule| rule.name.as_str()))?;
@@ -108,18 +115,17 @@ async fn until_stopped(follow: Follow, stop: Arc<AtomicBool>) -> Result<Exit, Fa
     let (tally, ended) = follow.run().await;
     signals.abort();
     let reported = tally.map_or(Ok(()), |tally| writeln!(io::stderr().lock(), "{tally}"));
-    ended.and(reported.map(|()| Exit::Success).map_err(|error| Failure::new(Exit::Io, error)))
+    ended.and(reported.map(|()| Exit::Success).map_err(unwritten))
 }
 
 /// The rules of the configured directory; none if they have errors, which are shown.
 fn rules(config: &Config) -> Result<RuleSet, Failure> {
     let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
     let surroundings = Surroundings { accounts: &accounts, policy: &config.policy };
-    let unwritten = |error| Failure::new(Exit::Io, error);
     let files = match rule_files::read(&config.rules_directory) {
         Ok(files) => files,
         Err(error) => {
-            say(&format!("going on without rules: {}", chain(&error))).map_err(unwritten)?;
+            say(&format!("going on without rules: {}", chain(&error)))?;
             Vec::new()
         }
     };
@@ -130,7 +136,7 @@ fn rules(config: &Config) -> Result<RuleSet, Failure> {
             let errors: Vec<_> =
                 problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
             print_problems(&errors).map_err(unwritten)?;
-            say("the rules have errors: going on without any").map_err(unwritten)?;
+            say("the rules have errors: going on without any")?;
             parse::parse(Vec::new(), &surroundings).map(|(rules, _)| rules).map_err(Failure::of_problems)
         }
     }
@@ -145,12 +151,16 @@ fn hint<'a, K: Iterator<Item = &'a str>>(
     for name in given.iter().filter(|name| !known().any(|known| known == *name)) {
         let meant =
             nearest(name, known()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        say(&format!("no known {what} `{name}`{meant}")).map_err(|error| Failure::new(Exit::Io, error))?;
+        say(&format!("no known {what} `{name}`{meant}"))?;
     }
     Ok(())
 }
 
 /// One line for the person at the terminal.
-fn say(line: &str) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "openeventd: {line}")
+fn say(line: &str) -> Result<(), Failure> {
+    writeln!(io::stderr().lock(), "openeventd: {line}").map_err(unwritten)
+}
+
+fn unwritten(error: io::Error) -> Failure {
+    Failure::new(Exit::Io, error)
 }

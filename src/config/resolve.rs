@@ -333,14 +333,16 @@ fn path(text: Option<&str>, directory: &Path) -> Option<PathBuf> {
     text.filter(|text| !text.is_empty()).map(|text| directory.join(text))
 }
 
-fn is_host_port(server: &str) -> bool {
+/// Whether `server` is a host and a port.
+pub(crate) fn is_host_port(server: &str) -> bool {
     server.rsplit_once(':').is_some_and(|(host, port)| {
         let host_fits = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/,@".contains(c));
         host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
     })
 }
 
-fn is_topic(topic: &str) -> bool {
+/// Whether Kafka takes `topic` for a name.
+pub(crate) fn is_topic(topic: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     (1..=249).contains(&topic.len()) && topic.chars().all(fits) && topic != "." && topic != ".."
 }

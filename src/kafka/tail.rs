@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -21,10 +19,17 @@ use super::diagnosis::Diagnosis;
 use super::error::KafkaError;
 use super::fault::{Changed, Conditions};
 use super::hooks::TopicPartition;
-use super::lag::digest;
 use super::polled::{BatchLimits, Cause, OutOfRange, Polled};
 use super::{Settings, properties};
 use crate::batch::RecordBatch;
+
+// What the cluster knows of the topics.
+mod facts;
+
+// What the client tells.
+mod watch;
+
+use watch::Watch;
 
 /// Where reading begins, in every partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +75,6 @@ pub struct Tail {
 const PATIENCE_MIN: Duration = Duration::from_millis(250);
 /// And at last. A connection that is just being made goes on being made meanwhile; only the asking ends.
 const PATIENCE_MAX: Duration = Duration::from_secs(2);
-/// Facts about a partition, from its leader.
-const FACTS_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries to begin; what the client has to tell is told meanwhile.
 const TELLING: Duration = Duration::from_millis(100);
 
@@ -195,59 +198,6 @@ impl Tail {
         Ok(left.filter(|place| place.start < place.end).collect())
     }
 
-    /// All partitions of all topics; `None`, and what is wrong is told, if not all are known.
-    fn partitions(&self) -> Option<Vec<TopicPartition>> {
-        let diagnosis = &self.client.context().diagnosis;
-        let (mut found, mut complete) = (Vec::new(), true);
-        for topic in &self.topics {
-            // Why it fails comes through the callback.
-            let metadata = self.client.fetch_metadata(Some(topic), self.patience).ok()?;
-            let told = metadata.topics().iter().find(|told| *told.name() == **topic)?;
-            match told.error().map(Code::from) {
-                None => {}
-                Some(Code::TopicAuthorizationFailed) => diagnosis.topic_denied(topic),
-                Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => diagnosis.topic_unknown(topic),
-                Some(other) => tracing::debug!(%topic, code = ?other, "the topic is not ready"),
-            }
-            complete &= told.error().is_none() && !told.partitions().is_empty();
-            found.extend(
-                told.partitions()
-                    .iter()
-                    .map(|partition| TopicPartition { topic: Arc::clone(topic), partition: partition.id() }),
-            );
-        }
-        complete.then_some(found)
-    }
-
-    fn watermarks(&self, topic: &Arc<str>, partition: i32) -> Result<(i64, i64), KafkaError> {
-        self.client.fetch_watermarks(topic, partition, FACTS_TIMEOUT).map_err(|source| {
-            // A user may see a topic and not be allowed to read it.
-            if source.rdkafka_error_code() == Some(Code::TopicAuthorizationFailed) {
-                self.client.context().diagnosis.topic_denied(topic);
-            }
-            KafkaError::FetchWatermarks { topic: Arc::clone(topic), partition, source }
-        })
-    }
-
-    /// Where `ms` lies in each partition; its end if nothing is that young.
-    fn find_times(&self, places: &mut [Place], ms: i64) -> Result<(), KafkaError> {
-        let mut asked = TopicPartitionList::with_capacity(places.len());
-        for place in &*places {
-            asked
-                .add_partition_offset(&place.topic, place.partition, Offset::Offset(ms))
-                .map_err(KafkaError::FetchTimes)?;
-        }
-        let found = self.client.offsets_for_times(asked, FACTS_TIMEOUT).map_err(KafkaError::FetchTimes)?;
-        for place in places {
-            if let Some(element) = found.find_partition(&place.topic, place.partition) {
-                element.error().map_err(KafkaError::FetchTimes)?;
-                let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
-                place.start = offset.map_or(place.end, |offset| offset.min(place.end));
-            }
-        }
-        Ok(())
-    }
-
     fn assign(&self) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::with_capacity(self.next.len());
         for (key, next) in &self.next {
@@ -277,33 +227,3 @@ impl Tail {
         KafkaError::Fatal { code, reason }
     }
 }
-
-/// What the client tells: errors, and whether brokers are connected.
-struct Watch {
-    diagnosis: Diagnosis,
-}
-
-impl ClientContext for Watch {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        if !matches!(level, RDKafkaLogLevel::Debug) {
-            tracing::debug!(facility, "librdkafka: {line}");
-        }
-    }
-
-    fn stats_raw(&self, statistics: &[u8]) {
-        match digest(statistics) {
-            Ok(digest) => self.diagnosis.seen(&digest.brokers),
-            Err(error) => tracing::warn!(%error, "cannot read the client's statistics"),
-        }
-    }
-
-    fn error(&self, error: ClientError, reason: &str) {
-        match error.rdkafka_error_code() {
-            // We use no group.
-            None | Some(Code::GroupAuthorizationFailed | Code::PollExceeded) => {}
-            Some(code) => self.diagnosis.said(code, reason),
-        }
-    }
-}
-
-impl ConsumerContext for Watch {}

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -78,14 +78,14 @@ impl Home {
         let mut command = self.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut tailing = Tailing { child, output };
-        let mut errors = BufReader::new(tailing.child.stderr.take().expect("it is piped"));
+        let errors = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut tailing = Tailing { child, output, errors };
         let mut line = String::new();
         while !line.contains("Ctrl-C ends") {
             line.clear();
-            assert!(errors.read_line(&mut line).expect("it is read") > 0, "it ended before it had begun");
+            let read = tailing.errors.read_line(&mut line).expect("it is read");
+            assert!(read > 0, "it ended before it had begun");
         }
-        tailing.child.stderr = Some(errors.into_inner());
         tailing
     }
 }
@@ -94,6 +94,7 @@ impl Home {
 struct Tailing {
     child: Child,
     output: BufReader<ChildStdout>,
+    errors: BufReader<ChildStderr>,
 }
 
 impl Tailing {
@@ -108,7 +109,7 @@ impl Tailing {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(sent.expect("kill starts").success());
         let mut errors = String::new();
-        self.child.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("it is read");
+        self.errors.read_to_string(&mut errors).expect("it is read");
         let status = self.child.wait().expect("it ends");
         assert_eq!(status.code(), Some(0), "{errors}");
         errors
@@ -341,6 +342,24 @@ fn what_may_pass_is_shown_and_waited_out() {
             assert!(sent.expect("kill starts").success());
             assert_eq!(child.wait().expect("it ends").code(), Some(0));
         }
+    });
+}
+
+#[test]
+fn what_kafka_removes_under_a_slow_reader_is_told_and_passed_over() {
+    on_both(|cluster| {
+        let topic = unique("removed");
+        admin::create_topic(cluster, &topic, 1);
+        admin::produce(cluster, &topic, 1, 60_000, |n| event(instance(n), 1));
+        let home = Home::init(cluster, ALICE, &topic, &unique("group"), &[]);
+        let mut tail = home.start(&["--from", "earliest"]);
+        assert!(tail.line().contains("  0:0  "));
+        // Nobody reads: pipe, batch and queue are full long before this.
+        admin::delete_before(cluster, &topic, 59_000);
+        while !tail.line().contains("  0:59999  ") {}
+        let errors = tail.interrupt();
+        assert!(errors.contains(": Kafka no longer has offset "), "{errors}");
+        assert!(errors.contains("; going on at 59000\n"), "{errors}");
     });
 }
 

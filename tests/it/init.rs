@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -95,6 +95,20 @@ fn flags_alone_give_a_configuration_that_check_accepts_and_name_the_next_command
     assert_eq!(mode(&root.join("openeventd.toml")) & 0o027, 0);
     let (code, stdout, _) = openeventd(root, &["check", "--config", "openeventd.toml"]);
     assert_eq!((code, stdout.as_str()), (0, "ok: 1 rule, 0 accounts; 0 errors, 1 warning\n"));
+}
+
+#[test]
+fn what_the_daemons_group_must_read_is_given_to_the_group_of_the_directory() {
+    let directory = with_password();
+    let root = directory.path();
+    // Only root can give it away; for others it stays their own, and the same must hold.
+    let _not_root = chown(root, None, Some(54_321));
+    let (code, _, stderr) = openeventd(root, &flags(&[]));
+    assert_eq!(code, 0, "{stderr}");
+    let group = |path: &Path| fs::metadata(path).expect("it is there").gid();
+    for path in ["openeventd.toml", "rules.d", "rules.d/first.toml"] {
+        assert_eq!(group(&root.join(path)), group(root), "{path}");
+    }
 }
 
 #[test]
@@ -270,6 +284,7 @@ fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
     let mut shown = String::new();
     for (question, answer) in [
         ("several with commas: ", "b-1.example.com:9093, b-2.example.com:9093"),
+        ("Topics, several with commas: ", "no topic!"),
         ("Topics, several with commas: ", "events"),
         ("[openeventd]: ", ""),
         ("[sasl_ssl]: ", "nonsense"),
@@ -300,6 +315,8 @@ fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
     screen.read_to_string(&mut shown).expect("the terminal is read to its end");
     assert!(terminal.wait().expect("it ends").success(), "{shown}");
     assert!(!shown.contains("typed-secret"), "the password is not shown: {shown}");
+    assert!(shown.contains("`no topic!` does not fit, expected letters"), "{shown}");
+    assert!(shown.contains("`nonsense` is none of them"), "{shown}");
     assert!(shown.contains("check: ok: 1 rule"), "{shown}");
     let secret = directory.path().join("secrets/kafka-password");
     assert_eq!(fs::read_to_string(&secret).expect("it was written"), "typed-secret");

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use secrecy::SecretString;
 
 use super::{Arguments, Identification, InitError, Mechanism, Protocol, absolute, ask};
+use crate::config;
 
 /// The group, unless another is named.
 const GROUP_DEFAULT: &str = "openeventd";
@@ -88,12 +89,19 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
         return if missing.is_empty() { of_flags(arguments) } else { Err(InitError::Missing(missing)) };
     }
     ask::introduce()?;
-    let asked = |given: &[String], question: &str| match given {
-        [] => ask::list(question),
-        given => Ok(given.to_vec()),
+    let servers = match &arguments.bootstrap_servers {
+        given if given.is_empty() => {
+            ask::list("Kafka servers, host:port, several with commas", config::is_host_port, "host:port")?
+        }
+        given => given.clone(),
     };
-    let servers = asked(&arguments.bootstrap_servers, "Kafka servers, host:port, several with commas")?;
-    let topics = asked(&arguments.topic, "Topics, several with commas")?;
+    let topics = match &arguments.topic {
+        given if given.is_empty() => {
+            let expected = "letters, digits, `.`, `_` and `-`";
+            ask::list("Topics, several with commas", config::is_topic, expected)?
+        }
+        given => given.clone(),
+    };
     let group_id = match &arguments.group_id {
         Some(group) => group.clone(),
         None => ask::text("Consumer group (ApsaraMQ wants it created in its console)", Some(GROUP_DEFAULT))?,
@@ -107,8 +115,7 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
     let (mut ca_file, mut identification) = (arguments.ca_file.clone(), arguments.endpoint_identification);
     if protocol.has_tls() {
         if ca_file.is_none() {
-            ca_file = ask::optional("Certificate authorities, a PEM file (Enter for the system's)")?
-                .map(PathBuf::from);
+            ca_file = ask::file("Certificate authorities, a PEM file (Enter for the system's)")?;
         }
         if identification.is_none() {
             let question =

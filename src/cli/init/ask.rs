@@ -3,6 +3,7 @@
 //! A wrong answer is asked for again. An empty line takes the default, which stands in brackets.
 
 use std::io::{self, BufRead as _, Write as _};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use secrecy::SecretString;
@@ -12,9 +13,8 @@ use super::{InitError, absolute};
 
 /// Says what follows.
 pub(super) fn introduce() -> Result<(), InitError> {
-    let text =
-        "A few questions. Enter takes what stands in brackets; nothing is written before the last answer.\n";
-    io::stderr().lock().write_all(text.as_bytes()).map_err(InitError::Terminal)
+    say("A few questions. Enter takes what stands in brackets; nothing is written before the last answer.
+")
 }
 
 /// A text that must not be empty, unless there is a default.
@@ -30,21 +30,32 @@ pub(super) fn text(question: &str, default: Option<&str>) -> Result<String, Init
     }
 }
 
-/// A list with at least one entry.
-pub(super) fn list(question: &str) -> Result<Vec<String>, InitError> {
+/// A list with at least one entry, each of which `fits`; `expected` says what would.
+pub(super) fn list(
+    question: &str,
+    fits: impl Fn(&str) -> bool,
+    expected: &str,
+) -> Result<Vec<String>, InitError> {
     loop {
         let answer = text(question, None)?;
         let entries: Vec<String> =
             answer.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
-        if !entries.is_empty() {
-            return Ok(entries);
+        match entries.iter().find(|entry| !fits(entry)) {
+            Some(wrong) => say(&format!("  `{wrong}` does not fit, expected {expected}\n"))?,
+            None if entries.is_empty() => {}
+            None => return Ok(entries),
         }
     }
 }
 
-/// A text, or nothing.
-pub(super) fn optional(question: &str) -> Result<Option<String>, InitError> {
-    optional_after(&format!("{question}: "))
+/// A file that is there, or nothing.
+pub(super) fn file(question: &str) -> Result<Option<PathBuf>, InitError> {
+    loop {
+        match optional_after(&format!("{question}: "))?.map(PathBuf::from) {
+            Some(path) if !path.is_file() => say(&format!("  there is no file {}\n", path.display()))?,
+            answer => return Ok(answer),
+        }
+    }
 }
 
 /// One of the values that a flag takes as well.
@@ -52,8 +63,10 @@ pub(super) fn choice<T: ValueEnum>(question: &str, default: &T) -> Result<T, Ini
     let names: Vec<String> = T::value_variants().iter().map(name_of).collect();
     let question = format!("{question} ({})", names.join(", "));
     loop {
-        if let Ok(value) = T::from_str(&text(&question, Some(&name_of(default)))?, true) {
-            return Ok(value);
+        let answer = text(&question, Some(&name_of(default)))?;
+        match T::from_str(&answer, true) {
+            Ok(value) => return Ok(value),
+            Err(_) => say(&format!("  `{answer}` is none of them\n"))?,
         }
     }
 }
@@ -78,9 +91,13 @@ pub(super) fn password(user: &str) -> Result<Password, InitError> {
     }
 }
 
-fn optional_after(prompt: &str) -> Result<Option<String>, InitError> {
+fn say(text: &str) -> Result<(), InitError> {
     let mut stderr = io::stderr().lock();
-    stderr.write_all(prompt.as_bytes()).and_then(|()| stderr.flush()).map_err(InitError::Terminal)?;
+    stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).map_err(InitError::Terminal)
+}
+
+fn optional_after(prompt: &str) -> Result<Option<String>, InitError> {
+    say(prompt)?;
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line).map_err(InitError::Terminal)? == 0 {
         return Err(InitError::Unanswered);

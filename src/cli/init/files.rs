@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,9 +27,12 @@ impl Files {
         if let Some(parent) = path.parent() {
             self.directory(parent, 0o755)?;
         }
-        let created = DirBuilder::new().mode(mode).create(path);
-        created.map_err(|source| InitError::Directory { path: path.to_owned(), source })?;
+        let failed = |source| InitError::Directory { path: path.to_owned(), source };
+        DirBuilder::new().mode(mode).create(path).map_err(failed)?;
         self.directories.push(path.to_owned());
+        if mode & 0o070 != 0 {
+            File::open(path).and_then(|directory| share(&directory, path)).map_err(failed)?;
+        }
         Ok(())
     }
 
@@ -43,6 +46,9 @@ impl Files {
             OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
         // From here on it is ours to remove.
         self.files.push(path.to_owned());
+        if mode & 0o070 != 0 {
+            share(&file, path).map_err(failed)?;
+        }
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
@@ -63,6 +69,18 @@ impl Files {
             }
         }
         files
+    }
+}
+
+/// Gives what a group may read to the group of the directory above: below /etc/openeventd that is the daemon's,
+/// and whoever runs this is root.
+fn share(file: &File, path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let group = fs::metadata(directory)?.gid();
+    match fchown(file, None, Some(group)) {
+        // Only members may give to a group; to others it is not theirs to share.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
     }
 }
 

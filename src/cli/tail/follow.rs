@@ -1,45 +1,39 @@
 //! From the first connection to the last record.
 //!
-//! The client blocks, so it works on a thread of its own; what takes long before the first record is shown
-//! with a sign of life. Records are printed a batch at a time, so memory stays within the daemon's bounds.
+//! Takes the client's batches through the daemon's own decoding and matching, and prints them a batch at a
+//! time, so that memory stays within the daemon's bounds.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::connect::Connection;
 use super::line::{self, Topics};
 use super::tally::{Filter, Tally};
-use super::trouble::Trouble;
-use super::{Arguments, say};
+use super::{Arguments, POLL_WAIT, say};
 use crate::batch::RecordBatch;
 use crate::cli::terminal;
-use crate::cli::{Exit, Failure, progress};
+use crate::cli::{Exit, Failure};
 use crate::config::Config;
-use crate::diagnostic::chain;
 use crate::event::decode::Limits;
 use crate::ingest::decode_batch;
-use crate::kafka::{BatchLimits, Begin, Condition, KafkaError, Place, Polled, Tail};
+use crate::kafka::{BatchLimits, Begin, KafkaError, Place, Polled};
 use crate::rule::RuleSet;
 
-/// How long one poll waits for a first record, and so how long Ctrl-C may take.
-const POLL_WAIT: Duration = Duration::from_millis(200);
-/// Changes that wait to be said; they are said several times a second.
-const CHANGES_MAX: usize = 256;
-/// Without any answer for so long it is said that we are waiting.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Without following, a partition that brings nothing for so long has no more, whatever its end was.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// What is read, and how it is shown.
 pub(super) struct Follow {
-    tail: Tail,
-    changes: Receiver<Condition>,
-    trouble: Trouble,
+    connection: Connection,
     begin: Begin,
+    showing: Showing,
+}
+
+/// How records are shown, and what was seen.
+struct Showing {
     about: String,
-    servers: String,
     topics: Topics,
     batch: BatchLimits,
     limits: Limits,
@@ -48,12 +42,7 @@ pub(super) struct Follow {
     form: Form,
     lines_left: Option<u64>,
     end: End,
-    stop: Arc<AtomicBool>,
     tally: Tally,
-    /// When connecting began; `None` once it was said that it takes long.
-    patient_since: Option<Instant>,
-    /// What the client refused last.
-    refused: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,16 +66,6 @@ enum Goes {
     Ending,
 }
 
-/// What came of connecting.
-enum Connected {
-    /// Reading has begun.
-    Yes(Vec<Place>),
-    /// Something was said; try on.
-    NotYet,
-    /// Somebody stopped us.
-    Stopped,
-}
-
 impl Follow {
     /// Makes the client; nothing is connected yet.
     pub(super) fn new(
@@ -96,131 +75,67 @@ impl Follow {
         arguments: &Arguments,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let (sender, changes) = sync_channel(CHANGES_MAX);
-        let tail = Tail::new(
-            &config.kafka,
-            Box::new(move |change| {
-                // Full means that nobody listens any more, or that there are hundreds to be said already.
-                let _unsaid = sender.try_send(change);
-            }),
-        )
-        .map_err(|error| Failure::new(exit_of(&error), error))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Follow {
-            tail,
-            changes,
-            trouble: Trouble::new(config.kafka.bootstrap_servers.len()),
+            connection: Connection::new(&config.kafka, stop)?,
             begin: arguments.from.begin(crate::duration::whole_ms(now)),
-            about: config.kafka.topics.join(", "),
-            servers: config.kafka.bootstrap_servers.join(", "),
-            topics: if config.kafka.topics.len() == 1 { Topics::One } else { Topics::Several },
-            batch: config.ingest.batch,
-            limits: config.ingest.limits,
-            rules,
-            filter,
-            form: if arguments.json { Form::Json } else { Form::Text },
-            lines_left: arguments.number,
-            end: if arguments.no_follow { End::AtTheEnd } else { End::Never },
-            stop,
-            tally: Tally::default(),
-            patient_since: Some(Instant::now()),
-            refused: String::new(),
+            showing: Showing {
+                about: config.kafka.topics.join(", "),
+                topics: if config.kafka.topics.len() == 1 { Topics::One } else { Topics::Several },
+                batch: config.ingest.batch,
+                limits: config.ingest.limits,
+                rules,
+                filter,
+                form: if arguments.json { Form::Json } else { Form::Text },
+                lines_left: arguments.number,
+                end: if arguments.no_follow { End::AtTheEnd } else { End::Never },
+                tally: Tally::default(),
+            },
         })
     }
 
     /// Connects and shows what comes; gives what was seen, if anything could be, and how it ended.
-    pub(super) async fn run(mut self) -> (Option<Tally>, Result<(), Failure>) {
-        loop {
-            let doing = format!("connecting to read {}", self.about);
-            let connecting = tokio::task::spawn_blocking(move || {
-                let connected = self.connect();
-                (self, connected)
-            });
-            let connected;
-            (self, connected) = match progress::shown(&doing, connecting).await {
-                Ok(done) => done,
-                Err(error) => return (None, Err(Failure::new(Exit::Internal, error))),
-            };
-            match connected.and_then(|connected| self.announce(connected)) {
-                Ok(Connected::Yes(_)) => break,
-                Ok(Connected::NotYet) => {}
-                Ok(Connected::Stopped) => return (None, Ok(())),
-                Err(failure) => return (None, Err(failure)),
-            }
-        }
-        let showing = tokio::task::spawn_blocking(move || {
-            let ended = self.show_all();
-            (self.tally, ended)
+    pub(super) async fn run(self) -> (Option<Tally>, Result<(), Failure>) {
+        let Follow { connection, begin, mut showing } = self;
+        let doing = format!("connecting to read {}", showing.about);
+        let (mut connection, places) = match connection.begin(begin, &doing).await {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return (None, Ok(())),
+            Err(failure) => return (None, Err(failure)),
+        };
+        let shown = tokio::task::spawn_blocking(move || {
+            let ended = showing.announce(&places).and_then(|()| showing.all(&mut connection));
+            (showing.tally, ended)
         });
-        match showing.await {
+        match shown.await {
             Ok((tally, ended)) => (Some(tally), ended),
             Err(error) => (None, Err(Failure::new(Exit::Internal, error))),
         }
     }
+}
 
-    /// Tries to begin until that succeeds or there is something to be said.
-    fn connect(&mut self) -> Result<Connected, Failure> {
-        while !self.stop.load(Ordering::Acquire) {
-            match self.tail.try_start(self.begin) {
-                Ok(Some(places)) => return Ok(Connected::Yes(places)),
-                Ok(None) => {}
-                Err(error) => {
-                    self.say_refused(&error)?;
-                    std::thread::park_timeout(POLL_WAIT);
-                }
+impl Showing {
+    /// Says that reading has begun.
+    fn announce(&self, places: &[Place]) -> Result<(), Failure> {
+        let count = places.len();
+        let partitions = if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") };
+        let is_waiting = places.iter().all(|place| place.start >= place.end);
+        say(&match self.end {
+            End::Never if is_waiting => {
+                format!("waiting for events of {} ({partitions}); Ctrl-C ends", self.about)
             }
-            if let Some(change) = self.changes.try_iter().next() {
-                self.patient_since = None;
-                self.trouble.told(change)?;
-                return Ok(Connected::NotYet);
-            }
-            if self.patient_since.is_some_and(|since| since.elapsed() > PATIENCE) {
-                self.patient_since = None;
-                say(&format!("no answer yet from {}; trying on", self.servers)).map_err(unwritten)?;
-                return Ok(Connected::NotYet);
-            }
-        }
-        Ok(Connected::Stopped)
-    }
-
-    /// Says what a try came to, once.
-    fn say_refused(&mut self, error: &KafkaError) -> Result<(), Failure> {
-        let told = chain(error);
-        // What is wrong with the connection is said by itself.
-        if told != self.refused && !self.trouble.is_any() {
-            say(&format!("{told}; trying again")).map_err(unwritten)?;
-            self.refused = told;
-        }
-        Ok(())
-    }
-
-    fn announce(&self, connected: Connected) -> Result<Connected, Failure> {
-        if let Connected::Yes(places) = &connected {
-            let count = places.len();
-            let partitions =
-                if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") };
-            let there: i64 = places.iter().map(|place| place.end.saturating_sub(place.start)).sum();
-            let line = match self.end {
-                End::Never if there == 0 => {
-                    format!("waiting for events of {} ({partitions}); Ctrl-C ends", self.about)
-                }
-                End::Never => format!("reading {} ({partitions}); Ctrl-C ends", self.about),
-                End::AtTheEnd => format!("reading what {} holds now ({partitions})", self.about),
-            };
-            say(&line).map_err(unwritten)?;
-        }
-        Ok(connected)
+            End::Never => format!("reading {} ({partitions}); Ctrl-C ends", self.about),
+            End::AtTheEnd => format!("reading what {} holds now ({partitions})", self.about),
+        })
     }
 
     /// Shows until the end that was asked for, or until stopped.
-    fn show_all(&mut self) -> Result<(), Failure> {
+    fn all(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let mut quiet_since = Instant::now();
-        while !self.stop.load(Ordering::Acquire) {
-            for change in self.changes.try_iter() {
-                self.trouble.told(change)?;
-            }
+        while !connection.is_stopped() {
+            connection.say_changes()?;
             let mut records = RecordBatch::new();
-            match self.tail.poll_batch(&mut records, &self.batch, POLL_WAIT) {
+            match connection.tail.poll_batch(&mut records, &self.batch, POLL_WAIT) {
                 Ok(Polled::Records) => {
                     quiet_since = Instant::now();
                     if self.show(records)? == Goes::Ending {
@@ -230,34 +145,16 @@ impl Follow {
                 Ok(Polled::OutOfRange(place)) => say(&format!(
                     "{} [{}]: Kafka no longer has offset {}; going on at {}",
                     place.topic, place.partition, place.offset, place.low
-                ))
-                .map_err(unwritten)?,
+                ))?,
                 Ok(Polled::Idle) => {}
                 Err(error @ KafkaError::Fatal { .. }) => return Err(Failure::new(Exit::Unavailable, error)),
-                Err(error) => self.say_refused(&error)?,
+                Err(error) => connection.say_refused(&error)?,
             }
-            if self.end == End::AtTheEnd && self.is_at_the_end(quiet_since)? == Goes::Ending {
+            if self.end == End::AtTheEnd && is_at_the_end(connection, quiet_since)? == Goes::Ending {
                 break;
             }
         }
         Ok(())
-    }
-
-    fn is_at_the_end(&self, quiet_since: Instant) -> Result<Goes, Failure> {
-        let unfinished = self.tail.unfinished().map_err(|error| Failure::new(Exit::Unavailable, error))?;
-        if unfinished.is_empty() {
-            return Ok(Goes::Ending);
-        }
-        if self.trouble.is_any() || quiet_since.elapsed() < SILENCE_MAX {
-            return Ok(Goes::On);
-        }
-        for Place { topic, partition, start, end } in unfinished {
-            say(&format!(
-                "{topic} [{partition}]: nothing more came after offset {start}, expected up to {end}"
-            ))
-            .map_err(unwritten)?;
-        }
-        Ok(Goes::Ending)
     }
 
     /// Decodes, matches and prints one batch.
@@ -288,13 +185,17 @@ impl Follow {
     }
 }
 
-fn unwritten(error: io::Error) -> Failure {
-    Failure::new(Exit::Io, error)
-}
-
-fn exit_of(error: &KafkaError) -> Exit {
-    match error {
-        KafkaError::Configure(_) | KafkaError::Properties(_) => Exit::Config,
-        _ => Exit::Unavailable,
+/// Whether everything that was there at the beginning has been read.
+fn is_at_the_end(connection: &Connection, quiet_since: Instant) -> Result<Goes, Failure> {
+    let unfinished = connection.tail.unfinished().map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    if unfinished.is_empty() {
+        return Ok(Goes::Ending);
     }
+    if connection.trouble.is_any() || quiet_since.elapsed() < SILENCE_MAX {
+        return Ok(Goes::On);
+    }
+    for Place { topic, partition, start, end } in unfinished {
+        say(&format!("{topic} [{partition}]: nothing more came after offset {start}, expected up to {end}"))?;
+    }
+    Ok(Goes::Ending)
 }

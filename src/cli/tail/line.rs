@@ -156,3 +156,63 @@ fn fired(matched: &[RuleIndex], failed: &[RuleIndex], rules: &RuleSet, line: &mu
         let _ = write!(line, "  -> {}", shown.join(", "));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{DecodedBatch, RecordBatch};
+    use crate::event::decode::Limits;
+    use crate::ingest::decode_batch;
+    use crate::rule::parse::{self, Surroundings};
+    use crate::rule::{Policy, RuleFile};
+
+    const RULES: &str = "[[rule]]\nname = \"a\"\nmatch = { code = \"commit-file\" }\n\
+                         [[rule]]\nname = \"b\"\nmode = \"live\"\nmatch = { code = \"commit-file\" }\n";
+
+    fn decoded(payload: &str) -> (DecodedBatch, RuleSet) {
+        let files = vec![RuleFile { path: "a.toml".into(), text: RULES.into() }];
+        let surroundings = Surroundings { accounts: &[], policy: &Policy::default() };
+        let (rules, _) = parse::parse(files, &surroundings).expect("the rules are right");
+        let mut records = RecordBatch::new();
+        let place = Record { topic: "t", partition: 2, offset: 7, ..Record::of_payload(payload.as_bytes()) };
+        records.push(&Record { timestamp_ms: Some(1_605_791_082_179), ..place });
+        (decode_batch(records, &Limits::default(), &rules), rules)
+    }
+
+    fn shown(payload: &str, topics: Topics) -> String {
+        let (batch, rules) = decoded(payload);
+        anstream::adapter::strip_str(&text(&batch.entries()[0], &rules, topics)).to_string()
+    }
+
+    #[test]
+    fn a_line_has_place_code_facts_oddities_and_rules() {
+        let event = r#"{"eventCode":"commit-file","projectId":1,"fileId":5,"operator":"o\u202e"}"#;
+        assert_eq!(
+            shown(event, Topics::Several),
+            "2020-11-19T13:04:42.179Z  t 2:7  commit-file  workspace=1  file=5  operator=o\\u{202e}  \
+             [no_identity]  -> a (observe), b (live)"
+        );
+        let event = r#"{"eventCode":"kill-instance","projectId":1,"taskIds":[1,2,3,4,5]}"#;
+        assert_eq!(
+            shown(event, Topics::One),
+            "2020-11-19T13:04:42.179Z  2:7  kill-instance  workspace=1  instances=1,2,3 and 2 more  [no_identity]"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_says_why() {
+        let line = shown("[1]", Topics::One);
+        assert!(line.starts_with("2020-11-19T13:04:42.179Z  2:7  undecodable, not_an_object  "), "{line}");
+    }
+
+    #[test]
+    fn our_names_stand_after_those_of_the_event() {
+        let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"x","topic":"theirs","data":{}}"#;
+        let (batch, rules) = decoded(event);
+        let line = json(&batch.entries()[0], &rules);
+        let value: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
+        assert_eq!((value["topic"].as_str(), value["offset"].as_i64()), (Some("t"), Some(7)), "{line}");
+        assert_eq!(value["kafka_at"].as_str(), Some("2020-11-19T13:04:42.179Z"));
+        assert_eq!(value["rules"], serde_json::json!([]));
+    }
+}

@@ -5,7 +5,6 @@
 //! its fault: until then another may let us in.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use super::super::{Exit, Failure};
 use super::say;
@@ -40,7 +39,7 @@ impl Trouble {
     /// # Errors
     /// Waiting cannot help: the fault, and exit 69.
     pub(super) fn told(&mut self, change: Condition) -> Result<(), Failure> {
-        let said = match change {
+        match change {
             Condition::Failing(fault) => {
                 self.failing.insert((fault.kind, fault.subject.clone()));
                 if self.is_final(fault.kind) {
@@ -53,8 +52,7 @@ impl Trouble {
                 self.failing.remove(&(kind, subject));
                 say(&line)
             }
-        };
-        said.map_err(|error: io::Error| Failure::new(Exit::Io, error))
+        }
     }
 
     fn is_final(&self, kind: FaultKind) -> bool {
