@@ -23,6 +23,8 @@ pub mod identity;
 
 pub mod open;
 
+pub mod operator;
+
 pub mod outbox;
 
 mod plan_state;

@@ -21,6 +21,7 @@ use crate::action::plan::Trust;
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
+use crate::ingest::replaying::Replaying;
 use crate::ingest::{self, Gate, Polling};
 use crate::kafka;
 use crate::kafka::{Consumer, KafkaError};
@@ -36,9 +37,13 @@ mod hooks;
 
 mod part;
 
+pub mod replay;
+
 mod rules;
 
 mod service;
+
+pub use rules::RulesCondition;
 
 /// Everything a run needs, each part with its own settings.
 pub struct Parts {
@@ -158,6 +163,7 @@ struct Running {
     accepting: Part<StoreError>,
     dispatching: Part<StoreError>,
     upkeep: Part<StoreError>,
+    replaying: Part<StoreError>,
 }
 
 impl Running {
@@ -185,6 +191,13 @@ impl Running {
         let consumer = Arc::new(Consumer::new(&parts.kafka, hooks.for_consumer())?);
         let (gate, alive, changed) = (Arc::new(Gate::default()), Alive::default(), Arc::new(Notify::new()));
         let (stop_polling, heartbeat) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let replaying = Replaying {
+            writer: writer.clone(),
+            limits: parts.ingest.limits,
+            deciding: decided.clone(),
+            planned: Arc::clone(&changed),
+            now_ms,
+        };
         let polling = Polling {
             consumer: Arc::clone(&consumer),
             settings: parts.ingest.clone(),
@@ -228,7 +241,8 @@ impl Running {
                 "dispatch",
                 tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
             ),
-            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping))),
+            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping.clone()))),
+            replaying: Part::new("replaying", tokio::spawn(replaying.run(stopping))),
             parts,
             writer,
             deciding,
@@ -272,6 +286,7 @@ impl Running {
                 error = self.accepting.failed() => return Err(error),
                 error = self.dispatching.failed() => return Err(error),
                 error = self.upkeep.failed() => return Err(error),
+                error = self.replaying.failed() => return Err(error),
             }
         }
     }
@@ -314,6 +329,7 @@ impl Running {
         let mut outcome = self.polling.ended_by(deadline).await;
         outcome = outcome.and(self.accepting.ended_by(deadline).await);
         outcome = outcome.and(self.dispatching.ended_by(deadline).await);
+        outcome = outcome.and(self.replaying.ended_by(deadline).await);
         outcome.and(self.upkeep.ended_by(deadline).await)
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::Intake;
 use crate::diagnostic::chain;
 use crate::kafka::Consumer;
+use crate::store::accept::Accepted;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.
@@ -86,18 +87,7 @@ impl Accepting {
         if accepted.planned > 0 {
             self.planned.notify_waiters();
         }
-        for decided in &accepted.decisions {
-            tracing::info!(
-                event = decided.event,
-                event_id = decided.event_id.as_deref(),
-                rule = %decided.rule,
-                outcome = decided.outcome,
-                message = decided.message.as_deref(),
-                action = decided.action.as_ref().map(|(id, _)| id.as_str()),
-                state = decided.action.as_ref().map(|(_, state)| *state),
-                "decision"
-            );
-        }
+        log_decisions(&accepted);
         tracing::debug!(
             batch = accepted.batch,
             records = accepted.records,
@@ -117,5 +107,21 @@ impl Accepting {
             progress.quarantined += count(accepted.quarantined);
         });
         Ok(())
+    }
+}
+
+/// One line for each decision.
+pub(super) fn log_decisions(accepted: &Accepted) {
+    for decided in &accepted.decisions {
+        tracing::info!(
+            event = decided.event,
+            event_id = decided.event_id.as_deref(),
+            rule = %decided.rule,
+            outcome = decided.outcome,
+            message = decided.message.as_deref(),
+            action = decided.action.as_ref().map(|(id, _)| id.as_str()),
+            state = decided.action.as_ref().map(|(_, state)| *state),
+            "decision"
+        );
     }
 }

@@ -11,8 +11,10 @@ use crate::store::{Store, StoreError, Writer};
 
 /// Whether the rules in force are those of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RulesCondition {
+pub enum RulesCondition {
+    /// They are.
     Current,
+    /// The directory has errors, and an earlier set is in force.
     Degraded,
 }
 
