@@ -19,6 +19,9 @@ pub mod rule_files;
 // Colours and columns.
 pub mod terminal;
 
+// Who acts, and whether they agree.
+pub mod acting;
+
 // A sign of life for what takes long.
 pub mod progress;
 
