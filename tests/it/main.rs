@@ -22,6 +22,8 @@ mod outbox;
 
 mod dispatch;
 
+mod acting;
+
 mod openapi;
 
 mod config;
