@@ -8,7 +8,7 @@ use openeventd::openapi::Edition;
 use serde_json::json;
 
 use super::{approve, openeventd, states, store};
-use crate::dispatch::{Dispatching, now_ms, plan, until_worked_off};
+use crate::dispatch::{Dispatching, now_ms, until_worked_off};
 use crate::endpoint::DataWorksDouble;
 use crate::harness::{Harness, at, policy, waiting};
 
@@ -29,8 +29,7 @@ async fn the_daemon_sends_what_was_released_within_moments() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_a_writer_that_never_rests_both_get_on() {
-    let (store, path) = store(&approve("none", ""), 0).await;
-    plan(&store, 0..6).await;
+    let (store, path) = store(&approve("none", ""), 6).await;
     let (store, stop, offset) =
         (Arc::new(store), Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(100)));
     let busy = {
