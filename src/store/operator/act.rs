@@ -80,7 +80,7 @@ impl Operator {
         };
         let rows = shown.iter().map(|row| json!([row.number, row.state.as_str(), row.attempts]));
         let query = sqlx::query_scalar(statement)
-            .bind(serde_json::Value::from_iter(rows).to_string())
+            .bind(serde_json::Value::Array(rows.collect()).to_string())
             .bind(deed.now_ms);
         let query = match verb {
             Verb::Release | Verb::Requeue => query.bind(deed.now_ms.saturating_add(FRESH_WINDOW_MS)),
