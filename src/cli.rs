@@ -75,7 +75,7 @@ const CONFIG_DEFAULT: &str = "/etc/openeventd/openeventd.toml";
 #[command(name = "openeventd", version, propagate_version = true, after_long_help = EXAMPLES)]
 pub struct Arguments {
     /// The configuration; rules are read from rules.d beside it unless it says otherwise
-    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    #[arg(long, global = true, value_name = "FILE", env = "OPENEVENTD_CONFIG", default_value = CONFIG_DEFAULT)]
     pub config: PathBuf,
     /// What to do.
     #[command(subcommand)]

@@ -27,6 +27,7 @@ use crate::harness::cluster::{ALICE, Cluster};
 #[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
     pub(crate) cluster: &'a Cluster,
+    pub(crate) topic: &'static str,
     pub(crate) endpoint: &'a str,
     /// Events in a hundred that a rule matches: 1 or 5.
     pub(crate) percent: usize,
@@ -45,7 +46,7 @@ pub(crate) struct Measured {
 
 impl<'a> Setting<'a> {
     pub(crate) fn new(cluster: &'a Cluster, endpoint: &'a str) -> Self {
-        Setting { cluster, endpoint, percent: 1, mode: "observe", sasl_ssl: false }
+        Setting { cluster, topic: "events", endpoint, percent: 1, mode: "observe", sasl_ssl: false }
     }
 
     fn configuration(&self, group: &str) -> String {
@@ -64,11 +65,11 @@ impl<'a> Setting<'a> {
             )
         };
         format!(
-            "[kafka]\ntopics = [\"events\"]\ngroup_id = \"{group}\"\n{protection}\n\
+            "[kafka]\ntopics = [\"{}\"]\ngroup_id = \"{group}\"\n{protection}\n\
              [store]\npath = \"audit.db\"\ndisk_free_min = \"0B\"\n\
              [account.main]\nregion = \"cn-hangzhou\"\nedition = \"enterprise\"\nendpoint = \"{}\"\n\
              access_key_id = \"bench\"\naccess_key_secret = {{ env = \"BENCH_PASSWORD\" }}\n[log]\nlevel = \"warn\"\n",
-            self.endpoint
+            self.topic, self.endpoint
         )
     }
 
@@ -110,20 +111,8 @@ pub(crate) fn measure(
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let before = runtime.block_on(batches(&directory.path().join("audit.db")));
-    fs::create_dir(directory.path().join("rules.d")).expect("a directory");
-    fs::write(directory.path().join("rules.d/bench.toml"), setting.rules()).expect("rules");
-    let group = format!("bench-{}", directory.path().file_name().expect("a name").to_string_lossy());
-    let file = directory.path().join("openeventd.toml");
-    fs::write(&file, setting.configuration(&group)).expect("a configuration");
     let started = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_openeventd"))
-        .args(["run", "--config"])
-        .arg(&file)
-        .env("BENCH_PASSWORD", ALICE.1)
-        .current_dir(directory.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the daemon starts");
+    let mut child = start(setting, directory.path());
     let (now, first_event_ms) = runtime.block_on(async {
         let mut first = None;
         loop {
@@ -144,6 +133,23 @@ pub(crate) fn measure(
     let seconds = (now.last_ms - now.first_ms_after(&before)).max(1) as f64 / 1000.0;
     let rate = (now.records - before.records) as f64 / seconds;
     (Measured { rate, cpu_us_per_event: cpu_us / count as f64, resident_mb, first_event_ms }, directory)
+}
+
+/// Starts the daemon in `directory`.
+pub(crate) fn start(setting: &Setting<'_>, directory: &Path) -> Child {
+    fs::create_dir(directory.join("rules.d")).expect("a directory");
+    fs::write(directory.join("rules.d/bench.toml"), setting.rules()).expect("rules");
+    let group = format!("bench-{}", directory.file_name().expect("a name").to_string_lossy());
+    let file = directory.join("openeventd.toml");
+    fs::write(&file, setting.configuration(&group)).expect("a configuration");
+    Command::new(env!("CARGO_BIN_EXE_openeventd"))
+        .args(["run", "--config"])
+        .arg(&file)
+        .env("BENCH_PASSWORD", ALICE.1)
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the daemon starts")
 }
 
 /// What the audit database says of its batches.
@@ -192,7 +198,7 @@ fn usage(child: &Child) -> (f64, f64) {
     (ticks * 10_000.0, peak_kb / 1024.0)
 }
 
-fn stop(child: &mut Child) {
+pub(crate) fn stop(child: &mut Child) {
     let terminated = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
     assert!(terminated.success());
     let _ended = child.wait().expect("the daemon ends");

@@ -25,6 +25,8 @@ mod endpoint;
 
 mod events;
 
+mod latency;
+
 use harness::Version;
 
 /// Partitions of the topic.
@@ -71,6 +73,11 @@ fn main() {
         let (measured, _) = daemon::measure(&live, count, None);
         show(&format!("{percent} % matching, live"), &measured);
     }
+    let latency = latency::measure(&observing);
+    println!(
+        "event to call, 200 events/s      median {} ms, 99 % {} ms, worst {} ms of {} calls",
+        latency.median_ms, latency.p99_ms, latency.worst_ms, latency.calls
+    );
     let secured = daemon::Setting { sasl_ssl: true, ..observing };
     let (measured, _) = daemon::measure(&secured, count, None);
     show("1 % matching, SASL_SSL", &measured);

@@ -5,7 +5,8 @@
 //! - `LANGUAGE file PATH`: the block is written there.
 //! - `toml config PATH`, `toml rule PATH`: written as well, and `openeventd check` must accept it.
 //! - `console`: each line after `$ ` is run, and the lines below it are its output, errors included;
-//!   `console exit=N` if it ends with N.
+//!   `console exit=N` if it ends with N. What differs from run to run is shown as `[..]` within a line, or as a
+//!   line `...` for any number of lines.
 //! - `console not-run REASON`: cannot run here, for one of the reasons in [`blocks::NOT_RUN`].
 //! - `sql`: gives rows from an audit database that holds one of each; `sql empty`: gives none.
 //! - `text`: a drawing or an excerpt.
@@ -49,7 +50,8 @@ struct Place {
 }
 
 impl Place {
-    /// Holds an audit database, and every secret that `text` names.
+    /// Holds an audit database, the settings that name it as an installation's do, and every secret that
+    /// `text` names.
     fn of(text: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let root = directory.path();
@@ -61,7 +63,12 @@ impl Place {
             fs::write(root.join(name), "").expect("the file is written");
         }
         let bin = Path::new(env!("CARGO_BIN_EXE_openeventd")).parent().expect("it lies somewhere");
+        let installed = root.join("installed.toml");
+        let database = root.join("audit.db");
+        fs::write(&installed, format!("[store]\npath = \"{}\"\n", database.display()))
+            .expect("it is written");
         let mut environment = vec![
+            ("OPENEVENTD_CONFIG".into(), installed.display().to_string()),
             ("PATH".into(), format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())),
             ("HOME".into(), root.display().to_string()),
             ("CREDENTIALS_DIRECTORY".into(), root.join("credentials").display().to_string()),
@@ -69,7 +76,7 @@ impl Place {
         for name in blocks::named(text, "env = \"") {
             environment.push((name.to_owned(), "a-secret".into()));
         }
-        audit::write(&root.join("audit.db"));
+        audit::write(&database);
         Place { directory, environment }
     }
 
@@ -130,7 +137,7 @@ impl Place {
 
     fn repeat(&self, shown: &blocks::Shown, expected: i32) -> Result<(), String> {
         let (exit, output) = self.run(Command::new("sh").args(["-c", &shown.command]));
-        let is_right = exit == expected && output.trim_end() == shown.output.trim_end();
+        let is_right = exit == expected && blocks::is_shown(&shown.output, &output);
         is_right.then_some(()).ok_or(format!("`{}` ended with {exit} and said:\n{output}", shown.command))
     }
 }
@@ -159,10 +166,17 @@ fn a_block_of_unknown_kind_is_found() {
         assert!(blocks::of(planted).into_iter().all(|block| block.is_err()), "{planted}");
     }
     let place = Place::of("");
+    for right in ["one [..]\nthree", "...\nthree", "one two\n...", "[..]e [..]o\n..."] {
+        let shown = format!("```console\n$ echo one two; echo three\n{right}\n```");
+        let blocks = blocks::of(&shown);
+        place.try_block(blocks[0].as_ref().expect("it is a block")).expect("this is what is printed");
+    }
     for (planted, told) in [
         ("```sql\nselect * from absent\n```", "no such table"),
         ("```sql\nselect 1 where 0\n```", "ended with 0"),
         ("```console\n$ openeventd --version\nopeneventd 0.0\n```", "ended with 0"),
+        ("```console\n$ echo one two; echo three\none [..]\nfour\n```", "ended with 0"),
+        ("```console\n$ echo one two; echo three\n...\ntwo\n```", "ended with 0"),
         ("```toml config wrong.toml\n[kafka]\n```", "required"),
     ] {
         let blocks: Vec<_> = blocks::of(planted).into_iter().map(|block| block.expect(planted)).collect();

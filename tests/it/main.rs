@@ -30,4 +30,6 @@ mod config;
 
 mod check;
 
+mod installed;
+
 mod docs;

@@ -99,6 +99,35 @@ pub(super) fn commands(text: &str) -> Vec<Shown> {
     shown
 }
 
+/// Whether `output` is what was `shown`: a line `...` stands for any lines, `[..]` for anything in a line.
+pub(super) fn is_shown(shown: &str, output: &str) -> bool {
+    let shown: Vec<&str> = shown.trim_end().lines().collect();
+    let output: Vec<&str> = output.trim_end().lines().map(str::trim_end).collect();
+    lines_match(&shown, &output)
+}
+
+fn lines_match(shown: &[&str], output: &[&str]) -> bool {
+    match shown.split_first() {
+        None => output.is_empty(),
+        Some((&"...", rest)) => (0..=output.len()).any(|skipped| lines_match(rest, &output[skipped..])),
+        Some((first, rest)) => output
+            .split_first()
+            .is_some_and(|(line, after)| line_matches(first, line) && lines_match(rest, after)),
+    }
+}
+
+fn line_matches(shown: &str, line: &str) -> bool {
+    match shown.split_once("[..]") {
+        None => shown.trim_end() == line,
+        Some((before, after)) => line.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| line_matches(after, &rest[at..]))
+        }),
+    }
+}
+
 /// What stands between each `before` of `text` and the next quotation mark.
 pub(super) fn named<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     let ends = text.split(before).skip(1).filter_map(|rest| rest.split_once('"'));
