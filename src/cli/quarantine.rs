@@ -34,8 +34,8 @@ enum Command {
     Show(show::Arguments),
     /// Decode records anew, and accept what is an event by now
     ///
-    /// The rules in force decide on it as on any event, and the belts hold: what is older than a rule's
-    /// max_event_age is held. An event that was accepted meanwhile is not planned again. What still cannot be
+    /// The rules in force decide on it as on any event, and the belts hold: an event that is too old
+    /// for a rule is held. An event that was accepted meanwhile is not planned again. What still cannot be
     /// decoded stays, with the reason.
     #[command(after_long_help = REPLAY)]
     Replay(replay::Arguments),

@@ -108,7 +108,7 @@ impl Writing<'_> {
                 row.add(self.accepted_at)?;
                 row.add(deciding.rule_set)?;
                 row.add(deciding.configuration)?;
-                row.add(ranges.as_deref().map_err(|error| error.to_string())?)?;
+                row.add(ranges.as_deref().map_err(ToString::to_string)?)?;
                 row.add(columns::count(accepted.records))?;
                 row.add(columns::count(accepted.events))?;
                 row.add(columns::count(accepted.duplicates))?;

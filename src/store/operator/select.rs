@@ -3,6 +3,7 @@
 //! A question gives at most as many rows as were asked for, the most urgent first, and how many there are.
 
 use sqlx::Row;
+use sqlx::query::{Query, QueryScalar};
 use sqlx::sqlite::SqliteRow;
 
 use crate::action::{ActionState, HeldReason};
@@ -154,7 +155,7 @@ impl Reader {
         let rows = parameters
             .texts()
             .into_iter()
-            .fold(sqlx::query(list), |query, text| query.bind(text))
+            .fold(sqlx::query(list), Query::bind)
             .bind(selection.planned_before_ms)
             .bind(selection.planned_after_ms)
             .bind(columns::count(rows_max))
@@ -168,7 +169,7 @@ impl Reader {
             total = parameters
                 .texts()
                 .into_iter()
-                .fold(sqlx::query_scalar(count), |query, text| query.bind(text))
+                .fold(sqlx::query_scalar(count), QueryScalar::bind)
                 .bind(selection.planned_before_ms)
                 .bind(selection.planned_after_ms)
                 .fetch_one(&mut self.connection)
