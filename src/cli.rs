@@ -22,6 +22,9 @@ pub mod terminal;
 // Who acts, and whether they agree.
 pub mod acting;
 
+// Times and ages as people read them.
+pub mod instant;
+
 // A sign of life for what takes long.
 pub mod progress;
 
@@ -118,10 +121,23 @@ pub enum Command {
     #[command(after_long_help = "Example:\n  openeventd check --config ./openeventd.toml")]
     Check,
     /// Show how the daemon does, on one screen
+    ///
+    /// It reads what the daemon writes down about itself every few seconds, so it needs the audit database
+    /// only. The exit code is for scripts: 0 if the daemon runs and nothing is wrong, 69 if it does not run, does
+    /// not respond or cannot use Kafka, 78 if it works by older rules because the present ones are wrong, 75 if it is
+    /// starting or its intake stands still.
     Status(status::Arguments),
     /// Show what happened and why
+    ///
+    /// Without TARGET: the last events, the newest at the end as in a log, one line each with what every
+    /// matched rule came to. With the number or the id of an event, or the id of an action: its whole story, from
+    /// the record in Kafka to the last response. With an object such as instance:73910042265: the events about it
+    /// that a rule matched. Nothing is changed. Exit code 66 if TARGET is not known.
     Audit(audit::Arguments),
     /// Ask the audit database in SQL, read-only
+    ///
+    /// One statement, from the argument or from standard input for `-`. The views are described in docs/audit.md,
+    /// with many queries to begin with. Long values are shortened for people; --json shows them whole.
     Sql(sql::Arguments),
     /// Look at planned calls, and release, cancel or repeat them
     Outbox(outbox::Arguments),

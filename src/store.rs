@@ -21,6 +21,8 @@ mod columns;
 
 pub mod identity;
 
+pub mod look;
+
 pub mod open;
 
 pub mod operator;
@@ -138,6 +140,22 @@ pub enum StoreError {
     TooLong {
         /// The limit.
         seconds: u64,
+    },
+    /// A person's question is no SQL that can be answered.
+    #[error(
+        "the question cannot be answered: {message}; docs/audit.md describes the views, and `select name from sqlite_schema where type = 'view'` lists them"
+    )]
+    Question {
+        /// What SQLite says.
+        message: String,
+    },
+    /// A person's question would change the database, or is more than one.
+    #[error("only one statement that reads is answered here, {found}: {fix}")]
+    NotAQuestion {
+        /// What was found instead.
+        found: &'static str,
+        /// What to do instead.
+        fix: &'static str,
     },
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema of {path} up to date")]

@@ -151,7 +151,7 @@ impl Upkeep {
 }
 
 /// Free bytes for us on the file system of `path`; `None` if it cannot be asked.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
+pub(crate) fn free_bytes(path: &std::path::Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -116,8 +116,10 @@ pub(super) fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::Foreign { .. } | StoreError::Newer { .. } => Exit::Config,
         StoreError::Missing { .. } => Exit::NoInput,
+        StoreError::Question { .. } => Exit::Data,
         StoreError::Open { .. } => Exit::CannotCreate,
         StoreError::NotPermitted { .. } => Exit::Permission,
+        StoreError::NotAQuestion { .. } => Exit::Usage,
         StoreError::InUse { .. }
         | StoreError::DiskFull
         | StoreError::Older { .. }

@@ -11,6 +11,8 @@
 
 mod merge;
 
+pub(crate) mod search;
+
 mod segment;
 
 use std::collections::HashMap;

@@ -33,3 +33,5 @@ mod check;
 mod installed;
 
 mod docs;
+
+mod looking;

@@ -49,11 +49,7 @@ impl Segment {
         if !self.filter.contains_hash(hash) {
             return;
         }
-        let end = self.fences.partition_point(|&fence| fence <= hash);
-        let begin = self.fences.partition_point(|&fence| fence < hash).saturating_sub(1);
-        for page in begin..end {
-            visit(self.first_page + columns::count(page));
-        }
+        pages_between(&self.fences, hash, |page| visit(self.first_page + columns::count(page)));
     }
 
     /// Writes sorted `entries` as a new segment.
@@ -209,24 +205,36 @@ pub(super) async fn read_page(
     Ok(decode_entries(bytes).collect())
 }
 
+/// Calls `visit` with the index of each page that may hold `hash`, by the first hashes of all pages.
+pub(super) fn pages_between(fences: &[u64], hash: u64, visit: impl FnMut(usize)) {
+    let end = fences.partition_point(|&fence| fence <= hash);
+    let begin = fences.partition_point(|&fence| fence < hash).saturating_sub(1);
+    (begin..end).for_each(visit);
+}
+
 /// Looks for `wanted` (page, index, hash), sorted by page, and appends (index, number) for each hit.
 pub(super) async fn search_pages(
     connection: &mut SqliteConnection,
     wanted: &[(i64, usize, u64)],
     found: &mut Vec<(usize, i64)>,
 ) -> Result<(), StoreError> {
-    let failed = || StoreError::sql("search the identity pages");
+    search(connection, wanted, found).await.map_err(StoreError::sql("search the identity pages"))
+}
+
+/// [`search_pages`], for a caller with its own error.
+pub(super) async fn search(
+    connection: &mut SqliteConnection,
+    wanted: &[(i64, usize, u64)],
+    found: &mut Vec<(usize, i64)>,
+) -> Result<(), sqlx::Error> {
     for part in wanted.chunks(PAGES_READ_MAX) {
         let mut pages: Vec<i64> = part.iter().map(|(page, _, _)| *page).collect();
         pages.dedup();
-        let rows = sqlx::query(READ_PAGES)
-            .bind(columns::json_numbers(&pages))
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed())?;
+        let rows =
+            sqlx::query(READ_PAGES).bind(columns::json_numbers(&pages)).fetch_all(&mut *connection).await?;
         for row in rows {
-            let page: i64 = row.try_get(0).map_err(failed())?;
-            let bytes: &[u8] = row.try_get(1).map_err(failed())?;
+            let page: i64 = row.try_get(0)?;
+            let bytes: &[u8] = row.try_get(1)?;
             let entries: Vec<Entry> = decode_entries(bytes).collect();
             for (_, index, hash) in part.iter().filter(|(wanted_page, _, _)| *wanted_page == page) {
                 let from = entries.partition_point(|entry| entry.hash < *hash);

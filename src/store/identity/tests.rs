@@ -61,6 +61,13 @@ async fn assert_complete(log: &IdentityLog, connection: &mut SqliteConnection) {
     }
     let others: Vec<u64> = (ALL..ALL + 100_000).map(hash).collect();
     assert_eq!(log.find(connection, &others).await.expect("it is searched"), []);
+    // The same from outside, by the tables alone.
+    let some: Vec<u64> = (0..ALL).step_by(5_001).collect();
+    let hashes: Vec<u64> = some.iter().copied().map(hash).collect();
+    let mut found = search::numbers_of(connection, &hashes).await.expect("it is searched");
+    found.sort_unstable();
+    assert_eq!(found, some.into_iter().map(number).collect::<Vec<_>>());
+    assert_eq!(search::numbers_of(connection, &others[..50]).await.expect("it is searched"), []);
 }
 
 #[tokio::test]

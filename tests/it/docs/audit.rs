@@ -2,6 +2,7 @@
 //! the store itself.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,15 @@ operation = "GetTaskInstance"
 params = { Id = "{{ data.absent }}" }
 
 [[rule]]
+name = "ask-first"
+mode = "approve"
+match = { code = "commit-file" }
+[[rule.steps]]
+operation = "GetNode"
+version = "2024-05-18"
+params = { Id = "1" }
+
+[[rule]]
 name = "large-download"
 match = { code = "download-resources", rows = { numeric = [">", 100000] } }
 "#;
@@ -53,7 +63,20 @@ const STALE: &str = "2026-03-12T10:30:00.179PRC";
 pub(super) fn write(path: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(fill(path));
+    let output = Command::new("sqlite3").args(["-bail"]).arg(path).arg(PEOPLE).output();
+    let output = output.expect("sqlite3 is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What the running daemon and people have written down.
+const PEOPLE: &str = r#"
+INSERT INTO daemon SELECT 1, '0.1.0', 4242, accepted_at, accepted_at, accepted_at + 86400000, NULL, 1, 1, 'current', NULL,
+    'polling', '[{"topic":"dataworks-openevent","partition":0,"committed":12,"end":12,"lag":0}]', '[]' FROM batch;
+INSERT INTO operator_action SELECT 1, accepted_at, 'alice', 'requeue', 'by id', 'the node was mended', 1 FROM batch;
+INSERT INTO operator_target SELECT 1, 'action', number FROM action WHERE state = 'dead';
+INSERT INTO operator_action SELECT 2, accepted_at, 'alice', 'replay', 'all', 'after the update', 1 FROM batch;
+INSERT INTO operator_target VALUES (2, 'quarantined', 1);
+"#;
 
 async fn fill(path: &Path) {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_millis();
@@ -62,16 +85,18 @@ async fn fill(path: &Path) {
     let (writer, _, closing) = store.into_writer(now_ms).await.expect("it can be written");
     let closing = tokio::spawn(closing.run());
     let deciding = Arc::new(deciding(&writer, now_ms).await);
-    let failure = |id: &str, instance: i64, published: &str| {
+    let of_workspace = |workspace: i64, id: &str, instance: i64, published: &str| {
         format!(
-            r#"{{"specversion":"1.0","id":"{id}","source":"acs.dataworks","type":"dataworks:InstanceStatusChanges:InstanceStatusChanges","time":"2026-11-22T10:30:00+08:00","aliyunaccountid":"1460982254730185","aliyunregionid":"cn-hangzhou","aliyunpublishtime":"{published}","data":{{"eventCode":"instance-status-changes","appId":96384,"nodeId":700005183003,"taskId":{instance},"dagType":0,"status":5}}}}"#
+            r#"{{"specversion":"1.0","id":"{id}","source":"acs.dataworks","type":"dataworks:InstanceStatusChanges:InstanceStatusChanges","time":"2026-11-22T10:30:00+08:00","aliyunaccountid":"1460982254730185","aliyunregionid":"cn-hangzhou","aliyunpublishtime":"{published}","data":{{"eventCode":"instance-status-changes","appId":{workspace},"nodeId":700005183003,"taskId":{instance},"dagType":0,"status":5}}}}"#
         )
     };
+    let failure = |id: &str, instance: i64, published: &str| of_workspace(96_384, id, instance, published);
     let mut payloads: Vec<String> =
         (0..4).map(|at| failure(&format!("failed-{at}"), 73_910_042_265 + at, "")).collect();
     payloads.push(failure("failed-0", 1, ""));
     payloads.push(payloads[1].clone());
     payloads.push(failure("stale", 73_910_042_300, STALE));
+    payloads.push(of_workspace(7, "elsewhere", 73_910_042_400, ""));
     payloads.push("no JSON".to_owned());
     for sample in ["download-resources", "commit-file"] {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/samples");
@@ -112,7 +137,7 @@ async fn deciding(writer: &Writer, now_ms: i64) -> Deciding {
         rule_set,
         configuration: configuration.expect("it is written"),
         policy,
-        trust: Trust::default(),
+        trust: Trust { accounts: vec![], workspaces: vec![96_384] },
         default_account: Some("main".into()),
         regions: [("main".to_owned(), "cn-hangzhou".to_owned())].into(),
     }
@@ -132,32 +157,39 @@ async fn accept(writer: &Writer, deciding: &Arc<Deciding>, payloads: &[String], 
     assert_eq!((accepted.quarantined, accepted.duplicates, accepted.planned), (1, 2, 4));
 }
 
-/// One call succeeds, one is refused, one is lost, and one is left to be sent.
+/// One call is throttled first and then succeeds, one is refused, one is lost, and one is left to be sent.
 async fn settle(writer: &Writer, now_ms: i64) {
-    let wanted = Wanted {
-        account: "main".into(),
-        access: None,
-        limit: 3,
-        lease_ms: 60_000,
-        repeat_within_ms: 600_000,
-    };
-    let claimed = writer.claim(wanted, now_ms).await.expect("there are actions");
+    let again = Outcome::DueAgain { due_at_ms: now_ms };
+    attempt(writer, now_ms, &[(again, "throttled", Some(429), Some("Throttling.User"))]).await;
     let ends = [
         (Outcome::Succeeded, "success", Some(200), None),
         (Outcome::Dead, "rejected", Some(400), Some("InvalidTaskInstance.NotFound")),
         (Outcome::Unresolved, "lost", None, None),
     ];
+    attempt(writer, now_ms, &ends).await;
+}
+
+/// Claims as many actions as there are `ends`, the earliest due first, and ends them so.
+async fn attempt(writer: &Writer, now_ms: i64, ends: &[(Outcome, &'static str, Option<u16>, Option<&str>)]) {
+    let wanted = Wanted {
+        account: "main".into(),
+        access: None,
+        limit: ends.len(),
+        lease_ms: 60_000,
+        repeat_within_ms: 600_000,
+    };
+    let claimed = writer.claim(wanted, now_ms).await.expect("there are actions");
     assert_eq!(claimed.len(), ends.len());
     for (action, (outcome, class, http_status, error_code)) in claimed.into_iter().zip(ends) {
         let evidence = Evidence {
             endpoint: Some("https://dataworks.cn-hangzhou.aliyuncs.com".into()),
-            http_status,
+            http_status: *http_status,
             request_id: http_status.map(|_| "0FF53D2C-7DA8-4A5B-8F60-0B7B6D3A11E2".into()),
             error_code: error_code.map(str::to_owned),
             latency_ms: Some(120),
             ..Evidence::default()
         };
-        let settlement = Settlement { attempt: action.attempt, outcome, class, evidence };
+        let settlement = Settlement { attempt: action.attempt, outcome: *outcome, class, evidence };
         writer.settle(settlement, now_ms + 120).await.expect("it is settled");
     }
 }

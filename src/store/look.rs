@@ -1,0 +1,30 @@
+//! Questions about what happened, as people and programs outside of the daemon ask them.
+//!
+//! Each module adds the questions of one kind to [`super::Reader`]. Answers are rows of the public views
+//! under the names that docs/audit.md explains, gathered in memory and bounded in number and size, so that
+//! no read is open while somebody reads a screen. Nothing here writes. A question that takes too long is
+//! [`super::StoreError::TooLong`].
+
+// Rows as they come from a view.
+pub mod rows;
+
+// Which event a person means.
+pub mod event;
+
+// Many events, a line each.
+pub mod list;
+
+// One event from record to response.
+pub mod story;
+
+// Actions by state.
+pub mod actions;
+
+// How the daemon does.
+pub mod condition;
+
+// A person's own SQL.
+pub mod question;
+
+// Where a statement ends.
+mod statement;

@@ -1,0 +1,115 @@
+//! The whole story of an event, for people and for programs.
+
+use std::collections::BTreeSet;
+
+use openeventd::store::outbox::{Evidence, Outcome, Settlement};
+use serde_json::Value;
+
+use super::openeventd;
+use crate::harness::{Harness, NOW_MS, at, failure, live};
+
+/// An event whose call was throttled, then refused, then asked for again by a person; and its conflict.
+async fn told() -> Harness {
+    let store =
+        Harness::with(&format!("{}{}", live("converges", ""), live("none", "max_event_age = \"1m\""))).await;
+    let timestamp_ms = Some(NOW_MS - 120_000);
+    let payload = failure("the-event", 73_910_042_265);
+    let mut record = at(7, &payload);
+    record.timestamp_ms = timestamp_ms;
+    store.accept(&[record]).await;
+    store.accept_at(NOW_MS + 1, &[at(8, &failure("the-event", 5))]).await;
+    let again = Outcome::DueAgain { due_at_ms: NOW_MS + 600_000 };
+    for (now_ms, outcome, class, http_status) in
+        [(NOW_MS + 2, again, "throttled", 429), (NOW_MS + 600_000, Outcome::Dead, "rejected", 400)]
+    {
+        let claimed = store.claim(1, now_ms).await;
+        let evidence = Evidence {
+            endpoint: Some("https://dataworks.cn-shanghai.aliyuncs.com".into()),
+            http_status: Some(http_status),
+            request_id: Some("REQUEST".into()),
+            error_code: Some("Refused".into()),
+            error_message: Some("no \u{1b}[2J way".into()),
+            response: Some(format!("{{\"long\":\"{}\"}}", "x".repeat(1_000))),
+            latency_ms: Some(120),
+            ..Evidence::default()
+        };
+        let settlement = Settlement { attempt: claimed[0].attempt, outcome, class, evidence };
+        store.writer.settle(settlement, now_ms + 120).await.expect("it is settled");
+    }
+    store
+        .tamper(
+            "INSERT INTO operator_action VALUES (1, 1774425660000, 'alice', 'requeue', 'by id', 'mended', 1)",
+        )
+        .await;
+    store
+        .tamper("INSERT INTO operator_target SELECT 1, 'action', number FROM action WHERE state = 'dead'")
+        .await;
+    store
+}
+
+#[tokio::test]
+async fn the_story_goes_from_the_record_to_the_last_response() {
+    let store = told().await;
+    openeventd(&store.path(), &["audit", "the-event"]).assert(
+        0,
+        &[
+            "event 1  instance-status-changes  Failure",
+            "Accepted   2026-03-25 08:00:00.000 UTC, ",
+            "events/0 offset 7, stamped 2026-03-25 07:58:00.000",
+            "Workspace  96384",
+            "Instance   73910042265",
+            "came again with another payload at events/0 offset 8",
+            "rule converges  dead (test.toml)",
+            "StopTaskInstances 2024-05-18, a write; sent again it leads to the same state",
+            "{\"Ids\":[73910042265]}",
+            "dead, 2 attempts, settled 2026-03-25 08:10:00.120 UTC",
+            "an age of 120 s, 0 calls planned in the hour before",
+            "attempt 1 due_again  throttled, HTTP 429, Refused, 120 ms",
+            "attempt 2 dead  rejected, HTTP 400",
+            "REQUEST",
+            "no \\u{1b}[2J way",
+            "xxx…",
+            "requeue by alice, 2026-03-25 08:01:00.000 UTC",
+            ": mended",
+            "rule none  held (stale) (test.toml)",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn programs_get_the_columns_of_the_views() {
+    let mut store = told().await;
+    let said = openeventd(&store.path(), &["audit", "1", "--json"]);
+    let [story] = &said.objects()[..] else { panic!("not one line: {}", said.stdout) };
+    for (list, view, rows, more) in [
+        ("decisions", "pragma_table_info('decisions')", 2, &["held_reason"][..]),
+        ("actions", "pragma_table_info('actions')", 2, &[]),
+        ("attempts", "pragma_table_info('attempts')", 2, &[]),
+        ("operator_targets", "pragma_table_info('operator_targets')", 1, &[]),
+        ("duplicates", "pragma_table_info('duplicates') WHERE name <> 'payload'", 1, &[]),
+    ] {
+        let columns = store.rows("name", view).await;
+        let mut columns: BTreeSet<&str> = columns.iter().filter_map(|row| row[0].as_str()).collect();
+        columns.extend(more);
+        let told = story[list].as_array().expect(list);
+        assert_eq!(told.len(), rows, "{list}");
+        let names: BTreeSet<&str> = told[0].as_object().expect(list).keys().map(String::as_str).collect();
+        assert_eq!(names, columns, "{list}");
+    }
+    let columns = store.rows("name", "pragma_table_info('events')").await;
+    for column in &columns {
+        assert!(story.get(column[0].as_str().expect("text")).is_some(), "{column}");
+    }
+    assert_eq!(story["instance"], Value::from(73_910_042_265_i64));
+    assert_eq!(story["attempts"][0]["response"].as_str().map(str::len), Some(1_011));
+}
+
+#[tokio::test]
+async fn what_an_event_holds_cannot_drive_the_terminal() {
+    let store = Harness::with("").await;
+    store.accept(&[at(0, &failure("\\u001b[31mred\\nforged", 1))]).await;
+    for arguments in [&["audit"][..], &["audit", "1"], &["sql", "select id from events"]] {
+        let said = openeventd(&store.path(), arguments);
+        assert!(!said.stdout.contains('\u{1b}') && !said.stdout.contains("\nforged"), "{}", said.stdout);
+    }
+}
