@@ -5,13 +5,12 @@
 //! the name is a record among honest people, and no proof.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::unistd::{Uid, User, geteuid, getuid};
 
 use super::{Exit, Failure};
 use crate::config::Environment;
-use crate::duration::whole_ms;
 
 /// Rows that one command changes at most: it holds the write lock for as long.
 pub const ROWS_MAX: usize = 10_000;
@@ -115,22 +114,6 @@ fn named(started: Started, name_of: impl Fn(u32) -> Option<String>) -> String {
     if person == effective { name(person) } else { format!("{} (as {})", name(person), name(effective)) }
 }
 
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    whole_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-/// A duration in its largest unit, for columns.
-pub(super) fn short(ms: i64) -> String {
-    let seconds = ms.max(0) / 1_000;
-    match seconds {
-        ..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 /// `count` things, as in `1 action` and `2 actions`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -170,14 +153,6 @@ mod tests {
         ];
         for (case, (login, sudo, real, effective), expected) in cases {
             assert_eq!(named(Started { login, sudo, real, effective }, name_of), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn durations_are_shown_in_one_unit() {
-        let cases = [(-5, "0s"), (119_999, "119s"), (120_000, "2m"), (7_200_000, "2h"), (172_800_000, "2d")];
-        for (ms, shown) in cases {
-            assert_eq!(short(ms), shown);
         }
     }
 }

@@ -7,8 +7,8 @@ use anstyle::Style;
 
 use super::select::SelectArguments;
 use crate::action::ActionState;
-use crate::cli::acting::{now_ms, short};
 use crate::cli::database::DatabaseArguments;
+use crate::cli::instant::{age, now_ms};
 use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::store::operator::select::Chosen;
@@ -78,7 +78,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
     for row in rows {
         let due_in = row.due_at_ms - now_ms;
         let due = match row.state {
-            ActionState::Planned if due_in > 0 => format!(", due in {}", short(due_in)),
+            ActionState::Planned if due_in > 0 => format!(", due in {}", age(due_in)),
             _ => String::new(),
         };
         columns.row([
@@ -89,7 +89,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
             (Style::new(), row.operation.as_str()),
             (Style::new(), row.workspace.map(|id| id.to_string()).unwrap_or_default().as_str()),
             (Style::new(), row.attempts.to_string().as_str()),
-            (DIM, format!("{} ago{due}", short(now_ms - row.planned_at_ms)).as_str()),
+            (DIM, format!("{} ago{due}", age(now_ms - row.planned_at_ms)).as_str()),
         ]);
     }
     columns

@@ -6,8 +6,8 @@ use std::path::Path;
 use anstyle::Style;
 
 use super::select::SelectArguments;
-use crate::cli::acting::{now_ms, short};
 use crate::cli::database::DatabaseArguments;
+use crate::cli::instant::{age, now_ms};
 use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::store::operator::quarantine::{Chosen, Replay, Replayed};
@@ -75,7 +75,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
             (Style::new(), row.offset.to_string().as_str()),
             (Style::new(), row.payload_bytes.to_string().as_str()),
             (style, replay.as_str()),
-            (DIM, format!("{} ago", short(now_ms - row.quarantined_at_ms)).as_str()),
+            (DIM, format!("{} ago", age(now_ms - row.quarantined_at_ms)).as_str()),
         ]);
     }
     columns
