@@ -8,6 +8,7 @@ use anstyle::Style;
 
 use super::effect::{Effect, IfDone, effect};
 use super::list;
+use crate::action::HeldReason;
 use crate::cli::acting::counted;
 use crate::cli::terminal::{BAD, Columns, DIM, NAME, TITLE, WARNING, styled};
 use crate::store::operator::act::Verb;
@@ -26,6 +27,8 @@ pub(super) struct Preview {
     /// Those that it changes.
     pub(super) changes: Vec<Chosen>,
     perhaps_twice: usize,
+    /// Held by the policy: without another policy they are held again.
+    forbidden: usize,
     groups: BTreeMap<Group, usize>,
     left_alone: BTreeMap<(&'static str, Group), usize>,
     chosen: usize,
@@ -42,6 +45,7 @@ impl Preview {
             verb,
             changes: Vec::new(),
             perhaps_twice: 0,
+            forbidden: 0,
             groups: BTreeMap::new(),
             left_alone: BTreeMap::new(),
             chosen,
@@ -52,6 +56,8 @@ impl Preview {
             match effect(verb, row.state, row.repeat_effect, if_done) {
                 Effect::LeftAlone(why) => *preview.left_alone.entry((why, group)).or_default() += 1,
                 done => {
+                    let forbidden = verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);
+                    preview.forbidden += usize::from(forbidden);
                     preview.perhaps_twice += usize::from(done == Effect::PerhapsTwice);
                     *preview.groups.entry(group).or_default() += 1;
                     preview.changes.push(row);
@@ -91,28 +97,21 @@ impl Preview {
         }
         write!(out, "{}", groups.lines(2))?;
         cut(out, self.groups.len(), GROUPS_MAX, "group")?;
-        if self.perhaps_twice > 0 {
-            let warning = format!(
-                "{} of them may have been executed by DataWorks, and may be executed a second time",
-                self.perhaps_twice
-            );
-            writeln!(out, "{}", styled(BAD, &warning))?;
-        }
-        if !self.left_alone.is_empty() {
-            writeln!(out, "{}", styled(TITLE, "left alone:"))?;
-            let mut groups = Columns::new();
-            for ((why, (state, rule, operation)), count) in self.left_alone.iter().take(GROUPS_MAX) {
-                groups.row([
-                    (TITLE, count.to_string().as_str()),
-                    (DIM, state),
-                    (DIM, rule),
-                    (DIM, operation),
-                    (Style::new(), why),
-                ]);
+        for (count, told) in [
+            (
+                self.perhaps_twice,
+                "of them may have been executed by DataWorks, and may be executed a second time",
+            ),
+            (
+                self.forbidden,
+                "of them the [policy] did not allow: unless it does by now, they are held again",
+            ),
+        ] {
+            if count > 0 {
+                writeln!(out, "{}", styled(BAD, &format!("{count} {told}")))?;
             }
-            write!(out, "{}", groups.lines(2))?;
-            cut(out, self.left_alone.len(), GROUPS_MAX, "group")?;
         }
+        self.write_left_alone(out)?;
         if !self.changes.is_empty() {
             writeln!(out)?;
             let first = self.changes.get(..SHOWN_MAX).unwrap_or(&self.changes);
@@ -125,6 +124,25 @@ impl Preview {
             writeln!(out, "{}", styled(WARNING, &told))?;
         }
         Ok(())
+    }
+
+    fn write_left_alone(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.left_alone.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{}", styled(TITLE, "left alone:"))?;
+        let mut groups = Columns::new();
+        for ((why, (state, rule, operation)), count) in self.left_alone.iter().take(GROUPS_MAX) {
+            groups.row([
+                (TITLE, count.to_string().as_str()),
+                (DIM, state),
+                (DIM, rule),
+                (DIM, operation),
+                (Style::new(), why),
+            ]);
+        }
+        write!(out, "{}", groups.lines(2))?;
+        cut(out, self.left_alone.len(), GROUPS_MAX, "group")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anstyle::Style;
 use serde_json::{Map, Value};
@@ -11,8 +12,10 @@ use super::list;
 use super::select::{SelectError, find};
 use crate::action::{ActionState, HeldReason};
 use crate::cli::database::DatabaseArguments;
+use crate::cli::instant::age;
 use crate::cli::terminal::{Columns, DIM, NAME, TITLE, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
+use crate::duration::whole_ms;
 use crate::operation::RepeatEffect;
 use crate::store::operator::act::Verb;
 
@@ -83,9 +86,10 @@ fn write(out: &mut impl Write, number: i64, story: &Map<String, Value>) -> io::R
         }
     }
     if let Some(decision) = story.get("decision").and_then(Value::as_object) {
-        let age = text(decision, "age_seconds");
+        let seconds = decision.get("age_seconds").and_then(Value::as_f64).unwrap_or_default();
+        let old = Duration::try_from_secs_f64(seconds).map_or(0, whole_ms);
         let calls = text(decision, "calls_in_hour");
-        let known = format!("the event was {age} s old, the rule had {calls} calls in the hour before");
+        let known = format!("the event was {} old; calls of the rule in the hour before: {calls}", age(old));
         fields.row([(DIM, "decided"), (Style::new(), known.as_str())]);
     }
     if let Some(Value::Object(params)) = story.get("params") {

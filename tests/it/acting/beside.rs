@@ -1,5 +1,6 @@
 //! Commands beside a daemon at work: both get on.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -83,4 +84,37 @@ async fn commands_work_without_a_daemon_and_leave_the_files_as_they_are() {
     assert_eq!(files(), before);
     let mut store = Harness::open(directory, &approve("none", ""), 0o600).await;
     assert_eq!(states(&mut store).await, [json!(["cancelled", null])]);
+}
+
+#[tokio::test]
+async fn files_that_root_makes_belong_to_the_owner_of_the_database() {
+    let (store, path) = store(&approve("none", ""), 1).await;
+    store.tamper("INSERT INTO quarantined_record (id, stream, \"offset\", batch, quarantined_at, reason, message, payload) \
+                  VALUES (1, 1, 99, 1, 1, 'not_json', '', x'7b')").await;
+    let directory = store.close().await;
+    // Root makes files for others; anybody else can make them for nobody but themselves.
+    let owner = if nix::unistd::geteuid().is_root() { 65_534 } else { nix::unistd::geteuid().as_raw() };
+    for entry in std::fs::read_dir(directory.path()).expect("it is listed") {
+        let file = entry.expect("a file").path();
+        if file == path {
+            std::os::unix::fs::chown(&file, Some(owner), Some(owner)).expect("it is given away");
+        } else {
+            std::fs::remove_file(&file).expect("it is removed");
+        }
+    }
+    let config = directory.path().join("openeventd.toml");
+    let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"t\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
+    std::fs::write(&config, format!("[kafka]\n{kafka}\n")).expect("it is written");
+    let config = config.to_str().expect("text");
+    for (arguments, code) in [(["outbox", "cancel"], 0), (["quarantine", "replay"], 65)] {
+        let how = ["--all", "--yes", "--reason", "r", "--config", config];
+        let ran = openeventd(&path, &[&arguments[..], &how].concat()).await;
+        assert_eq!(ran.code, code, "{}", ran.err);
+        for name in ["audit.db", "audit.db-wal", "audit.db-shm", "audit.db-lock"] {
+            let file = directory.path().join(name);
+            let Ok(metadata) = std::fs::metadata(&file) else { continue };
+            assert_eq!(metadata.uid(), owner, "{name} after {arguments:?}");
+        }
+    }
+    assert!(directory.path().join("audit.db-lock").exists());
 }
