@@ -24,6 +24,8 @@ mod refused;
 
 mod quarantined;
 
+mod acted;
+
 mod positions;
 
 mod faulty;
