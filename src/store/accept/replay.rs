@@ -39,7 +39,9 @@ pub struct Replayed {
 // Sizes first, so that few large records are not read by the hundred.
 const WANTED: &str = "SELECT id, length(payload) FROM quarantined_record \
     WHERE replay_requested_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT ?1";
-const RECORDS: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", q.kafka_at, q.key, q.headers, q.payload \
+// A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold.
+const RECORDS: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
+    coalesce(q.kafka_at, q.quarantined_at), q.key, q.headers, q.payload \
     FROM quarantined_record q JOIN stream s ON s.id = q.stream \
     WHERE q.id IN (SELECT value FROM json_each(?1)) ORDER BY q.id";
 const STILL_WANTED: &str = "SELECT count(*) FROM quarantined_record WHERE id IN (SELECT value FROM json_each(?1)) \

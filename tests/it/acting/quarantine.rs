@@ -153,6 +153,15 @@ async fn key_headers_and_time_come_back_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_record_without_any_time_is_as_old_as_its_quarantine() {
+    let mut store = quarantined(&live("duplicates", ""), &[at(5, &failure("1", 71))]).await;
+    store.tamper("UPDATE quarantined_record SET quarantined_at = quarantined_at - 18000000").await;
+    store.tamper(ASK).await;
+    replay_all(&store, store.limits).await;
+    assert_eq!(store.rows("state, held_reason", "action").await, [json!(["held", "stale"])]);
+}
+
+#[tokio::test]
 async fn what_still_is_no_event_stays_with_the_reason_and_waits_out_retention_only_once_done() {
     let mut store = quarantined("", &[at(5, "{"), at(6, &failure("1", 71))]).await;
     store.tamper("UPDATE quarantined_record SET replay_requested_at = 1 WHERE id = 1").await;
