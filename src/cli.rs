@@ -105,8 +105,16 @@ pub enum Command {
     /// Show the whole path at work, with a broker and an endpoint of its own
     Demo(demo::Arguments),
     /// Write a configuration and a first rule
+    ///
+    /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
+    /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
+    /// shown.
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
+    ///
+    /// It joins no consumer group, commits nothing, opens no database and calls nothing, so it does no harm
+    /// beside a running daemon. A wrong password, topic or certificate is named with its fix, and the exit
+    /// code is 69; a server that cannot be reached is waited for.
     Tail(tail::Arguments),
     /// Consume, decide, call and audit until stopped
     ///

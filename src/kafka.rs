@@ -24,6 +24,9 @@ mod lag;
 // What polling and storing take and come to.
 mod polled;
 
+// Reading without a group.
+mod tail;
+
 // Which properties of the client a user may set.
 pub mod properties;
 
@@ -47,6 +50,7 @@ pub use fault::{Changed, Condition, Fault, FaultKind};
 pub use hooks::{Assigned, Drain, Hooks, Start, TopicPartition};
 pub use lag::PartitionLag;
 pub use polled::{BatchLimits, Cause, OutOfRange, Polled, Stored};
+pub use tail::{Begin, Place, Tail};
 
 /// How to reach the topics.
 #[derive(Debug, Clone)]

@@ -12,12 +12,29 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::rule::RuleSet;
 use crate::rule::parse::{self, Surroundings};
 
+/// What a check found.
+pub(super) struct Checked {
+    /// Every problem, warnings among them.
+    pub(super) problems: Vec<Diagnostic>,
+    /// Configuration and rules, if both are right.
+    loaded: Option<(Config, RuleSet)>,
+}
+
 /// Checks the configuration `file` and the rules that it names.
 pub fn run(file: &Path) -> Result<Exit, Failure> {
+    let checked = examine(file)?;
+    let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
+    print_problems(&checked.problems).map_err(unwritten)?;
+    writeln!(io::stdout().lock(), "{}", checked.summary()).map_err(unwritten)?;
+    Ok(if checked.is_right() { Exit::Success } else { Exit::Config })
+}
+
+/// Looks at the configuration `file` and the rules that it names, and prints nothing.
+pub(super) fn examine(file: &Path) -> Result<Checked, Failure> {
     let (config, mut problems) = match config::load(file, &Environment::of_process()) {
         Ok(loaded) => loaded,
         // The rules are not checked: what they may refer to is not known.
-        Err(LoadError::Invalid(problems)) => return finish(&problems, None),
+        Err(LoadError::Invalid(problems)) => return Ok(Checked { problems, loaded: None }),
         Err(error) => return Err(error.into()),
     };
     let files =
@@ -27,30 +44,35 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
     match parse::parse(files, &surroundings) {
         Ok((rules, warnings)) => {
             problems.extend(warnings);
-            finish(&problems, Some((&config, &rules)))
+            Ok(Checked { problems, loaded: Some((config, rules)) })
         }
         Err(errors) => {
             problems.extend(errors);
-            finish(&problems, None)
+            Ok(Checked { problems, loaded: None })
         }
     }
 }
 
-fn finish(problems: &[Diagnostic], loaded: Option<(&Config, &RuleSet)>) -> Result<Exit, Failure> {
-    let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
-    print_problems(problems).map_err(unwritten)?;
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let counts = format!("{}, {}", counted(errors, "error"), counted(problems.len() - errors, "warning"));
-    let (line, exit) = match loaded {
-        Some((config, rules)) if errors == 0 => {
-            let rules_count = counted(rules.rules.len(), "rule");
-            let accounts = counted(config.accounts.len(), "account");
-            (format!("ok: {rules_count}, {accounts}; {counts}"), Exit::Success)
+impl Checked {
+    /// Whether the daemon would start with it.
+    pub(super) fn is_right(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    /// All of it in one line.
+    pub(super) fn summary(&self) -> String {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let warnings = self.problems.len() - errors;
+        let counts = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+        match &self.loaded {
+            Some((config, rules)) => {
+                let rules_count = counted(rules.rules.len(), "rule");
+                let accounts = counted(config.accounts.len(), "account");
+                format!("ok: {rules_count}, {accounts}; {counts}")
+            }
+            None => format!("not ok: {counts}"),
         }
-        _ => (format!("not ok: {counts}"), Exit::Config),
-    };
-    writeln!(io::stdout().lock(), "{line}").map_err(unwritten)?;
-    Ok(exit)
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -283,7 +283,7 @@ impl Consumer {
 }
 
 /// The one copy of a record's bytes.
-fn push(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
+pub(super) fn push(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
     batch.push(&Record {
         topic: message.topic(),
         partition: message.partition(),

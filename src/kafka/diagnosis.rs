@@ -11,6 +11,7 @@ use std::time::Duration;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::fault::{Conditions, Fault, FaultKind};
+use super::lag::BrokerState;
 use super::probe::{self, Target};
 use super::{SaslMechanism, Settings};
 
@@ -55,9 +56,16 @@ impl Diagnosis {
         Ok(Diagnosis { conditions, names, doctor, suspects })
     }
 
-    /// A broker is connected and has let us in.
-    pub(super) fn connected(&self) {
+    /// Takes the state of the brokers. Where one is connected and has let us in, what was wrong with it, and
+    /// with servers that are gone, is over.
+    pub(super) fn seen(&self, brokers: &BTreeMap<String, BrokerState>) {
+        if !brokers.values().any(|state| *state == BrokerState::Up) {
+            return;
+        }
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner).all_down = 0;
+        self.conditions.clear(|kind, subject| {
+            kind.is_connection() && brokers.get(subject).is_none_or(|state| *state == BrokerState::Up)
+        });
     }
 
     /// Looks at `server`, or at all bootstrap servers, without holding up the poll.
@@ -114,18 +122,8 @@ impl Diagnosis {
                 "create the group in the Kafka console (ApsaraMQ does not create groups by themselves) and \
                  grant the user Read on it, or correct `group_id`",
             )),
-            Code::TopicAuthorizationFailed => self.conditions.raise(fault(
-                FaultKind::TopicDenied,
-                &self.topic_of(reason),
-                "the Kafka user may not read this topic".to_owned(),
-                "grant the user Read on the topic, or correct `topics`",
-            )),
-            Code::UnknownTopicOrPartition | Code::UnknownTopic => self.conditions.raise(fault(
-                FaultKind::TopicUnknown,
-                &self.topic_of(reason),
-                "the topic does not exist on this cluster".to_owned(),
-                "correct `topics`, or create the topic; it is never created by the daemon",
-            )),
+            Code::TopicAuthorizationFailed => self.topic_denied(&self.topic_of(reason)),
+            Code::UnknownTopicOrPartition | Code::UnknownTopic => self.topic_unknown(&self.topic_of(reason)),
             Code::PollExceeded => self.conditions.raise(fault(
                 FaultKind::PollTooLate,
                 &self.names.group,
@@ -140,6 +138,26 @@ impl Diagnosis {
             )),
             other => tracing::debug!(code = ?other, reason, "the Kafka client reports"),
         }
+    }
+
+    /// The user may not read `topic`.
+    pub(super) fn topic_denied(&self, topic: &str) {
+        self.conditions.raise(Fault {
+            kind: FaultKind::TopicDenied,
+            subject: topic.to_owned(),
+            message: "the Kafka user may not read this topic".to_owned(),
+            fix: "grant the user Read on the topic, or correct `topics`".to_owned(),
+        });
+    }
+
+    /// There is no `topic`.
+    pub(super) fn topic_unknown(&self, topic: &str) {
+        self.conditions.raise(Fault {
+            kind: FaultKind::TopicUnknown,
+            subject: topic.to_owned(),
+            message: "the topic does not exist on this cluster".to_owned(),
+            fix: "correct `topics`, or create the topic; it is never created by the daemon".to_owned(),
+        });
     }
 
     /// One code for both; only the text tells whether the mechanism or the password was refused.

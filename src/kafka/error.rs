@@ -52,6 +52,12 @@ pub enum KafkaError {
         /// What the client says.
         source: ClientError,
     },
+    /// The offsets of a moment could not be read; the next try may.
+    #[error("cannot read the offsets of that time")]
+    FetchTimes(#[source] ClientError),
+    /// The client could not tell how far it has read.
+    #[error("cannot tell how far the partitions have been read")]
+    Position(#[source] ClientError),
     /// The owner could not decide where to start; the next poll tries again.
     #[error("cannot decide where to start: {reason}")]
     Start {

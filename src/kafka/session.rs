@@ -21,7 +21,7 @@ use super::Settings;
 use super::diagnosis::Diagnosis;
 use super::fault::{Conditions, FaultKind};
 use super::hooks::{Drain, TopicPartition};
-use super::lag::{BrokerState, Digest, PartitionLag, digest};
+use super::lag::{Digest, PartitionLag, digest};
 use super::recreated::Recreated;
 use crate::batch::Epoch;
 
@@ -132,13 +132,7 @@ impl Session {
     fn digested(&self, digest: Digest) {
         let Digest { lags, brokers } = digest;
         *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
-        let any_up = brokers.values().any(|state| *state == BrokerState::Up);
-        if any_up {
-            self.diagnosis.connected();
-            self.conditions.clear(|kind, subject| {
-                kind.is_connection() && brokers.get(subject).is_none_or(|state| *state == BrokerState::Up)
-            });
-        }
+        self.diagnosis.seen(&brokers);
     }
 }
 

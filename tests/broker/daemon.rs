@@ -11,7 +11,7 @@ mod calls;
 #[allow(dead_code, reason = "the stand-in is shared, each binary uses a part of it")]
 mod endpoint;
 
-mod events;
+pub(crate) mod events;
 
 #[allow(dead_code, reason = "shared with the crash test, each binary uses a part of it")]
 mod program;

@@ -15,3 +15,5 @@ mod position;
 mod faults;
 
 mod daemon;
+
+mod tail;

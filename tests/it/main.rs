@@ -32,6 +32,8 @@ mod check;
 
 mod installed;
 
+mod init;
+
 mod docs;
 
 mod looking;

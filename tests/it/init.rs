@@ -1,0 +1,313 @@
+//! `openeventd init`, as a user meets it.
+
+use std::fs;
+use std::io::{BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// A directory with a password in a file.
+fn with_password() -> TempDir {
+    let directory = directory();
+    let path = directory.path().join("password");
+    fs::write(&path, "kafka-secret\n").expect("the file is written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    directory
+}
+
+/// Exit code, standard output and standard error of the program in `directory`, without a terminal.
+fn openeventd(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_openeventd"))
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is UTF-8");
+    (output.status.code().expect("no signal ended it"), text(output.stdout), text(output.stderr))
+}
+
+const FLAGS: [&str; 9] = [
+    "init",
+    "--bootstrap-servers",
+    "broker-1.example.com:9093,broker-2.example.com:9093",
+    "--topic",
+    "dataworks-openevent",
+    "--username",
+    "alice",
+    "--password-file",
+    "password",
+];
+
+fn flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    FLAGS.iter().copied().chain(more.iter().copied()).collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+/// Names of everything below `directory`, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("it is listed") {
+        let path = entry.expect("the entry is read").path();
+        if path.is_dir() {
+            found.extend(names(&path));
+        }
+        found.push(path.display().to_string());
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn flags_alone_give_a_configuration_that_check_accepts_and_name_the_next_commands() {
+    let directory = with_password();
+    let root = directory.path();
+    let (code, stdout, stderr) = openeventd(root, &flags(&["--endpoint-identification", "none"]));
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    for expected in [
+        "wrote ./rules.d/first.toml\nwrote ./openeventd.toml\n",
+        "check: ok: 1 rule, 0 accounts; 0 errors, 1 warning\n",
+        "  openeventd tail --config openeventd.toml\n",
+        "  openeventd run --config openeventd.toml\n",
+    ] {
+        assert!(stdout.contains(expected), "{stdout}");
+    }
+    let text = fs::read_to_string(root.join("openeventd.toml")).expect("it was written");
+    let table: toml::Table = text.parse().expect("it is TOML");
+    let kafka = table["kafka"].as_table().expect("a table");
+    assert_eq!(kafka["bootstrap_servers"].as_array().map(Vec::len), Some(2));
+    assert_eq!(kafka["group_id"].as_str(), Some("openeventd"));
+    assert_eq!(kafka["ssl_endpoint_identification"].as_str(), Some("none"));
+    assert_eq!(kafka["password"]["file"].as_str(), root.join("password").to_str());
+    assert_eq!(table["store"]["path"].as_str(), Some("audit.db"));
+    assert!(table.get("account").is_none() && table.get("policy").is_none());
+    assert_eq!(mode(&root.join("openeventd.toml")) & 0o027, 0);
+    let (code, stdout, _) = openeventd(root, &["check", "--config", "openeventd.toml"]);
+    assert_eq!((code, stdout.as_str()), (0, "ok: 1 rule, 0 accounts; 0 errors, 1 warning\n"));
+}
+
+#[test]
+fn what_stands_there_commented_out_is_right_too() {
+    let directory = with_password();
+    let root = directory.path();
+    let (code, _, stderr) = openeventd(root, &flags(&[]));
+    assert_eq!(code, 0, "{stderr}");
+    let file = root.join("openeventd.toml");
+    let text = fs::read_to_string(&file).expect("it was written");
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+            _ => line,
+        })
+        .collect();
+    fs::write(&file, uncommented.join("\n")).expect("it is written");
+    fs::create_dir_all(root.join("secrets")).expect("it is made");
+    let secret = root.join("secrets/access-key-secret");
+    fs::write(&secret, "secret").expect("it is written");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let (code, stdout, stderr) = openeventd(root, &["check", "--config", "openeventd.toml"]);
+    assert_eq!((code, stdout.as_str()), (0, "ok: 1 rule, 1 account; 0 errors, 0 warnings\n"), "{stderr}");
+}
+
+#[test]
+fn without_a_terminal_all_that_is_missing_is_named_at_once() {
+    let directory = directory();
+    let (code, stdout, stderr) = openeventd(directory.path(), &["init"]);
+    assert_eq!((code, stdout.as_str()), (64, ""));
+    assert_eq!(
+        stderr,
+        "openeventd: standard input is no terminal, so nothing can be asked; missing: --bootstrap-servers, --topic, \
+         --username, one of --password-file, --password-env, --password-credential\n"
+    );
+    assert_eq!(names(directory.path()), Vec::<String>::new());
+    let plain = ["init", "--security-protocol", "plaintext", "--topic", "t"];
+    let (code, _, stderr) = openeventd(directory.path(), &plain);
+    assert_eq!(code, 64);
+    assert!(stderr.ends_with("missing: --bootstrap-servers\n"), "{stderr}");
+}
+
+#[test]
+fn nothing_is_overwritten_and_every_file_that_stands_in_the_way_is_named() {
+    for (present, named) in [
+        (&["openeventd.toml"][..], "./openeventd.toml exists already"),
+        (&["rules.d/first.toml"], "./rules.d/first.toml exists already"),
+        (
+            &["openeventd.toml", "secrets/kafka-password"],
+            "./openeventd.toml, ./secrets/kafka-password exists",
+        ),
+    ] {
+        let directory = with_password();
+        for file in present {
+            let path = directory.path().join(file);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("it is made");
+            fs::write(path, "mine").expect("it is written");
+        }
+        let before = names(directory.path());
+        let (code, _, stderr) = openeventd(directory.path(), &flags(&[]));
+        assert_eq!(code, 73, "{stderr}");
+        assert!(stderr.contains(named), "{stderr}");
+        assert_eq!(names(directory.path()), before);
+    }
+}
+
+#[test]
+fn what_check_refuses_leaves_nothing_behind() {
+    for (flag, value, told) in [
+        ("--topic", "no topic!", "kafka.topics[1]"),
+        ("--bootstrap-servers", "no-port", "kafka.bootstrap_servers[2]"),
+        ("--ca-file", "missing.pem", "kafka.ssl_ca_location"),
+    ] {
+        let directory = with_password();
+        let before = names(directory.path());
+        let (code, stdout, stderr) = openeventd(directory.path(), &flags(&["--dir", "a/b", flag, value]));
+        assert_eq!((code, stdout.as_str()), (78, ""), "{stderr}");
+        assert!(stderr.contains(told) && stderr.ends_with("openeventd: nothing was written\n"), "{stderr}");
+        assert_eq!(names(directory.path()), before);
+    }
+    let directory = with_password();
+    fs::set_permissions(directory.path().join("password"), fs::Permissions::from_mode(0o644)).expect("ours");
+    let (code, _, stderr) = openeventd(directory.path(), &flags(&[]));
+    assert_eq!(code, 78);
+    assert!(stderr.contains("others can read") && stderr.contains("chmod 0600"), "{stderr}");
+}
+
+#[test]
+fn values_with_quotes_backslashes_and_other_alphabets_come_through() {
+    let directory = directory();
+    let root = directory.path().join("a dir 补 \"q\" \\b");
+    fs::create_dir(&root).expect("it is made");
+    fs::write(root.join("p\"w\\d"), "secret").expect("it is written");
+    fs::set_permissions(root.join("p\"w\\d"), fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let arguments = [
+        "init",
+        "--bootstrap-servers",
+        "b:9093",
+        "--topic",
+        "t",
+        "--username",
+        "用户 \"x\" \\ '",
+        "--password-file",
+        "p\"w\\d",
+        "--group-id",
+        "g\"'\\",
+    ];
+    let (code, stdout, stderr) = openeventd(&root, &arguments);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let text = fs::read_to_string(root.join("openeventd.toml")).expect("it was written");
+    let table: toml::Table = text.parse().expect("it is TOML");
+    assert_eq!(table["kafka"]["username"].as_str(), Some("用户 \"x\" \\ '"));
+    assert_eq!(table["kafka"]["group_id"].as_str(), Some("g\"'\\"));
+    assert_eq!(table["kafka"]["password"]["file"].as_str(), root.join("p\"w\\d").to_str());
+    assert_eq!(openeventd(&root, &["check", "--config", "openeventd.toml"]).0, 0);
+    let elsewhere = flags(&["--dir", "it's here"]);
+    let (_, stdout, _) = openeventd(with_password().path(), &elsewhere);
+    assert!(stdout.contains(r"tail --config 'it'\''s here/openeventd.toml'"), "{stdout}");
+}
+
+#[test]
+fn a_password_that_is_elsewhere_need_not_be_there_yet() {
+    let base = ["init", "--bootstrap-servers", "b:9093", "--topic", "t", "--username", "alice"];
+    for (flag, value, written) in [
+        ("--password-env", "KAFKA_PASSWORD", "password = { env = \"KAFKA_PASSWORD\" }"),
+        ("--password-credential", "kafka-password", "password = { credential = \"kafka-password\" }"),
+    ] {
+        let directory = directory();
+        let arguments: Vec<&str> = base.into_iter().chain([flag, value]).collect();
+        let (code, stdout, stderr) = openeventd(directory.path(), &arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("check: the password is not here"), "{stdout}");
+        let text = fs::read_to_string(directory.path().join("openeventd.toml")).expect("it was written");
+        assert!(text.contains(written), "{text}");
+    }
+}
+
+#[test]
+fn a_flag_without_use_is_refused_and_no_flag_takes_a_password() {
+    let directory = with_password();
+    let arguments = flags(&["--security-protocol", "ssl"]);
+    let (code, _, stderr) = openeventd(directory.path(), &arguments);
+    assert_eq!(code, 64);
+    assert!(stderr.contains("--username has no use with --security-protocol ssl"), "{stderr}");
+    let (code, _, stderr) = openeventd(directory.path(), &flags(&["--password", "x"]));
+    assert_eq!(code, 64, "{stderr}");
+    let (code, _, _) = openeventd(directory.path(), &flags(&["--password-env", "X"]));
+    assert_eq!(code, 64, "one place is enough");
+}
+
+/// How the terminal `tty` is set.
+fn settings_of(tty: &str) -> String {
+    let output =
+        Command::new("stty").args(["-a", "-F", tty]).output().expect("it is installed with the base system");
+    String::from_utf8_lossy(&output.stdout).replace(['\n', ';'], " ")
+}
+
+/// A dialogue on a terminal of its own: `script` makes one, and we answer as the questions come.
+#[test]
+fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
+    let directory = directory();
+    let command = format!("tty; {} init", env!("CARGO_BIN_EXE_openeventd"));
+    let mut terminal = Command::new("script")
+        .args(["-qefc", &command, "/dev/null"])
+        .current_dir(directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script is installed with the base system");
+    let mut keyboard = terminal.stdin.take().expect("it is piped");
+    let mut screen = BufReader::new(terminal.stdout.take().expect("it is piped"));
+    let mut shown = String::new();
+    for (question, answer) in [
+        ("several with commas: ", "b-1.example.com:9093, b-2.example.com:9093"),
+        ("Topics, several with commas: ", "events"),
+        ("[openeventd]: ", ""),
+        ("[sasl_ssl]: ", "nonsense"),
+        ("[sasl_ssl]: ", ""),
+        ("Kafka user: ", "alice"),
+        ("kept elsewhere): ", "typed-secret"),
+        ("(Enter for the system's): ", ""),
+        ("[https]: ", "none"),
+    ] {
+        let mut seen = String::new();
+        while !seen.ends_with(question) {
+            let mut byte = [0];
+            let read = screen.read(&mut byte).expect("the terminal is read");
+            assert!(read == 1, "`{question}` was never asked:\n{shown}{seen}");
+            seen.push(char::from(byte[0]));
+        }
+        shown.push_str(&seen);
+        if question.starts_with("kept elsewhere") {
+            // The question is there a moment before the terminal stops showing what is typed.
+            let tty = shown.lines().next().expect("its name comes first").to_owned();
+            let until = Instant::now() + Duration::from_secs(20);
+            while !settings_of(&tty).contains(" -echo ") {
+                assert!(Instant::now() < until, "the terminal goes on showing what is typed");
+            }
+        }
+        keyboard.write_all(format!("{answer}\n").as_bytes()).expect("the answer is typed");
+    }
+    screen.read_to_string(&mut shown).expect("the terminal is read to its end");
+    assert!(terminal.wait().expect("it ends").success(), "{shown}");
+    assert!(!shown.contains("typed-secret"), "the password is not shown: {shown}");
+    assert!(shown.contains("check: ok: 1 rule"), "{shown}");
+    let secret = directory.path().join("secrets/kafka-password");
+    assert_eq!(fs::read_to_string(&secret).expect("it was written"), "typed-secret");
+    assert_eq!((mode(&secret), mode(&directory.path().join("secrets"))), (0o600, 0o700));
+    let text = fs::read_to_string(directory.path().join("openeventd.toml")).expect("it was written");
+    assert!(text.contains("topics = [\"events\"]") && text.contains("b-2.example.com:9093"), "{text}");
+    assert!(
+        !text.contains("typed-secret") && text.contains("ssl_endpoint_identification = \"none\""),
+        "{text}"
+    );
+}
