@@ -58,7 +58,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     let directory = store.close().await;
     let options = SqliteConnectOptions::new().filename(&path);
     let mut connection = SqliteConnection::connect_with(&options).await.expect("it opens");
-    sqlx::query("INSERT INTO _sqlx_migrations SELECT 9001, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations")
+    sqlx::query("INSERT INTO _sqlx_migrations SELECT 9001, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations LIMIT 1")
         .execute(&mut connection)
         .await
         .expect("it writes");
