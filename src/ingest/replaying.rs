@@ -2,7 +2,8 @@
 //! them.
 //!
 //! Each step takes a few records, decodes and matches them with what is in force today, and accepts them in
-//! one commit. What fails is asked for as before, and the next step tries it again.
+//! one commit. A failure that passes leaves them asked for, and the next step tries again; any other gives
+//! them up, with the reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::accepting::log_decisions;
 use super::decode_batch;
+use crate::diagnostic::chain;
 use crate::event::decode::Limits;
 use crate::store::accept::{Deciding, Replayed};
 use crate::store::identity::Remaining;
@@ -74,7 +76,17 @@ impl Replaying {
         }
         let deciding = Arc::clone(&self.deciding.borrow());
         let batch = Arc::new(decode_batch(records, &self.limits, &deciding.rules));
-        let replayed = self.writer.replay(batch, quarantined, deciding, (self.now_ms)()).await?;
+        let replayed = match self.writer.replay(batch, quarantined.clone(), deciding, (self.now_ms)()).await {
+            Ok(replayed) => replayed,
+            Err(error) if error.is_passing() || matches!(error, StoreError::Closed) => return Err(error),
+            // It would fail again each time, and a person's wish must not stop the daemon.
+            Err(error) => {
+                let problem = chain(&error);
+                tracing::warn!(error = %problem, records = quarantined.len(), "a replay failed and is given up");
+                self.writer.refuse_replay(quarantined, problem).await?;
+                return Ok((Replayed::default(), Remaining::More));
+            }
+        };
         if replayed.accepted.planned > 0 {
             self.planned.notify_waiters();
         }

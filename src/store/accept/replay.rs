@@ -84,6 +84,26 @@ impl Writer {
         })
         .await
     }
+
+    /// Ends the requests of `quarantined` without a replay: they stay in quarantine, with `problem`.
+    ///
+    /// # Errors
+    /// The commit failed; the replays are still asked for.
+    pub async fn refuse_replay(
+        &self,
+        quarantined: Vec<Quarantined>,
+        problem: String,
+    ) -> Result<(), StoreError> {
+        self.run(move |state| {
+            Box::pin(async move {
+                for record in quarantined {
+                    set_failed(&mut state.connection, record.id, "not_replayed", &problem).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
 }
 
 async fn to_replay(
