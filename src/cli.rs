@@ -103,6 +103,12 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the whole path at work, with a broker and an endpoint of its own
+    ///
+    /// The daemon reads events from a Kafka broker in this process and answers them by calls to an endpoint
+    /// in this process, which verifies the signatures; both are on loopback. What the audit database knows
+    /// is shown as it comes, for about twenty seconds. Configuration, rules and audit stay in a new
+    /// directory; the settings of a real installation are not looked at.
+    #[command(after_long_help = "Examples:\n  openeventd demo\n  openeventd demo --dir /tmp/first-look")]
     Demo(demo::Arguments),
     /// Write a configuration and a first rule
     ///

@@ -30,6 +30,9 @@ mod tail;
 // Which properties of the client a user may set.
 pub mod properties;
 
+// A broker in this process, for the demonstration.
+pub mod embedded;
+
 mod assignment;
 mod configuration;
 mod diagnosis;

@@ -19,6 +19,8 @@ pub mod accept;
 
 mod columns;
 
+pub mod follow;
+
 pub mod identity;
 
 pub mod look;
@@ -36,6 +38,8 @@ pub mod positions;
 pub mod reader;
 
 pub mod retention;
+
+pub mod totals;
 
 pub mod versions;
 

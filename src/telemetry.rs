@@ -1,4 +1,4 @@
-//! Logs for operators, on standard error.
+//! Logs for operators, on standard error or into a file.
 //!
 //! Text with colours on a terminal, text without elsewhere, with the priority prefix of the journal
 //! where standard error is the journal, or one JSON object a line. Text from events may hold control
@@ -6,7 +6,9 @@
 //! `RUST_LOG` overrides the level, also by module.
 
 use std::fmt::{self, Write as _};
+use std::fs::File;
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -67,7 +69,7 @@ pub enum TelemetryError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// What standard error is.
+/// Where the lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
     Terminal,
@@ -86,6 +88,14 @@ pub fn start(settings: &Settings, filter: Option<&str>) -> Result<(), TelemetryE
     };
     let filter = env_filter(settings.level, filter)?;
     subscriber(settings.format, output, filter, io::stderr).try_init().map_err(TelemetryError::Twice)
+}
+
+/// Starts logging for the whole process into `file`, plain, for a program that shows something else.
+pub fn start_in_file(settings: &Settings, filter: Option<&str>, file: File) -> Result<(), TelemetryError> {
+    let filter = env_filter(settings.level, filter)?;
+    subscriber(settings.format, Output::Other, filter, Arc::new(file))
+        .try_init()
+        .map_err(TelemetryError::Twice)
 }
 
 fn env_filter(level: Level, filter: Option<&str>) -> Result<EnvFilter, TelemetryError> {
@@ -177,7 +187,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);

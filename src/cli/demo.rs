@@ -1,12 +1,223 @@
-//! `openeventd demo`
+//! `openeventd demo`: sets the stage, runs the daemon on it as `run` does, shows what the audit tells
+//! meanwhile, and ends when every record is accounted for and every call is settled.
+//!
+//! Nothing outside of the demonstration's directory is read or written, the environment's settings
+//! neither: a demonstration must never meet a real topic.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use self::view::View;
+use super::exit::print_problems;
+use super::run::{exit_of, parts};
 use super::{Exit, Failure};
+use crate::config::{self, Config, Environment};
+use crate::demo::directory::{self, DirectoryError};
+use crate::demo::story::Story;
+use crate::demo::{self, DemoError, Stage};
+use crate::store::Reader;
+use crate::store::follow::Follower;
+use crate::store::totals::Totals;
+use crate::{supervise, telemetry};
+
+mod summary;
+
+mod view;
 
 /// What `openeventd demo` takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// A new or empty directory for its files [default: ./openeventd-demo, with a number if that exists]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Why a demonstration did not come to its end.
+#[derive(Debug, Error)]
+enum IncompleteError {
+    /// A signal, or somebody stopped the daemon.
+    #[error("stopped before its end, with {records} of {expected} records accounted for")]
+    Stopped { records: i64, expected: i64 },
+    /// It took far too long.
+    #[error("not at its end after {} s; its log is {log}", WITHIN.as_secs())]
+    Late { log: String },
+    /// It came to its end, and something does not add up.
+    #[error("the audit does not add up; the log is {log}; please report it")]
+    Wrong { log: String },
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Everything was seen.
+    Complete,
+    /// By a signal.
+    Stopped,
+    /// By our patience.
+    Late,
+}
+
+/// Twice and more of what it takes on a slow machine.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// The daemon makes its database within this, on the slowest disk.
+const OPENED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Between two looks into the audit.
+const LOOK_EVERY: Duration = Duration::from_millis(120);
+
+/// How long the runtime waits for work that the end has left behind.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Runs the subcommand.
-pub fn run(_arguments: &Arguments) -> Result<Exit, Failure> {
-    todo!()
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let directory = directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Internal, error))?;
+    let outcome = runtime.block_on(play(&directory));
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    outcome.map(|()| Exit::Success)
+}
+
+/// The whole demonstration.
+async fn play(directory: &Path) -> Result<(), Failure> {
+    let story = Story::at(jiff::Timestamp::now().as_millisecond());
+    let stage = Arc::new(Stage::set(directory, &story).await.map_err(of_demo)?);
+    let config = configure(directory, &stage)?;
+    let audit = config.store.path.clone();
+    let view = View::begin();
+    View::introduce(directory, &stage)?;
+
+    let expected = i64::try_from(story.records.len()).unwrap_or(i64::MAX);
+    let feeding = tokio::spawn({
+        let stage = Arc::clone(&stage);
+        async move { stage.feed(&story.records).await }
+    });
+    let ending = perform(config, watch(&view, &audit, feeding, expected)).await?;
+    let totals = totals(&audit).await?;
+    let log = directory.join(demo::files::LOG).display().to_string();
+    let incomplete = match ending {
+        Ending::Stopped => IncompleteError::Stopped { records: totals.records.records, expected },
+        Ending::Late => IncompleteError::Late { log },
+        Ending::Complete => {
+            let verified = i64::try_from(stage.endpoint.verified()).unwrap_or(i64::MAX);
+            summary::show(&view, directory, &stage.configuration, &totals, verified, &story.instances)?;
+            if adds_up(&totals, expected, verified) {
+                return Ok(());
+            }
+            return Err(Failure::new(Exit::Internal, IncompleteError::Wrong { log }));
+        }
+    };
+    Err(Failure::new(Exit::Temporary, incomplete))
+}
+
+/// Reads the configuration as `run` does, and starts the log.
+fn configure(directory: &Path, stage: &Stage) -> Result<Config, Failure> {
+    let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
+    print_problems(&warnings)?;
+    let log = demo::log_file(directory).map_err(of_demo)?;
+    telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
+        .map_err(|error| Failure::new(Exit::Config, error))?;
+    Ok(config)
+}
+
+/// Runs the daemon until `watching` has seen the end, or the daemon stops by itself.
+async fn perform(
+    config: Config,
+    watching: impl Future<Output = Result<(), Failure>>,
+) -> Result<Ending, Failure> {
+    let (end, ended) = oneshot::channel::<()>();
+    let daemon = supervise::run(parts(config), async {
+        // Dropped or told: both mean the end.
+        let _ = ended.await;
+    });
+    tokio::pin!(daemon);
+    let (watched, ran) = tokio::select! {
+        ran = &mut daemon => (None, ran),
+        watched = tokio::time::timeout(WITHIN, watching) => {
+            drop(end);
+            (Some(watched), daemon.await)
+        }
+    };
+    ran.map_err(|error| Failure::new(exit_of(&error), error))?;
+    match watched {
+        None => Ok(Ending::Stopped),
+        Some(Err(_elapsed)) => Ok(Ending::Late),
+        Some(Ok(seen)) => seen.map(|()| Ending::Complete),
+    }
+}
+
+/// Whether every record went somewhere, and every call was signed rightly.
+fn adds_up(totals: &Totals, expected: i64, verified: i64) -> bool {
+    let records = totals.records;
+    let calls: i64 = totals.attempts.iter().map(|count| count.count).sum();
+    records.records == expected
+        && records.events + records.duplicates + records.quarantined == expected
+        && records.gaps == 0
+        && calls == verified
+}
+
+/// Shows what the audit tells until all records are in it and all calls are settled.
+async fn watch(
+    view: &View,
+    audit: &Path,
+    feeding: JoinHandle<Result<(), DemoError>>,
+    expected: i64,
+) -> Result<(), Failure> {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let until = Instant::now() + OPENED_WITHIN;
+    let mut follower = loop {
+        look.tick().await;
+        // The daemon is about to make it, and what is half made cannot be read.
+        match Reader::open(audit, WITHIN).await {
+            Ok(reader) => break Follower::new(reader),
+            Err(error) if Instant::now() > until => return Err(error.into()),
+            Err(_half_made) => {}
+        }
+    };
+    let mut feeding = Some(feeding);
+    loop {
+        look.tick().await;
+        let news = follower.news().await?;
+        view.tell(&news).await?;
+        if feeding.as_ref().is_some_and(JoinHandle::is_finished)
+            && let Some(fed) = feeding.take()
+        {
+            fed.await.map_err(|error| Failure::new(Exit::Internal, error))?.map_err(of_demo)?;
+        }
+        if feeding.is_none() && news.is_empty() {
+            let standing = follower.standing().await?;
+            if standing.records >= expected && standing.open == 0 {
+                return Ok(view.tell(&follower.news().await?).await?);
+            }
+        }
+    }
+}
+
+async fn totals(audit: &Path) -> Result<Totals, Failure> {
+    let mut reader = Reader::open(audit, WITHIN).await?;
+    Ok(reader.totals().await?)
+}
+
+fn of_directory(error: DirectoryError) -> Failure {
+    Failure::new(Exit::CannotCreate, error)
+}
+
+fn of_demo(error: DemoError) -> Failure {
+    let exit = match &error {
+        DemoError::Write { .. } => Exit::CannotCreate,
+        DemoError::Broker(_) | DemoError::Endpoint(_) => Exit::Unavailable,
+        DemoError::Random(_) => Exit::Internal,
+    };
+    Failure::new(exit, error)
 }

@@ -37,6 +37,15 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// `text`, escaped, in `style`, filled up with spaces to `width`; a longer text keeps one space behind it, unless the
+/// width is zero.
+#[must_use]
+pub fn padded(style: Style, text: &str, width: usize) -> String {
+    let text = Escaped(text).to_string();
+    let spaces = width.saturating_sub(text.width()).max(width.min(1));
+    format!("{}{:spaces$}", styled(style, &text), "")
+}
+
 /// A cell of [`Columns`].
 #[derive(Debug, Clone)]
 struct Cell {
@@ -107,5 +116,9 @@ mod tests {
         columns.row([(Style::new(), "补数"), (Style::new(), "x")]);
         columns.row([(Style::new(), "a\u{1b}"), (Style::new(), "y")]);
         assert_eq!(columns.lines(1), " 补数     x\n a\\u{1b}  y\n");
+        assert_eq!(
+            (padded(Style::new(), "补数", 6), padded(Style::new(), "abc", 2)),
+            ("补数  ".into(), "abc ".into())
+        );
     }
 }

@@ -30,10 +30,12 @@ mod config;
 
 mod check;
 
-mod installed;
-
 mod init;
 
-mod docs;
-
 mod looking;
+
+mod demo;
+
+mod installed;
+
+mod docs;

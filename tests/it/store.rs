@@ -5,6 +5,7 @@
 mod accepted;
 mod duplicates;
 mod file;
+mod followed;
 mod full_disk;
 mod kept;
 mod retired;

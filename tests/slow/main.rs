@@ -5,6 +5,8 @@
 #[path = "../it/harness.rs"]
 mod harness;
 
+mod demo;
+
 use openeventd::store::wal::{self, WalSize};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

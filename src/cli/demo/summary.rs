@@ -1,0 +1,111 @@
+//! The end of the demonstration: what it came to, where the files are, what to try.
+
+use std::io;
+use std::path::Path;
+
+use super::view::{View, print};
+use crate::cli::terminal::{DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
+use crate::demo::files;
+use crate::demo::story::Instances;
+use crate::store::totals::{Count, Totals};
+
+/// Shows the sums, the proof, and the commands.
+pub(super) fn show(
+    view: &View,
+    directory: &Path,
+    configuration: &Path,
+    totals: &Totals,
+    verified: i64,
+    instances: &Instances,
+) -> io::Result<()> {
+    let seconds = view.elapsed_s();
+    print("")?;
+    print(&styled(TITLE, &format!("The end, after {seconds:.1} s")))?;
+    print("")?;
+    let records = totals.records;
+    let sum = format!(
+        "{} = {} events + {} known already + {} quarantined",
+        records.records, records.events, records.duplicates, records.quarantined
+    );
+    for (what, text) in [
+        ("records", sum),
+        ("decisions", listed(&totals.decisions)),
+        ("actions", listed(&totals.actions)),
+        ("calls", listed(&totals.attempts)),
+    ] {
+        print(&format!("  {}{text}", padded(NAME, what, 11)))?;
+    }
+    print("")?;
+    let parts = records.events + records.duplicates + records.quarantined;
+    let proof = match (parts == records.records, records.gaps) {
+        (true, 0) => styled(GOOD, "Nothing missing: every record went somewhere, and no offset was skipped."),
+        (_, gaps) => styled(WARNING, &format!("Something is missing: {gaps} gaps.")),
+    };
+    print(&proof)?;
+    print(&format!("The endpoint verified the signatures of {verified} calls."))?;
+    print("")?;
+    print(&format!(
+        "Its files are in {}: {}, rules.d, audit.db and {}.",
+        directory.display(),
+        files::CONFIGURATION,
+        files::LOG
+    ))?;
+    print("Now ask the audit:")?;
+    print("")?;
+    for (command, answer) in commands(configuration, instances) {
+        print(&styled(DIM, &format!("  # {answer}")))?;
+        print(&format!("  {command}"))?;
+    }
+    Ok(())
+}
+
+fn listed(counts: &[Count]) -> String {
+    let counts: Vec<String> = counts.iter().map(|count| format!("{} {}", count.count, count.kind)).collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}
+
+/// Three commands as a shell takes them, and what they answer.
+fn commands(configuration: &Path, instances: &Instances) -> [(String, &'static str); 3] {
+    let program = std::env::args_os()
+        .next()
+        .map_or_else(|| "openeventd".to_owned(), |program| program.to_string_lossy().into_owned());
+    let program = quoted(&program);
+    let config = quoted(&configuration.to_string_lossy());
+    let sql =
+        "select rule, state, held_reason, operation, count(*) as actions from actions group by 1, 2, 3, 4";
+    [
+        (
+            format!("{program} audit --config {config} instance:{}", instances.throttled),
+            "the story of an instance: rerun, though the endpoint was busy at first",
+        ),
+        (format!("{program} status --config {config}"), "what waits for a person"),
+        (format!("{program} sql --config {config} {}", quoted(sql)), "what became of each rule's actions"),
+    ]
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+        for (word, expected) in [
+            ("target/release/openeventd", "target/release/openeventd"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The demonstration as a person runs it: the built program, to its end and not.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+/// What the README promises.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// The program with nothing of our environment, but settings of a real installation that it must not heed.
+fn program(directory: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_openeventd"));
+    program.arg("demo").current_dir(directory).env_clear();
+    program.env("OPENEVENTD__KAFKA__BOOTSTRAP_SERVERS", "broker.example.com:9093");
+    program.env("OPENEVENTD__STORE__PATH", directory.join("real.db"));
+    program
+}
+
+async fn audit(directory: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(directory.join("audit.db")).read_only(true);
+    options.connect().await.expect("the audit opens")
+}
+
+/// `select kind, count(*)` as a map.
+async fn counts(audit: &mut SqliteConnection, question: &'static str) -> BTreeMap<String, i64> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(question).fetch_all(audit).await.expect("an answer");
+    rows.into_iter().collect()
+}
+
+fn run(mut program: Command) -> Output {
+    program.stdin(Stdio::null()).output().expect("the program runs")
+}
+
+/// All files below `directory`.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let directory = parent.path().join("a new one");
+    let begun = Instant::now();
+    let mut demo = program(parent.path());
+    demo.arg("--dir").arg(&directory);
+    let output = run(demo);
+    let elapsed = begun.elapsed();
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(elapsed < WITHIN, "{elapsed:?}");
+    assert_eq!(stderr, "");
+    assert!(!stdout.contains('\u{1b}'), "colours without a terminal: {stdout}");
+    assert!(stdout.contains("Nothing missing"), "{stdout}");
+
+    let mut audit = audit(&directory).await;
+    let (records, sum, gaps): (i64, i64, i64) = sqlx::query_as(
+        "SELECT sum(records), sum(events + duplicates + quarantined), (SELECT count(*) FROM gaps) FROM batches",
+    )
+    .fetch_one(&mut audit)
+    .await
+    .expect("sums");
+    assert!(records >= 40 && records == sum && gaps == 0, "{records} {sum} {gaps}");
+    let actions =
+        counts(&mut audit, "SELECT coalesce(held_reason, state), count(*) FROM actions GROUP BY 1").await;
+    let expected = ["approve", "dead", "observed", "stale", "succeeded", "unresolved"];
+    assert_eq!(actions.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{actions:?}");
+    let calls = counts(&mut audit, "SELECT class, count(*) FROM attempts GROUP BY 1").await;
+    let expected = ["forbidden", "lost", "success", "throttled", "unavailable"];
+    assert_eq!(calls.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{calls:?}");
+    let verified = format!("verified the signatures of {} calls", calls.values().sum::<i64>());
+    assert!(stdout.contains(&verified), "{verified}: {stdout}");
+    let decisions = counts(&mut audit, "SELECT outcome, count(*) FROM decisions GROUP BY 1").await;
+    assert_eq!(
+        decisions.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["planned", "recorded", "untrusted"]
+    );
+    let envelopes = counts(&mut audit, "SELECT envelope, count(*) FROM events GROUP BY 1").await;
+    assert!(envelopes["cloudevents"] > 10 && envelopes["kafka"] > 5, "{envelopes:?}");
+    let unknown: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE flags <> '[]' OR code IS NULL")
+        .fetch_one(&mut audit)
+        .await
+        .expect("a count");
+    assert_eq!(unknown, 0, "every event is one of the catalogue, and told without doubt");
+
+    let log = std::fs::read_to_string(directory.join("openeventd.log")).expect("the log");
+    assert!(log.contains("started") && !log.contains("ERROR") && !log.contains("kafka_failing"), "{log}");
+    secrets_are_kept(&directory, &stdout);
+    let wal = std::fs::metadata(directory.join("audit.db-wal")).map_or(0, |metadata| metadata.len());
+    assert_eq!(wal, 0, "the audit is whole in its file");
+    assert!(!parent.path().join("real.db").exists());
+
+    let mut check = Command::new(env!("CARGO_BIN_EXE_openeventd"));
+    check.args(["check", "--config"]).arg(directory.join("openeventd.toml")).env_clear();
+    let checked = run(check);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let mut again = program(parent.path());
+    again.arg("--dir").arg(&directory);
+    let refused = run(again);
+    assert_eq!(refused.status.code(), Some(73), "the directory is taken");
+}
+
+fn secrets_are_kept(directory: &Path, stdout: &str) {
+    let kept = files(&directory.join("secrets"));
+    assert_eq!(kept.len(), 2);
+    for secret in kept {
+        let value = std::fs::read(&secret).expect("a secret");
+        assert!(value.len() >= 32);
+        let finder = memchr::memmem::Finder::new(&value);
+        assert!(finder.find(stdout.as_bytes()).is_none(), "{}", secret.display());
+        for file in files(directory).iter().filter(|file| !file.starts_with(directory.join("secrets"))) {
+            let bytes = std::fs::read(file).expect("a file");
+            assert!(finder.find(&bytes).is_none(), "{} in {}", secret.display(), file.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_it_in_order_and_it_says_so() {
+    let parent = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(parent.path().join("openeventd-demo")).expect("an earlier one");
+    let mut demo = program(parent.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("#1 "))).expect("a line").expect("text");
+    let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
+    assert!(interrupt.success());
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    let output = demo.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(75), "{rest:?} {stderr}");
+    assert!(stderr.contains("stopped before its end"), "{stderr}");
+    let directory = parent.path().join("openeventd-demo-2");
+    let in_flight: i64 = sqlx::query_scalar("SELECT count(*) FROM actions WHERE state = 'in_flight'")
+        .fetch_one(&mut audit(&directory).await)
+        .await
+        .expect("a count");
+    assert_eq!(in_flight, 0);
+    assert_eq!(std::fs::read_dir(parent.path().join("openeventd-demo")).expect("kept").count(), 0);
+}
+
+#[test]
+fn whoever_has_seen_enough_may_close_the_pipe() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let mut demo = program(parent.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("#1 "))).expect("a line").expect("text");
+    drop(lines);
+    let output = demo.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+}
