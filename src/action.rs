@@ -17,8 +17,11 @@ mod limits;
 
 pub mod repeat;
 
+mod state;
+
 pub use identity::{ActionId, EventIdentity};
 pub use limits::PlanState;
+pub use state::ActionState;
 
 /// What was decided for one rule and one event.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,17 +154,6 @@ impl HeldReason {
     /// The reason written as `text`.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        [
-            HeldReason::Approve,
-            HeldReason::Stale,
-            HeldReason::MaxCalls,
-            HeldReason::Brake,
-            HeldReason::Stopped,
-            HeldReason::Expired,
-            HeldReason::Loop,
-            HeldReason::Policy,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }

@@ -19,6 +19,9 @@ pub mod rule_files;
 // Colours and columns.
 pub mod terminal;
 
+// Who acts, and whether they agree.
+pub mod acting;
+
 // Times and ages as people read them.
 pub mod instant;
 

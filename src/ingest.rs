@@ -27,6 +27,8 @@ use crate::store::accept::Deciding;
 
 pub mod accepting;
 
+pub mod replaying;
+
 pub mod start;
 
 /// How the intake works.

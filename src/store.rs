@@ -31,6 +31,8 @@ pub mod look;
 
 pub mod open;
 
+pub mod operator;
+
 pub mod outbox;
 
 mod plan_state;

@@ -35,6 +35,8 @@ mod hooks;
 
 mod part;
 
+pub mod replay;
+
 mod rules;
 
 mod service;
@@ -178,6 +180,7 @@ struct Running {
     accepting: Part<StoreError>,
     dispatching: Part<StoreError>,
     upkeep: Part<StoreError>,
+    replaying: Part<StoreError>,
     watching: Part<StoreError>,
     /// The server of metrics and health; it ends with this.
     serving: JoinSet<()>,
@@ -219,6 +222,7 @@ impl Running {
                 error = self.dispatching.failed() => return Err(error),
                 error = self.upkeep.failed() => return Err(error),
                 error = self.watching.failed() => return Err(error),
+                error = self.replaying.failed() => return Err(error),
             }
         }
     }
@@ -281,6 +285,7 @@ impl Running {
         let mut outcome = self.polling.ended_by(deadline).await;
         outcome = outcome.and(self.accepting.ended_by(deadline).await);
         outcome = outcome.and(self.dispatching.ended_by(deadline).await);
+        outcome = outcome.and(self.replaying.ended_by(deadline).await);
         outcome = outcome.and(self.upkeep.ended_by(deadline).await);
         // The last that is written, while the writer still is there: that the daemon has stopped.
         self.board.change(|condition| condition.stage = Stage::Stopped { at_ms: now_ms() });

@@ -19,7 +19,7 @@ pub struct DatabaseArguments {
 }
 
 /// The longest that a question may take: longer ones are for a copy of the database.
-const TIME_LIMIT_MAX: Duration = Duration::from_secs(600);
+const TIME_LIMIT_MAX: Duration = Duration::from_mins(10);
 
 fn time_limit(text: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {

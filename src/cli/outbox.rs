@@ -1,14 +1,101 @@
-//! `openeventd outbox`
+//! `openeventd outbox`: looks at planned calls, and releases, cancels or requeues them.
+//!
+//! Looking needs no more than to read the database. What changes something shows first what it will do, asks,
+//! and then does exactly that and nothing that came in between.
 
 use std::path::Path;
 
-use super::{Exit, Failure};
+use clap::Subcommand;
+
+use super::{Exit, Failure, wait_for};
+
+mod act;
+
+mod effect;
+
+mod list;
+
+mod preview;
+
+mod select;
+
+pub(super) mod show;
 
 /// What `openeventd outbox` takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List what waits, the most urgent first
+    ///
+    /// Without a choice: all actions that are unresolved, held, dead, in flight, planned or waiting. With one,
+    /// also those that have come to their end.
+    #[command(after_long_help = LIST)]
+    List(list::Arguments),
+    /// Show one action: what it calls, why it waits, its attempts, and which command would do what
+    #[command(after_long_help = SHOW)]
+    Show(show::Arguments),
+    /// Have held actions sent
+    ///
+    /// They are due at once, in a window of at least 30 minutes; policy and quota hold as for any call. What
+    /// is not held is left alone.
+    #[command(after_long_help = RELEASE)]
+    Release(act::Arguments),
+    /// Give actions up: they are never sent
+    ///
+    /// Held, planned, waiting, dead and unresolved actions are cancelled. What is being sent is left alone.
+    #[command(after_long_help = CANCEL)]
+    Cancel(act::Arguments),
+    /// Have dead and unresolved actions sent again
+    ///
+    /// They are due at once, with all their attempts anew, in a window of at least 30 minutes. Of unresolved
+    /// ones, DataWorks may have executed the call; where a second execution would do something a second time,
+    /// they are left alone without --even-if-done.
+    #[command(after_long_help = REQUEUE)]
+    Requeue(act::RequeueArguments),
+}
+
+const LIST: &str = "\
+Examples:
+  openeventd outbox list                              everything that waits
+  openeventd outbox list --state held --rule rerun-failed
+  openeventd outbox list --json -n 1000               for programs, one object a line";
+
+const SHOW: &str = "\
+Examples:
+  openeventd outbox show 17
+  openeventd outbox show 3f09a1c2 --json              by the beginning of the id";
+
+const RELEASE: &str = "\
+Examples:
+  openeventd outbox release 17 18 --reason 'checked with the owner'
+  openeventd outbox release --rule rerun-failed --held-reason stale --newer-than 6h --dry-run
+  openeventd outbox release --all --yes --reason 'backlog after the outage'";
+
+const CANCEL: &str = "\
+Examples:
+  openeventd outbox cancel 17 --reason 'done by hand'
+  openeventd outbox cancel --state held --older-than 1d --yes --reason 'too late'";
+
+const REQUEUE: &str = "\
+Examples:
+  openeventd outbox requeue 17 --reason 'the permission was added'
+  openeventd outbox requeue --state dead --operation StopTaskInstances --newer-than 1h --dry-run
+  openeventd outbox requeue 21 --even-if-done --reason 'the instance shows no rerun'";
 
 /// Runs the subcommand.
-pub fn run(_config: &Path, _arguments: &Arguments) -> Result<Exit, Failure> {
-    todo!()
+pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    wait_for(async {
+        match &arguments.command {
+            Command::List(arguments) => list::run(config, arguments).await,
+            Command::Show(arguments) => show::run(config, arguments).await,
+            Command::Release(arguments) => act::release(config, arguments).await,
+            Command::Cancel(arguments) => act::cancel(config, arguments).await,
+            Command::Requeue(arguments) => act::requeue(config, arguments).await,
+        }
+    })
 }

@@ -87,7 +87,7 @@ async fn call(
     let now_ms = (shared.now_ms)();
     let trial = Trial {
         effect: operation.repeat_effect,
-        attempt_number: u32::try_from(claimed.attempt_number).unwrap_or(u32::MAX),
+        attempt_number: u32::try_from(claimed.attempt_of_life).unwrap_or(u32::MAX),
         tries: u32::try_from(claimed.earlier_tries.saturating_add(1)).unwrap_or(u32::MAX),
         past: claimed.past,
         first_sent_ms: claimed.first_sent_at_ms,

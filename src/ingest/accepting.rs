@@ -9,6 +9,7 @@ use super::Intake;
 use crate::diagnostic::chain;
 use crate::kafka::Consumer;
 use crate::monitoring::Metrics;
+use crate::store::accept::Accepted;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.
@@ -91,18 +92,7 @@ impl Accepting {
         if accepted.planned > 0 {
             self.planned.notify_waiters();
         }
-        for decided in &accepted.decisions {
-            tracing::info!(
-                event = decided.event,
-                event_id = decided.event_id.as_deref(),
-                rule = %decided.rule,
-                outcome = decided.outcome,
-                message = decided.message.as_deref(),
-                action = decided.action.as_ref().map(|(id, _)| id.as_str()),
-                state = decided.action.as_ref().map(|(_, state)| *state),
-                "decision"
-            );
-        }
+        log_decisions(&accepted);
         tracing::debug!(
             batch = accepted.batch,
             records = accepted.records,
@@ -122,5 +112,21 @@ impl Accepting {
             progress.quarantined += count(accepted.quarantined);
         });
         Ok(())
+    }
+}
+
+/// One line for each decision.
+pub(super) fn log_decisions(accepted: &Accepted) {
+    for decided in &accepted.decisions {
+        tracing::info!(
+            event = decided.event,
+            event_id = decided.event_id.as_deref(),
+            rule = %decided.rule,
+            outcome = decided.outcome,
+            message = decided.message.as_deref(),
+            action = decided.action.as_ref().map(|(id, _)| id.as_str()),
+            state = decided.action.as_ref().map(|(_, state)| *state),
+            "decision"
+        );
     }
 }

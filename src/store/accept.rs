@@ -12,11 +12,15 @@ mod bulk;
 
 mod duplicate;
 
+mod replay;
+
 mod rows;
 
 mod tally;
 
 mod write;
+
+pub use replay::{Quarantined, Replayed};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use self::duplicate::Counts;
 use super::StoreError;
 use super::identity::{self, Entry as IdentityEntry};
 use super::writer::{State, Writer};
@@ -50,6 +55,18 @@ pub struct Deciding {
     pub default_account: Option<String>,
     /// Region of each account, kept with the action.
     pub regions: HashMap<String, String>,
+}
+
+impl Deciding {
+    /// What planning depends on at `accepted_at_ms`.
+    fn context(&self, accepted_at_ms: i64) -> PlanContext<'_> {
+        PlanContext {
+            accepted_at_ms,
+            policy: &self.policy,
+            trust: &self.trust,
+            default_account: self.default_account.as_deref(),
+        }
+    }
 }
 
 /// What became of a batch.
@@ -147,17 +164,12 @@ async fn accept(
     state.last_accepted_at = accepted_at;
     let hashes: Vec<u64> = entries.iter().map(hash_of).collect();
     let mut fates = duplicate::by_position(state, entries, &hashes, accepted_at).await?;
-    duplicate::by_identity(state, entries, &hashes, &mut fates).await?;
+    duplicate::by_identity(state, entries, &hashes, &mut fates, Counts::All).await?;
 
     let batch = state.next_batch;
     state.next_batch += 1;
     let mut writing = rows::Writing::new(batch, accepted_at, entries.len());
-    let context = PlanContext {
-        accepted_at_ms: accepted_at,
-        policy: &deciding.policy,
-        trust: &deciding.trust,
-        default_account: deciding.default_account.as_deref(),
-    };
+    let context = deciding.context(accepted_at);
     let mut identities = Vec::with_capacity(entries.len());
     for ((entry, fate), &hash) in entries.iter().zip(&fates).zip(&hashes) {
         match (fate, &entry.content) {
@@ -179,7 +191,8 @@ async fn accept(
             }
         }
     }
-    let accepted = writing.write(state, deciding, entries).await?;
+    let records = entries.iter().map(|entry| &entry.record);
+    let accepted = writing.write(state, deciding, records, write::Source::Topic).await?;
     let State { identities: log, connection, .. } = state;
     log.append(connection, batch, &identities).await?;
     Ok(accepted)

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::StoreError;
 use crate::event::{Envelope, Facts, Kind, Status};
 use crate::record::Headers;
 
@@ -117,4 +118,31 @@ pub(super) fn headers(headers: Headers<'_>) -> Option<String> {
         })
         .collect();
     serde_json::to_string(&list).ok()
+}
+
+/// A header as stored: its name, and its value if it has one.
+pub(super) type StoredHeader = (String, Option<Vec<u8>>);
+
+/// Headers read back from what [`headers`] wrote.
+pub(super) fn read_headers(text: &str) -> Result<Vec<StoredHeader>, StoreError> {
+    use base64::Engine as _;
+    use serde_json::Value;
+    let corrupt = |found: String| StoreError::Corrupt { place: "headers", found };
+    let list: Vec<(String, Value)> =
+        serde_json::from_str(text).map_err(|error| corrupt(error.to_string()))?;
+    list.into_iter()
+        .map(|(name, value)| {
+            let bytes = match value {
+                Value::Null => None,
+                Value::String(text) => Some(text.into_bytes()),
+                other => {
+                    let encoded = other.get("base64").and_then(Value::as_str);
+                    let encoded = encoded.ok_or_else(|| corrupt(other.to_string()))?;
+                    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded);
+                    Some(decoded.map_err(|error| corrupt(error.to_string()))?)
+                }
+            };
+            Ok((name, bytes))
+        })
+        .collect()
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +122,8 @@ fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
         .mode(mode)
         .open(&lock_path)
         .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(error) })?;
+    give_to_owner(&file, path)
+        .map_err(|error| StoreError::Open { path: shown(path), source: Arc::new(error) })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: shown(path) }),
@@ -129,6 +131,18 @@ fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
             Err(StoreError::Open { path: shown(path), source: Arc::new(error) })
         }
     }
+}
+
+/// A lock file that root made for one command must not shut out the daemon, whose database it is. (What
+/// SQLite makes beside the database it gives to the owner itself.)
+fn give_to_owner(lock: &File, path: &Path) -> io::Result<()> {
+    let Ok(database) = std::fs::metadata(path) else { return Ok(()) };
+    let own = lock.metadata()?;
+    let is_ours = own.uid() == 0 && nix::unistd::geteuid().is_root();
+    if !is_ours || database.uid() == own.uid() {
+        return Ok(());
+    }
+    fchown(lock, Some(database.uid()), Some(database.gid()))
 }
 
 fn lock_path(path: &Path) -> PathBuf {

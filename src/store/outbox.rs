@@ -46,6 +46,8 @@ pub struct Claimed {
     pub id: String,
     /// Which attempt of the action this is, from 1.
     pub attempt_number: i64,
+    /// The same, counted from when a person last had the action sent again.
+    pub attempt_of_life: i64,
     /// The event that caused it.
     pub event: i64,
     /// The rule that planned it.
@@ -62,15 +64,16 @@ pub struct Claimed {
     pub workspace: Option<i64>,
     /// When its event was written to Kafka, or else accepted, or else when the action was planned.
     pub event_at_ms: i64,
-    /// When the first attempt was claimed.
+    /// When the first attempt of this life was claimed.
     pub first_sent_at_ms: i64,
-    /// Earlier attempts that were not throttled.
+    /// Earlier attempts of this life that were not throttled.
     pub earlier_tries: i64,
-    /// What the earlier attempts may have done.
+    /// What the earlier attempts of this life may have done.
     pub past: Past,
 }
 
-/// What earlier attempts of an action may have done.
+/// What earlier attempts of an action may have done. What a person had sent again begins a new life: they
+/// have answered for the attempts before it (`action.requeued_after`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Past {
     /// None of them was executed.
@@ -82,15 +85,17 @@ pub enum Past {
 /// What is too late and may have been executed by an earlier attempt is not merely late.
 const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at = ?1 WHERE number IN \
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
-    AND attempts > 0 AND repeat_effect <> 'none' \
-    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
+    AND attempts > requeued_after AND repeat_effect <> 'none' \
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+                AND t.class IN ('lost', 'unavailable'))";
 const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)";
 /// What converges is repeated for a while only: a person may have undone it since.
 const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at = ?2 \
-    WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > 0 \
+    WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > requeued_after \
     AND repeat_effect = 'converges' AND first_sent_at < ?2 - ?3 \
-    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable'))";
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+                AND t.class IN ('lost', 'unavailable'))";
 const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
     SELECT max(priority) FROM action WHERE state = 'planned' AND account = ?1 \
     UNION ALL \
@@ -109,8 +114,11 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     first_sent_at = coalesce(first_sent_at, ?3) \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
-    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'throttled'), \
-    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.class IN ('lost', 'unavailable')), \
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+        AND t.class <> 'throttled'), \
+    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+        AND t.class IN ('lost', 'unavailable')), \
+    attempts - requeued_after, \
     coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at)";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt (id, action, number, started_at) VALUES (?1, ?2, ?3, ?4)";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
@@ -251,6 +259,7 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         action: row.try_get(0)?,
         id: row.try_get(1)?,
         attempt_number: row.try_get(2)?,
+        attempt_of_life: row.try_get(13)?,
         event: row.try_get(3)?,
         rule: row.try_get(4)?,
         rule_path: row.try_get(5)?,
@@ -261,6 +270,6 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         first_sent_at_ms: row.try_get(10)?,
         earlier_tries: row.try_get(11)?,
         past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },
-        event_at_ms: row.try_get(13)?,
+        event_at_ms: row.try_get(14)?,
     })
 }

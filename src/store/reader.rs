@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::StoreError;
 use super::open::{reader_options, refuse_unfit, shown};
@@ -49,6 +49,14 @@ impl Reader {
             .map_err(unreadable)?
             .set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < until);
         Ok(Reader { path: path.to_owned(), connection, time_limit })
+    }
+
+    /// Ends the use of the database.
+    ///
+    /// # Errors
+    /// The connection did not close.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.connection.close().await.map_err(StoreError::sql("close a reading connection"))
     }
 
     /// The error of a statement that was to `action`.

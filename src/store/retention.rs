@@ -38,13 +38,20 @@ const DELETE_UNMATCHED: &str = "DELETE FROM event WHERE seq > ?1 AND seq <= ?2 A
 // come to its end since. Only such actions are left below the cursor, so this looks at few rows.
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE action IN \
     (SELECT number FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed'))";
+const DELETE_ACTION_TARGETS: &str = "DELETE FROM operator_target WHERE kind = 'action' AND id IN \
+    (SELECT number FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed'))";
 const DELETE_ACTIONS: &str =
     "DELETE FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed')";
 const DELETE_DECISIONS: &str = "DELETE FROM decision WHERE event > ?1 AND event <= ?2";
 const DELETE_OBJECTS: &str = "DELETE FROM event_object WHERE event > ?1 AND event <= ?2";
 const DELETE_MATCHED: &str = "DELETE FROM event WHERE seq > ?1 AND seq <= ?2";
+// What is to be replayed stays until that is done.
+const DELETE_QUARANTINED_TARGETS: &str = "DELETE FROM operator_target WHERE kind = 'quarantined' AND id IN \
+    (SELECT id FROM quarantined_record WHERE quarantined_at < ?1 AND replay_requested_at IS NULL \
+     ORDER BY quarantined_at LIMIT ?2)";
 const DELETE_QUARANTINED: &str = "DELETE FROM quarantined_record WHERE id IN \
-    (SELECT id FROM quarantined_record WHERE quarantined_at < ?1 ORDER BY quarantined_at LIMIT ?2)";
+    (SELECT id FROM quarantined_record WHERE quarantined_at < ?1 AND replay_requested_at IS NULL \
+     ORDER BY quarantined_at LIMIT ?2)";
 const DELETE_DOUBTFUL: &str = "DELETE FROM doubtful_duplicate WHERE id IN \
     (SELECT id FROM doubtful_duplicate WHERE noticed_at < ?1 ORDER BY noticed_at LIMIT ?2)";
 const DELETE_BATCHES: &str = "DELETE FROM batch WHERE id IN \
@@ -72,10 +79,18 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
         connection,
         "retired_matched",
         matched,
-        &[DELETE_ATTEMPTS, DELETE_ACTIONS, DELETE_DECISIONS, DELETE_OBJECTS, DELETE_MATCHED],
+        &[
+            DELETE_ATTEMPTS,
+            DELETE_ACTION_TARGETS,
+            DELETE_ACTIONS,
+            DELETE_DECISIONS,
+            DELETE_OBJECTS,
+            DELETE_MATCHED,
+        ],
     )
     .await?;
     for (statement, before) in [
+        (DELETE_QUARANTINED_TARGETS, matched),
         (DELETE_QUARANTINED, matched),
         (DELETE_DOUBTFUL, unmatched),
         // A batch proves the completeness of its events, so it stays as long as any of them.

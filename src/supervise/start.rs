@@ -12,6 +12,7 @@ use super::part::{self, Part};
 use super::{Parts, Running, SuperviseError, hooks, now_ms};
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
+use crate::ingest::replaying::Replaying;
 use crate::ingest::{self, Gate, Polling};
 use crate::kafka::Consumer;
 use crate::monitoring::watch::{Paused, Pulse, Seen, Watching};
@@ -58,6 +59,14 @@ impl Running {
         let consumer = Arc::new(Consumer::new(&parts.kafka, hooks.for_consumer())?);
         let (gate, alive, changed) = (Arc::new(Gate::default()), Alive::default(), Arc::new(Notify::new()));
         let (stop_polling, heartbeat) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let replaying = Replaying {
+            writer: writer.clone(),
+            limits: parts.ingest.limits,
+            deciding: decided.clone(),
+            planned: Arc::clone(&changed),
+            metrics: Arc::clone(&board.metrics),
+            now_ms,
+        };
         let polling = Polling {
             consumer: Arc::clone(&consumer),
             settings: parts.ingest.clone(),
@@ -98,18 +107,7 @@ impl Running {
         let accounts = parts.accounts.iter().cloned().map(Arc::new).collect();
         let upkeep = Upkeep { writer: writer.clone(), settings: parts.upkeep.clone(), alive, gate, now_ms };
         let (stop_watching, watching_stops) = watch::channel(false);
-        let watching = Watching {
-            board: Arc::clone(&board),
-            writer: writer.clone(),
-            backlogs,
-            see: Box::new(seen_of(Arc::clone(&consumer))),
-            pulses: vec![
-                Pulse::new("the polling of Kafka", heartbeat),
-                Pulse::new("the writer of the database", writer.beats()),
-            ],
-            path: parts.store.path.clone(),
-            now_ms,
-        };
+        let watching = watching(&parts, &board, &writer, backlogs, &consumer, heartbeat);
         let serving = serve(&parts, &board).await;
         Ok(Running {
             accepting: Part::new("accepting", tokio::spawn(accepting.run())),
@@ -117,7 +115,8 @@ impl Running {
                 "dispatch",
                 tokio::spawn(dispatch::run(shared, accounts, stopping.clone())),
             ),
-            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping))),
+            upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping.clone()))),
+            replaying: Part::new("replaying", tokio::spawn(replaying.run(stopping))),
             parts,
             writer,
             deciding,
@@ -129,6 +128,29 @@ impl Running {
             serving,
             board,
         })
+    }
+}
+
+/// What looks at all of them from outside.
+fn watching(
+    parts: &Parts,
+    board: &Arc<Board>,
+    writer: &Writer,
+    backlogs: Backlogs,
+    consumer: &Arc<Consumer>,
+    heartbeat: Arc<AtomicU64>,
+) -> Watching {
+    Watching {
+        board: Arc::clone(board),
+        writer: writer.clone(),
+        backlogs,
+        see: Box::new(seen_of(Arc::clone(consumer))),
+        pulses: vec![
+            Pulse::new("the polling of Kafka", heartbeat),
+            Pulse::new("the writer of the database", writer.beats()),
+        ],
+        path: parts.store.path.clone(),
+        now_ms,
     }
 }
 

@@ -28,6 +28,8 @@ mod refused;
 
 mod quarantined;
 
+mod acted;
+
 mod positions;
 
 mod faulty;

@@ -26,13 +26,13 @@ use crate::openapi::{account, settings};
 
 const SECRET: &str = "correct/horse battery";
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_millis()).expect("before the year 292278994")
 }
 
 /// A dispatch at work.
-struct Dispatching {
+pub(crate) struct Dispatching {
     changed: Arc<Notify>,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), StoreError>>,
@@ -48,7 +48,7 @@ fn retry() -> Retry {
 }
 
 impl Dispatching {
-    fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
+    pub(crate) fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
@@ -68,20 +68,20 @@ impl Dispatching {
     }
 
     /// Lets the calls in flight end.
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
         self.running.await.expect("no panic").expect("no failure");
     }
 }
 
-async fn plan(store: &Harness, ids: std::ops::Range<i64>) {
+pub(crate) async fn plan(store: &Harness, ids: std::ops::Range<i64>) {
     let payloads: Vec<String> = ids.clone().map(|id| failure(&id.to_string(), 100 + id)).collect();
     let records: Vec<_> = payloads.iter().zip(ids).map(|(payload, offset)| at(offset, payload)).collect();
     store.accept_at(now_ms(), &records).await;
 }
 
 /// Waits until no action is planned or in flight, for at most 20 seconds.
-async fn until_worked_off(store: &mut Harness) {
+pub(crate) async fn until_worked_off(store: &mut Harness) {
     let mut look = tokio::time::interval(Duration::from_millis(10));
     let worked_off = async {
         while store.count("action WHERE state IN ('planned', 'in_flight')").await > 0 {

@@ -32,6 +32,8 @@ mod init;
 
 mod looking;
 
+mod acting;
+
 mod exposition;
 
 mod monitoring;

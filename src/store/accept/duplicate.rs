@@ -69,8 +69,8 @@ pub(super) async fn by_position(
             let offset = entry.record.offset;
             let mut renewed = false;
             if offset < stream.next_offset {
-                if let Some(row) = known.get(&offset) {
-                    if row.is_same_as(entry) {
+                if let Some(rows) = known.get(&offset) {
+                    if let Some(row) = rows.iter().find(|row| row.is_same_as(entry)) {
                         *fate = row.fate(entry, stream.id);
                         continue;
                     }
@@ -104,12 +104,21 @@ pub(super) async fn by_position(
     Ok(fates)
 }
 
+/// Which entries of the identity log count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counts {
+    All,
+    /// Not those of quarantined records: a record that leaves the quarantine would find itself.
+    EventsOnly,
+}
+
 /// Asks the identity log about every record that is `Fresh` so far, and confirms each hit at its row.
 pub(super) async fn by_identity(
     state: &mut State,
     entries: &[Entry<'_>],
     hashes: &[u64],
     fates: &mut [Fate],
+    counts: Counts,
 ) -> Result<(), StoreError> {
     let open: Vec<usize> = fates
         .iter()
@@ -118,7 +127,8 @@ pub(super) async fn by_identity(
         .map(|(index, _)| index)
         .collect();
     let open_hashes: Vec<u64> = open.iter().filter_map(|&index| hashes.get(index).copied()).collect();
-    let hits = state.identities.find(&mut state.connection, &open_hashes).await?;
+    let mut hits = state.identities.find(&mut state.connection, &open_hashes).await?;
+    hits.retain(|(_, number)| counts == Counts::All || *number > 0);
     confirm(&mut state.connection, entries, fates, &open, &hits).await?;
     within_batch(entries, hashes, fates, state.next_event, state.next_quarantined);
     Ok(())
@@ -249,9 +259,10 @@ async fn rows_in_range(
     stream: i64,
     lowest: i64,
     highest: i64,
-) -> Result<HashMap<i64, Known>, StoreError> {
+) -> Result<HashMap<i64, Vec<Known>>, StoreError> {
     let failed = || StoreError::sql("read the records at known positions");
-    let mut known = HashMap::new();
+    // What was quarantined and is an event by now has two rows; the event comes first.
+    let mut known: HashMap<i64, Vec<Known>> = HashMap::new();
     for statement in [EVENTS_IN_RANGE, QUARANTINED_IN_RANGE] {
         let rows = sqlx::query(statement)
             .bind(stream)
@@ -262,7 +273,7 @@ async fn rows_in_range(
             .map_err(failed())?;
         for row in rows {
             let offset: i64 = row.try_get(5).map_err(failed())?;
-            known.insert(offset, Known::of_row(&row).map_err(failed())?);
+            known.entry(offset).or_default().push(Known::of_row(&row).map_err(failed())?);
         }
     }
     Ok(known)

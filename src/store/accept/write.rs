@@ -7,8 +7,8 @@ use super::bulk::Bulk;
 use super::rows::{DecisionRow, EventRow, Writing, message_of};
 use super::{Accepted, Deciding, Doubt};
 use crate::action::{PlannedAction, PlannedState};
-use crate::batch::Entry;
 use crate::operation::Access;
+use crate::record::Record;
 use crate::store::StoreError;
 use crate::store::columns;
 use crate::store::writer::State;
@@ -63,19 +63,44 @@ struct Range<'a> {
     first: i64,
     last: i64,
     records: usize,
+    /// Only where they came from quarantine: an earlier batch has counted them once.
+    #[serde(skip_serializing_if = "Source::is_topic")]
+    replayed: Source,
+}
+
+/// Where the records of a batch came from; in `batches.ranges`, whether they were replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "bool")]
+pub(super) enum Source {
+    Topic,
+    Quarantine,
+}
+
+impl Source {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_topic(&self) -> bool {
+        *self == Source::Topic
+    }
+}
+
+impl From<Source> for bool {
+    fn from(source: Source) -> bool {
+        source == Source::Quarantine
+    }
 }
 
 impl Writing<'_> {
-    /// Writes all rows.
-    pub(super) async fn write(
+    /// Writes all rows; `records` are those of the batch.
+    pub(super) async fn write<'r>(
         self,
         state: &mut State,
         deciding: &Deciding,
-        entries: &[Entry<'_>],
+        records: impl Iterator<Item = &'r Record<'r>>,
+        source: Source,
     ) -> Result<Accepted, StoreError> {
         self.write_records(state).await?;
         self.write_decisions(state, deciding).await?;
-        let ranges = ranges(entries);
+        let ranges = serde_json::to_string(&ranges(records, source));
         let (first, last) = (self.events.first().map(|row| row.seq), self.events.last().map(|row| row.seq));
         BATCHES
             .insert(&mut state.connection, &[&self.accepted], |accepted, row| {
@@ -83,7 +108,7 @@ impl Writing<'_> {
                 row.add(self.accepted_at)?;
                 row.add(deciding.rule_set)?;
                 row.add(deciding.configuration)?;
-                row.add(serde_json::to_string(&ranges)?)?;
+                row.add(ranges.as_deref().map_err(ToString::to_string)?)?;
                 row.add(columns::count(accepted.records))?;
                 row.add(columns::count(accepted.events))?;
                 row.add(columns::count(accepted.duplicates))?;
@@ -237,9 +262,9 @@ fn held_reason(state: PlannedState) -> Option<&'static str> {
 }
 
 /// What part of which partitions a batch holds.
-fn ranges<'a>(entries: &[Entry<'a>]) -> Vec<Range<'a>> {
+fn ranges<'a>(records: impl Iterator<Item = &'a Record<'a>>, replayed: Source) -> Vec<Range<'a>> {
     let mut ranges: Vec<Range<'a>> = Vec::new();
-    for Entry { record, .. } in entries {
+    for record in records {
         let known = ranges
             .iter_mut()
             .find(|range| (range.topic, range.partition) == (record.topic, record.partition));
@@ -255,6 +280,7 @@ fn ranges<'a>(entries: &[Entry<'a>]) -> Vec<Range<'a>> {
                 first: record.offset,
                 last: record.offset,
                 records: 1,
+                replayed,
             }),
         }
     }

@@ -91,8 +91,11 @@ const FINISH_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = ?3,
     response_truncated = ?12, latency_ms = ?13 WHERE id = ?1 RETURNING action, number";
 const SETTLE_IF_IN_FLIGHT: &str = "UPDATE action SET state = ?3, held_reason = ?4, due_at = coalesce(?5, due_at), \
     settled_at = ?6, lease_until = NULL WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight'";
+/// A person may have had the action sent again meanwhile: a late success makes that needless, a late refusal
+/// is what they wanted to be tried again.
 const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4 \
-    WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned')";
+    WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned') \
+    AND (?3 = 'succeeded' OR attempts > requeued_after)";
 
 impl Writer {
     /// Writes an attempt's end and moves its action on.

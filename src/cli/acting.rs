@@ -1,0 +1,158 @@
+//! What commands that change something share: who acts, why, and whether they agree to what they were shown.
+//!
+//! Nothing is changed without consent: an answer on a terminal, or `--yes`. Who acts is the person who logged
+//! in, not the user that sudo made of them. Whoever may write the database could write any name into it, so
+//! the name is a record among honest people, and no proof.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use nix::unistd::{Uid, User, geteuid, getuid};
+
+use super::{Exit, Failure};
+use crate::config::Environment;
+
+/// Rows that one command changes at most: it holds the write lock for as long.
+pub const ROWS_MAX: usize = 10_000;
+
+/// A longer reason is an essay.
+const REASON_CHARACTERS_MAX: usize = 500;
+
+/// What the kernel says where nobody logged in.
+const NO_LOGIN: u32 = u32::MAX;
+
+/// Arguments of every command that changes something.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ActingArguments {
+    /// Why; kept with your name in the audit (view `operator_actions`)
+    #[arg(long, value_name = "TEXT", value_parser = reason, required_unless_present = "dry_run")]
+    pub reason: Option<String>,
+    /// Do it without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Only show what would happen
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+}
+
+/// What a person makes of what they were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// It is to be done.
+    Given,
+    /// It is not.
+    Declined,
+}
+
+/// Why nothing is done.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was done: there is no terminal to ask on, give --yes to agree beforehand")]
+struct NobodyToAsk;
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected some words: they are what a colleague reads later".into()),
+        text if text.chars().count() > REASON_CHARACTERS_MAX => {
+            Err(format!("expected at most {REASON_CHARACTERS_MAX} characters"))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+impl ActingArguments {
+    /// Asks whether to go on, unless that was said beforehand.
+    ///
+    /// # Errors
+    /// There is nobody to ask.
+    pub fn consent(&self, question: &str) -> Result<Consent, Failure> {
+        if self.yes {
+            return Ok(Consent::Given);
+        }
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(Failure::new(Exit::Usage, NobodyToAsk));
+        }
+        write!(io::stderr().lock(), "{question} [y/N] ")?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => Ok(Consent::Given),
+            _ => Ok(Consent::Declined),
+        }
+    }
+}
+
+/// What the process knows of who started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Started {
+    login: Option<u32>,
+    sudo: Option<u32>,
+    real: u32,
+    effective: u32,
+}
+
+/// The person who acts, as in `alice` or `alice (as openeventd)`.
+#[must_use]
+pub fn who(environment: &Environment) -> String {
+    // Not every kernel keeps it, and a container may hide it.
+    let login = std::fs::read_to_string("/proc/self/loginuid").ok();
+    let number = |text: &str| text.trim().parse().ok();
+    let started = Started {
+        login: login.as_deref().and_then(number),
+        sudo: environment.get("SUDO_UID").and_then(number),
+        real: getuid().as_raw(),
+        effective: geteuid().as_raw(),
+    };
+    named(started, |id| User::from_uid(Uid::from_raw(id)).ok().flatten().map(|user| user.name))
+}
+
+fn named(started: Started, name_of: impl Fn(u32) -> Option<String>) -> String {
+    let Started { login, sudo, real, effective } = started;
+    // What a person could set by themselves counts only where they became somebody else.
+    let sudo = sudo.filter(|id| *id != effective);
+    let person = login.filter(|id| *id != NO_LOGIN).or(sudo).unwrap_or(real);
+    let name = |id: u32| name_of(id).unwrap_or_else(|| format!("uid:{id}"));
+    if person == effective { name(person) } else { format!("{} (as {})", name(person), name(effective)) }
+}
+
+/// `count` things, as in `1 action` and `2 actions`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// An age given on the command line.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    crate::duration::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_of(id: u32) -> Option<String> {
+        match id {
+            0 => Some("root".into()),
+            990 => Some("openeventd".into()),
+            1000 => Some("alice".into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_person_who_logged_in_acts_whoever_they_have_become() {
+        let cases = [
+            ("at a terminal", (Some(1000), None, 1000, 1000), "alice"),
+            ("by sudo", (Some(1000), Some(1000), 0, 0), "alice (as root)"),
+            ("by sudo -u", (Some(1000), Some(1000), 990, 990), "alice (as openeventd)"),
+            ("by su, then sudo", (Some(1000), Some(0), 990, 990), "alice (as openeventd)"),
+            ("in a container by sudo", (Some(NO_LOGIN), Some(1000), 0, 0), "alice (as root)"),
+            ("in a container", (Some(NO_LOGIN), None, 0, 0), "root"),
+            ("without login records", (None, None, 1000, 1000), "alice"),
+            ("a name that is not theirs", (None, Some(1000), 1000, 1000), "alice"),
+            ("setuid", (None, None, 1000, 990), "alice (as openeventd)"),
+            ("no name", (None, Some(4242), 0, 0), "uid:4242 (as root)"),
+        ];
+        for (case, (login, sudo, real, effective), expected) in cases {
+            assert_eq!(named(Started { login, sudo, real, effective }, name_of), expected, "{case}");
+        }
+    }
+}

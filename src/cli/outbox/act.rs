@@ -1,0 +1,154 @@
+//! `openeventd outbox release | cancel | requeue`: shows, asks, does, tells.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::effect::IfDone;
+use super::preview::Preview;
+use super::select::SelectArguments;
+use crate::action::ActionState;
+use crate::cli::acting::{ActingArguments, Consent, ROWS_MAX, counted, who};
+use crate::cli::database::DatabaseArguments;
+use crate::cli::instant::now_ms;
+use crate::cli::terminal::{GOOD, WARNING, stdout, styled};
+use crate::cli::{Exit, Failure, progress};
+use crate::config::Environment;
+use crate::store::operator::act::Verb;
+use crate::store::operator::{Deed, Operator};
+
+/// What `openeventd outbox release` and `cancel` take.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    select: SelectArguments,
+    /// All that the command is for
+    #[arg(long, conflicts_with = "actions")]
+    all: bool,
+    #[command(flatten)]
+    acting: ActingArguments,
+    #[command(flatten)]
+    database: DatabaseArguments,
+}
+
+/// What `openeventd outbox requeue` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct RequeueArguments {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Also those that DataWorks may have executed already, and that then happen a second time
+    #[arg(long)]
+    even_if_done: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing is chosen: name actions, narrow by --rule, --state, --older-than and the like, or say --all"
+)]
+struct NothingChosen;
+
+#[derive(Debug, thiserror::Error)]
+#[error("none of the named actions can be changed by this command: nothing was done")]
+struct NothingToDo;
+
+#[derive(Debug, thiserror::Error)]
+#[error("all of them had moved on meanwhile: nothing was done, look again")]
+struct AllMovedOn;
+
+/// Releases held actions.
+pub(super) async fn release(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    run(config, Verb::Release, arguments, IfDone::LeaveAlone).await
+}
+
+/// Cancels actions.
+pub(super) async fn cancel(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    run(config, Verb::Cancel, arguments, IfDone::LeaveAlone).await
+}
+
+/// Requeues dead and unresolved actions.
+pub(super) async fn requeue(config: &Path, requeue: &RequeueArguments) -> Result<Exit, Failure> {
+    let if_done = if requeue.even_if_done { IfDone::Again } else { IfDone::LeaveAlone };
+    run(config, Verb::Requeue, &requeue.arguments, if_done).await
+}
+
+/// The states that a command is for.
+fn states(verb: Verb) -> &'static [ActionState] {
+    use ActionState as S;
+    match verb {
+        Verb::Release => &[S::Held],
+        Verb::Requeue => &[S::Dead, S::Unresolved],
+        Verb::Cancel => &[S::Held, S::Dead, S::Unresolved, S::Planned, S::Waiting, S::InFlight],
+    }
+}
+
+async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) -> Result<Exit, Failure> {
+    let Arguments { select, all, acting, database } = arguments;
+    if select.is_empty() && !all {
+        return Err(Failure::new(Exit::Usage, NothingChosen));
+    }
+    let path = database.path(config)?;
+    let mut reader = database.reader(config).await?;
+    let selection = select.resolve(&mut reader, states(verb), now_ms()).await?;
+    let chosen = progress::shown("looking for actions", reader.chosen(&selection, ROWS_MAX)).await?;
+    reader.close().await?;
+    let preview = Preview::of(verb, chosen, if_done);
+    // The output stays unlocked while a person thinks.
+    preview.write(&mut stdout(), now_ms())?;
+    if preview.changes.is_empty() {
+        if select.names_actions() {
+            return Err(Failure::new(Exit::NoInput, NothingToDo));
+        }
+        return Ok(Exit::Success);
+    }
+    if acting.dry_run {
+        writeln!(stdout(), "nothing was done: --dry-run")?;
+        return Ok(Exit::Success);
+    }
+    // Whether that is permitted is found out before anybody is asked.
+    let operator = Operator::open(&path).await?;
+    match acting.consent(&preview.question())? {
+        Consent::Given => act(operator, verb, &preview, select, acting).await,
+        Consent::Declined => {
+            operator.close().await?;
+            writeln!(stdout(), "nothing was done")?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// Does what was shown, and tells what had moved on.
+async fn act(
+    mut operator: Operator,
+    verb: Verb,
+    preview: &Preview,
+    select: &SelectArguments,
+    acting: &ActingArguments,
+) -> Result<Exit, Failure> {
+    let who = who(&Environment::of_process());
+    let target = format!("{}: {}", select.in_words(), preview.in_words());
+    let deed = Deed {
+        who: &who,
+        target: &target,
+        reason: acting.reason.as_deref().unwrap_or_default(),
+        now_ms: now_ms(),
+    };
+    let acted = operator.act(verb, &preview.changes, &deed);
+    let changed = progress::shown("waiting for a turn to write", acted).await;
+    operator.close().await?;
+    let changed = changed?;
+    let moved_on = preview.changes.len().saturating_sub(changed.len());
+    if changed.is_empty() {
+        return Err(Failure::new(Exit::Temporary, AllMovedOn));
+    }
+    let done = match verb {
+        Verb::Release => "released",
+        Verb::Requeue => "requeued",
+        Verb::Cancel => "cancelled",
+    };
+    let mut out = stdout();
+    writeln!(out, "{}", styled(GOOD, &format!("{done} {}", counted(changed.len(), "action"))))?;
+    if moved_on > 0 {
+        let told = format!("{} had moved on meanwhile and stay as they are", counted(moved_on, "action"));
+        writeln!(out, "{}", styled(WARNING, &told))?;
+    }
+    Ok(Exit::Success)
+}

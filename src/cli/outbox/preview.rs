@@ -1,0 +1,155 @@
+//! What a command would do, before it does it: counts by what happens, state, rule and operation, then the
+//! first actions.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::effect::{Effect, IfDone, effect};
+use super::list;
+use crate::action::HeldReason;
+use crate::cli::acting::counted;
+use crate::cli::terminal::{BAD, Columns, DIM, NAME, TITLE, WARNING, styled};
+use crate::store::operator::act::Verb;
+use crate::store::operator::select::{Chosen, Listing};
+
+/// Actions that are shown one by one.
+const SHOWN_MAX: usize = 10;
+
+/// The groups that are shown; there are as many as a person writes rules.
+const GROUPS_MAX: usize = 30;
+
+/// What a command would do to the chosen actions.
+#[derive(Debug)]
+pub(super) struct Preview {
+    verb: Verb,
+    /// Those that it changes.
+    pub(super) changes: Vec<Chosen>,
+    perhaps_twice: usize,
+    /// Held by the policy: without another policy they are held again.
+    forbidden: usize,
+    groups: BTreeMap<Group, usize>,
+    left_alone: BTreeMap<(&'static str, Group), usize>,
+    chosen: usize,
+    total: i64,
+}
+
+/// State with its reason, rule, operation.
+type Group = (String, String, String);
+
+impl Preview {
+    pub(super) fn of(verb: Verb, listing: Listing<Chosen>, if_done: IfDone) -> Self {
+        let chosen = listing.rows.len();
+        let mut preview = Preview {
+            verb,
+            changes: Vec::new(),
+            perhaps_twice: 0,
+            forbidden: 0,
+            groups: BTreeMap::new(),
+            left_alone: BTreeMap::new(),
+            chosen,
+            total: listing.total,
+        };
+        for row in listing.rows {
+            let group = (list::state(&row), row.rule.clone(), row.operation.clone());
+            match effect(verb, row.state, row.repeat_effect, if_done) {
+                Effect::LeftAlone(why) => *preview.left_alone.entry((why, group)).or_default() += 1,
+                done => {
+                    let forbidden = verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);
+                    preview.forbidden += usize::from(forbidden);
+                    preview.perhaps_twice += usize::from(done == Effect::PerhapsTwice);
+                    *preview.groups.entry(group).or_default() += 1;
+                    preview.changes.push(row);
+                }
+            }
+        }
+        preview
+    }
+
+    /// What is changed, by group, as the audit keeps it.
+    pub(super) fn in_words(&self) -> String {
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        for ((state, _, _), count) in &self.groups {
+            *states.entry(state).or_default() += count;
+        }
+        let states: Vec<_> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+        states.join(", ")
+    }
+
+    /// The question to answer.
+    pub(super) fn question(&self) -> String {
+        format!("{} {}?", self.verb.as_str(), counted(self.changes.len(), "action"))
+    }
+
+    /// Shows it.
+    pub(super) fn write(&self, out: &mut impl Write, now_ms: i64) -> io::Result<()> {
+        let title = format!("{}: {}", self.verb.as_str(), counted(self.changes.len(), "action"));
+        writeln!(out, "{}", styled(TITLE, &title))?;
+        let mut groups = Columns::new();
+        for ((state, rule, operation), count) in self.groups.iter().take(GROUPS_MAX) {
+            groups.row([
+                (TITLE, count.to_string().as_str()),
+                (WARNING, state),
+                (NAME, rule),
+                (Style::new(), operation),
+            ]);
+        }
+        write!(out, "{}", groups.lines(2))?;
+        cut(out, self.groups.len(), GROUPS_MAX, "group")?;
+        for (count, told) in [
+            (
+                self.perhaps_twice,
+                "of them may have been executed by DataWorks, and may be executed a second time",
+            ),
+            (
+                self.forbidden,
+                "of them the [policy] did not allow: unless it does by now, they are held again",
+            ),
+        ] {
+            if count > 0 {
+                writeln!(out, "{}", styled(BAD, &format!("{count} {told}")))?;
+            }
+        }
+        self.write_left_alone(out)?;
+        if !self.changes.is_empty() {
+            writeln!(out)?;
+            let first = self.changes.get(..SHOWN_MAX).unwrap_or(&self.changes);
+            write!(out, "{}", list::table(first, now_ms).lines(2))?;
+            cut(out, self.changes.len(), SHOWN_MAX, "action")?;
+        }
+        let beyond = usize::try_from(self.total).unwrap_or(usize::MAX).saturating_sub(self.chosen);
+        if beyond > 0 {
+            let told = format!("{} more match: they need another turn", counted(beyond, "action"));
+            writeln!(out, "{}", styled(WARNING, &told))?;
+        }
+        Ok(())
+    }
+
+    fn write_left_alone(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.left_alone.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{}", styled(TITLE, "left alone:"))?;
+        let mut groups = Columns::new();
+        for ((why, (state, rule, operation)), count) in self.left_alone.iter().take(GROUPS_MAX) {
+            groups.row([
+                (TITLE, count.to_string().as_str()),
+                (DIM, state),
+                (DIM, rule),
+                (DIM, operation),
+                (Style::new(), why),
+            ]);
+        }
+        write!(out, "{}", groups.lines(2))?;
+        cut(out, self.left_alone.len(), GROUPS_MAX, "group")
+    }
+}
+
+/// Says what was left out.
+fn cut(out: &mut impl Write, all: usize, shown_max: usize, noun: &str) -> io::Result<()> {
+    match all.saturating_sub(shown_max) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {} more", counted(more, noun)),
+    }
+}

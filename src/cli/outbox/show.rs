@@ -1,0 +1,213 @@
+//! `openeventd outbox show`: one action with all that is known of it, and which command would do what.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anstyle::Style;
+use serde_json::{Map, Value};
+
+use super::effect::{Effect, IfDone, effect};
+use super::list;
+use super::select::{SelectError, find};
+use crate::action::{ActionState, HeldReason};
+use crate::cli::database::DatabaseArguments;
+use crate::cli::instant::age;
+use crate::cli::terminal::{Columns, DIM, NAME, TITLE, stdout, styled};
+use crate::cli::{Exit, Failure, progress};
+use crate::duration::whole_ms;
+use crate::operation::RepeatEffect;
+use crate::store::operator::act::Verb;
+
+/// What `openeventd outbox show` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The action by number, or by the beginning of its id
+    #[arg(value_name = "ACTION")]
+    name: String,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseArguments,
+}
+
+/// Columns that are shown as they are, in this order, where they hold something.
+const FIELDS: [&str; 15] = [
+    "id",
+    "event",
+    "rule",
+    "rule_path",
+    "operation",
+    "version",
+    "access",
+    "repeat_effect",
+    "account",
+    "region",
+    "workspace",
+    "in_order_by",
+    "planned_at",
+    "due_at",
+    "expires_at",
+];
+
+/// Characters of a response that are shown.
+const RESPONSE_SHOWN: usize = 500;
+
+/// Shows one action.
+pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut reader = arguments.database.reader(config).await?;
+    let number = find(&mut reader, &arguments.name).await?;
+    let story = progress::shown("reading the action", reader.action_story(number)).await?;
+    reader.close().await?;
+    let Some(story) = story else { return Err(SelectError::Unknown(arguments.name.clone()).into()) };
+    let mut out = stdout();
+    if arguments.json {
+        writeln!(out, "{}", Value::Object(story))?;
+    } else {
+        write(&mut out, number, &story)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn write(out: &mut impl Write, number: i64, story: &Map<String, Value>) -> io::Result<()> {
+    let state = ActionState::from_text(&text(story, "state"));
+    let style = state.map_or(Style::new(), list::style);
+    writeln!(out, "{} {}", styled(TITLE, &format!("action {number}")), styled(style, &text(story, "state")))?;
+    let reason = HeldReason::from_text(&text(story, "held_reason"));
+    let mut fields = Columns::new();
+    if let Some(reason) = reason {
+        fields.row([(DIM, "held"), (Style::new(), &format!("{}: {}", reason.as_str(), meaning(reason)))]);
+    }
+    for name in FIELDS {
+        let value = text(story, name);
+        if !value.is_empty() {
+            fields.row([(DIM, name), (if name == "rule" { NAME } else { Style::new() }, value.as_str())]);
+        }
+    }
+    if let Some(decision) = story.get("decision").and_then(Value::as_object) {
+        let seconds = decision.get("age_seconds").and_then(Value::as_f64).unwrap_or_default();
+        let old = Duration::try_from_secs_f64(seconds).map_or(0, whole_ms);
+        let calls = text(decision, "calls_in_hour");
+        let known = format!("the event was {} old; calls of the rule in the hour before: {calls}", age(old));
+        fields.row([(DIM, "decided"), (Style::new(), known.as_str())]);
+    }
+    if let Some(Value::Object(params)) = story.get("params") {
+        for (name, value) in params {
+            fields.row([(DIM, "params"), (Style::new(), &format!("{name} = {value}"))]);
+        }
+    }
+    write!(out, "{}", fields.lines(2))?;
+    write_attempts(out, story)?;
+    write_operators(out, story)?;
+    write_commands(out, number, state, &text(story, "repeat_effect"))
+}
+
+fn write_attempts(out: &mut impl Write, story: &Map<String, Value>) -> io::Result<()> {
+    let attempts = objects(story, "attempted");
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", styled(TITLE, "attempts"))?;
+    let mut columns = Columns::new();
+    for attempt in &attempts {
+        let cell = |name: &str| text(attempt, name);
+        let latency = cell("latency_ms");
+        let latency = if latency.is_empty() { latency } else { format!("{latency} ms") };
+        let problem = [cell("error_code"), cell("error_message"), cell("request_id")];
+        let problem: Vec<_> = problem.into_iter().filter(|text| !text.is_empty()).collect();
+        columns.row([
+            (TITLE, cell("number").as_str()),
+            (DIM, cell("started_at").as_str()),
+            (Style::new(), cell("outcome").as_str()),
+            (Style::new(), cell("class").as_str()),
+            (Style::new(), cell("http_status").as_str()),
+            (DIM, latency.as_str()),
+            (Style::new(), problem.join(" ").as_str()),
+        ]);
+    }
+    write!(out, "{}", columns.lines(2))?;
+    let response = attempts.last().map(|last| text(last, "response")).unwrap_or_default();
+    if response.is_empty() {
+        return Ok(());
+    }
+    let shown: String = response.chars().take(RESPONSE_SHOWN).collect();
+    let mut columns = Columns::new();
+    columns.row([(DIM, "response"), (Style::new(), shown.as_str())]);
+    write!(out, "{}", columns.lines(2))
+}
+
+/// What people did to it.
+pub(in crate::cli) fn write_operators(out: &mut impl Write, story: &Map<String, Value>) -> io::Result<()> {
+    let deeds = objects(story, "operator_actions");
+    if deeds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", styled(TITLE, "people"))?;
+    let mut columns = Columns::new();
+    for deed in deeds {
+        columns.row([
+            (DIM, text(deed, "at").as_str()),
+            (NAME, text(deed, "who").as_str()),
+            (Style::new(), text(deed, "verb").as_str()),
+            (Style::new(), text(deed, "reason").as_str()),
+        ]);
+    }
+    write!(out, "{}", columns.lines(2))
+}
+
+fn write_commands(
+    out: &mut impl Write,
+    number: i64,
+    state: Option<ActionState>,
+    repeat_effect: &str,
+) -> io::Result<()> {
+    let (Some(state), Some(repeat)) = (state, RepeatEffect::from_text(repeat_effect)) else { return Ok(()) };
+    writeln!(out, "{}", styled(TITLE, "commands"))?;
+    let mut columns = Columns::new();
+    for (verb, does) in [
+        (Verb::Release, "it is sent"),
+        (Verb::Requeue, "it is sent again"),
+        (Verb::Cancel, "it is never sent"),
+    ] {
+        let command = format!("outbox {} {number}", verb.as_str());
+        match effect(verb, state, repeat, IfDone::LeaveAlone) {
+            Effect::Done => columns.row([(NAME, command.as_str()), (Style::new(), does)]),
+            Effect::PerhapsTwice => columns.row([
+                (NAME, command.as_str()),
+                (Style::new(), "it is sent again, though DataWorks may have executed it already"),
+            ]),
+            Effect::LeftAlone(why) => {
+                columns.row([(DIM, command.as_str()), (DIM, &format!("does nothing: {why}"))]);
+            }
+        }
+    }
+    write!(out, "{}", columns.lines(2))
+}
+
+/// What a reason to hold means to whoever has to decide.
+fn meaning(reason: HeldReason) -> &'static str {
+    match reason {
+        HeldReason::Approve => "its rule asks a person each time (mode approve)",
+        HeldReason::Stale => "its event was older than the rule's max_event_age when it arrived",
+        HeldReason::MaxCalls => "its rule had planned its max_calls within an hour",
+        HeldReason::Brake => "an emergency brake was pulled",
+        HeldReason::Stopped => "a person stopped its rule",
+        HeldReason::Expired => "its time had passed before it could be sent",
+        HeldReason::Loop => "its event is an echo of our own calls",
+        HeldReason::Policy => "the [policy] of the configuration does not allow the call",
+    }
+}
+
+/// A value as text: nothing for null, no quotation marks around text.
+pub(in crate::cli) fn text(object: &Map<String, Value>, name: &str) -> String {
+    match object.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn objects<'a>(story: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
+    story.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object).collect()
+}

@@ -1,0 +1,97 @@
+//! Releasing, requeueing and cancelling actions, exactly those that were shown.
+
+use serde_json::json;
+
+use super::select::Chosen;
+use super::{Deed, Kind, Operator, record};
+use crate::store::StoreError;
+
+/// What was released or requeued may be sent for at least so long from then on: its own time has mostly
+/// passed while it waited for a person.
+pub const FRESH_WINDOW_MS: i64 = 30 * 60 * 1000;
+
+/// What a person does to actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// What is held is to be sent.
+    Release,
+    /// What is dead or unresolved is to be sent again.
+    Requeue,
+    /// It is never to be sent.
+    Cancel,
+}
+
+impl Verb {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Release => "release",
+            Verb::Requeue => "requeue",
+            Verb::Cancel => "cancel",
+        }
+    }
+}
+
+// Each row of ?1 is [number, state, attempts] as it was shown. Another state, or another attempt since, is
+// another matter than the one that the person decided.
+const RELEASE: &str = "UPDATE action SET state = 'planned', held_reason = NULL, settled_at = NULL, due_at = ?2, \
+    expires_at = max(expires_at, ?3) FROM json_each(?1) shown \
+    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
+    AND action.attempts = shown.value ->> 2 AND action.state = 'held' RETURNING action.number";
+const REQUEUE: &str = "UPDATE action SET state = 'planned', settled_at = NULL, due_at = ?2, \
+    expires_at = max(expires_at, ?3), requeued_after = attempts, first_sent_at = NULL \
+    FROM json_each(?1) shown \
+    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
+    AND action.attempts = shown.value ->> 2 AND action.state IN ('dead', 'unresolved') RETURNING action.number";
+const CANCEL: &str = "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2 \
+    FROM json_each(?1) shown \
+    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
+    AND action.attempts = shown.value ->> 2 \
+    AND action.state IN ('held', 'dead', 'unresolved', 'planned', 'waiting') RETURNING action.number";
+
+impl Operator {
+    /// Does `verb` to those of `shown` that still stand where they did, and gives their numbers; with the
+    /// deed in the same commit. If none does, nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] and whatever else the database says: nothing was changed.
+    pub async fn act(
+        &mut self,
+        verb: Verb,
+        shown: &[Chosen],
+        deed: &Deed<'_>,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.begin().await?;
+        let done = self.change(verb, shown, deed).await;
+        self.end(done).await
+    }
+
+    async fn change(
+        &mut self,
+        verb: Verb,
+        shown: &[Chosen],
+        deed: &Deed<'_>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let (statement, action) = match verb {
+            Verb::Release => (RELEASE, "release actions"),
+            Verb::Requeue => (REQUEUE, "requeue actions"),
+            Verb::Cancel => (CANCEL, "cancel actions"),
+        };
+        let rows = shown.iter().map(|row| json!([row.number, row.state.as_str(), row.attempts]));
+        let query = sqlx::query_scalar(statement)
+            .bind(serde_json::Value::Array(rows.collect()).to_string())
+            .bind(deed.now_ms);
+        let query = match verb {
+            Verb::Release | Verb::Requeue => query.bind(deed.now_ms.saturating_add(FRESH_WINDOW_MS)),
+            Verb::Cancel => query,
+        };
+        let mut changed: Vec<i64> =
+            query.fetch_all(&mut self.connection).await.map_err(StoreError::sql(action))?;
+        changed.sort_unstable();
+        if !changed.is_empty() {
+            record(&mut self.connection, verb.as_str(), deed, (Kind::Action, &changed)).await?;
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,125 @@
+//! The second life of an action: attempts before a requeue no longer count.
+
+use openeventd::store::operator::act::Verb;
+use openeventd::store::operator::select::{Chosen, Selection};
+use openeventd::store::operator::{Deed, Operator};
+use openeventd::store::outbox::{Outcome, Past, Settled};
+use openeventd::store::retention::Horizons;
+use openeventd::store::{Reader, StoreError};
+use serde_json::json;
+
+use super::{approve, states};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live};
+
+const WITHIN_MS: i64 = 600_000;
+
+async fn chosen(store: &Harness) -> Vec<Chosen> {
+    let limit = std::time::Duration::from_secs(10);
+    let mut reader = Reader::open(&store.path(), limit).await.expect("it opens");
+    let chosen = reader.chosen(&Selection::default(), 100).await.expect("it is read");
+    reader.close().await.expect("it closes");
+    chosen.rows
+}
+
+async fn act(store: &Harness, verb: Verb, shown: &[Chosen], now_ms: i64) -> Vec<i64> {
+    let mut operator = Operator::open(&store.path()).await.expect("it opens");
+    let deed = Deed { who: "alice", target: "all", reason: "r", now_ms };
+    let changed = operator.act(verb, shown, &deed).await.expect("it is done");
+    operator.close().await.expect("it closes");
+    changed
+}
+
+#[tokio::test]
+async fn a_requeued_action_has_all_its_attempts_anew() {
+    let mut store = Harness::with(&live("converges", "")).await;
+    store.accept(&[at(0, &failure("1", 71))]).await;
+    let first = store.claim(1, NOW_MS).await.remove(0);
+    store.settle(first.attempt, Outcome::DueAgain { due_at_ms: NOW_MS }, NOW_MS).await;
+    let second = store.claim(1, NOW_MS).await.remove(0);
+    assert_eq!((second.earlier_tries, second.past, second.attempt_of_life), (1, Past::Unknown, 2));
+    store.settle(second.attempt, Outcome::Unresolved, NOW_MS).await;
+    // Long after the time in which it would be repeated blindly, and after its own time.
+    let later = NOW_MS + WITHIN_MS + HOUR_MS;
+    assert_eq!(act(&store, Verb::Requeue, &chosen(&store).await, later).await, [1]);
+    let third = store.claim(1, later).await.remove(0);
+    assert_eq!((third.attempt_number, third.attempt_of_life), (3, 1));
+    assert_eq!((third.earlier_tries, third.past, third.first_sent_at_ms), (0, Past::Clear, later));
+    let expires = store.rows("expires_at", "action").await;
+    assert_eq!(expires, [json!([later + HOUR_MS / 2])]);
+    // In its new life the old rules hold again.
+    store.settle(third.attempt, Outcome::DueAgain { due_at_ms: later + 1 }, later).await;
+    assert_eq!(store.claim(1, later + HOUR_MS).await.len(), 0);
+    assert_eq!(states(&mut store).await, [json!(["unresolved", null])]);
+}
+
+#[tokio::test]
+async fn a_late_success_makes_a_requeue_needless_and_a_late_refusal_does_not_end_it() {
+    for (outcome, settled, state) in
+        [(Outcome::Succeeded, Settled::Late, "succeeded"), (Outcome::Dead, Settled::Superseded, "planned")]
+    {
+        let mut store = Harness::with(&live("duplicates", "")).await;
+        store.accept(&[at(0, &failure("1", 71))]).await;
+        let first = store.claim(1, NOW_MS).await.remove(0);
+        let over = NOW_MS + 60_000;
+        store.writer.recover(over, [].into(), WITHIN_MS, over).await.expect("it is kept");
+        assert_eq!(act(&store, Verb::Requeue, &chosen(&store).await, over).await, [1]);
+        assert_eq!(store.settle(first.attempt, outcome, over).await, settled);
+        assert_eq!(states(&mut store).await, [json!([state, null])]);
+    }
+}
+
+#[tokio::test]
+async fn what_has_moved_on_since_it_was_shown_stays_as_it_is() {
+    let mut store = Harness::with(&format!("{}{}", approve("none", ""), live("duplicates", ""))).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72))]).await;
+    let shown = chosen(&store).await;
+    let held = |shown: &[Chosen]| -> Vec<Chosen> {
+        shown.iter().filter(|row| row.held_reason.is_some()).cloned().collect()
+    };
+    assert_eq!(act(&store, Verb::Cancel, &held(&shown)[..1], NOW_MS).await.len(), 1);
+    store.claim(9, NOW_MS).await;
+    // One held is left; the others were cancelled and claimed meanwhile.
+    assert_eq!(act(&store, Verb::Cancel, &shown, NOW_MS).await.len(), 1);
+    assert_eq!(act(&store, Verb::Release, &shown, NOW_MS).await, [] as [i64; 0]);
+    assert_eq!(store.count("operator_actions").await, 2);
+    assert_eq!(store.count("action WHERE state = 'in_flight'").await, 2);
+}
+
+#[tokio::test]
+async fn a_dead_action_that_died_again_is_not_the_one_that_was_shown() {
+    let store = Harness::with(&live("duplicates", "")).await;
+    store.accept(&[at(0, &failure("1", 71))]).await;
+    let die = async || {
+        let claimed = store.claim(1, NOW_MS).await.remove(0);
+        store.settle(claimed.attempt, Outcome::Dead, NOW_MS).await;
+    };
+    die().await;
+    let shown = chosen(&store).await;
+    assert_eq!(act(&store, Verb::Requeue, &shown, NOW_MS).await, [1]);
+    die().await;
+    assert_eq!(act(&store, Verb::Requeue, &shown, NOW_MS).await, [] as [i64; 0]);
+}
+
+#[tokio::test]
+async fn what_people_did_to_an_action_leaves_with_it() {
+    let mut store = Harness::with(&approve("none", "")).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72))]).await;
+    let shown = chosen(&store).await;
+    assert_eq!(act(&store, Verb::Cancel, &shown[..1], NOW_MS).await.len(), 1);
+    assert_eq!(act(&store, Verb::Release, &shown[1..], NOW_MS).await.len(), 1);
+    let horizons = Horizons { unmatched_ms: HOUR_MS, matched_ms: HOUR_MS, dedupe_ms: HOUR_MS };
+    store.retire(horizons, NOW_MS + 2 * HOUR_MS).await;
+    assert_eq!(store.count("action").await, 1, "what still waits stays");
+    assert_eq!(store.rows("verb", "operator_targets").await, [json!(["release"])]);
+    assert_eq!(store.count("operator_actions").await, 2, "that somebody acted is kept");
+}
+
+#[tokio::test]
+async fn what_is_no_database_of_ours_is_refused_and_not_made() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let absent = directory.path().join("absent.db");
+    assert!(matches!(Operator::open(&absent).await, Err(StoreError::Missing { .. })));
+    assert!(!absent.exists());
+    std::fs::write(&absent, "").expect("it is written");
+    assert!(matches!(Operator::open(&absent).await, Err(StoreError::Older { .. })));
+}
