@@ -1,11 +1,12 @@
 //! The built program as its surroundings see it while no broker answers: the service manager's socket, the
 //! pages over HTTP, the port that is taken, the end.
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,7 +20,9 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// A daemon whose broker is nowhere.
 struct Daemon {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Receiver<Value>,
+    /// Lines that were read while another was wanted: two tasks of the daemon may log in either order.
+    passed: Vec<Value>,
     home: TempDir,
     notified: UnixDatagram,
 }
@@ -45,18 +48,29 @@ impl Daemon {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let log = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-        Daemon { child, log, home, notified }
+        let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            let parsed =
+                lines.map_while(Result::ok).map(|line| serde_json::from_str(&line).unwrap_or_default());
+            // The test has ended when nobody wants another line.
+            parsed.map(|line| sender.send(line)).take_while(Result::is_ok).for_each(drop);
+        });
+        Daemon { child, log, passed: Vec::new(), home, notified }
     }
 
-    /// The first line of the log, from here on, for which `wanted` holds.
+    /// A line of the log for which `wanted` holds.
     fn line(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut lines = self.log.by_ref().map(|line| line.expect("the log is text"));
-        let parsed = lines.find_map(|line| {
-            let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            wanted(&line).then_some(line)
-        });
-        parsed.expect("the line comes before the end")
+        if let Some(at) = self.passed.iter().position(&wanted) {
+            return self.passed.swap_remove(at);
+        }
+        loop {
+            let line = self.log.recv_timeout(DEADLINE).expect("the line comes in time");
+            if wanted(&line) {
+                return line;
+            }
+            self.passed.push(line);
+        }
     }
 
     fn address(&mut self) -> SocketAddr {
