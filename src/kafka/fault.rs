@@ -70,6 +70,28 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Its name in logs, in the audit and in the documentation: it stays when the code is renamed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FaultKind::Dns => "Dns",
+            FaultKind::Unreachable => "Unreachable",
+            FaultKind::TlsToPlaintext => "TlsToPlaintext",
+            FaultKind::PlaintextToTls => "PlaintextToTls",
+            FaultKind::TlsUntrusted => "TlsUntrusted",
+            FaultKind::TlsHostName => "TlsHostName",
+            FaultKind::Tls => "Tls",
+            FaultKind::Disconnected => "Disconnected",
+            FaultKind::SaslMechanism => "SaslMechanism",
+            FaultKind::SaslCredentials => "SaslCredentials",
+            FaultKind::GroupDenied => "GroupDenied",
+            FaultKind::TopicDenied => "TopicDenied",
+            FaultKind::TopicUnknown => "TopicUnknown",
+            FaultKind::PollTooLate => "PollTooLate",
+            FaultKind::Fatal => "Fatal",
+        }
+    }
+
     /// Whether it is over once a server is connected and authenticated.
     pub(super) fn is_connection(self) -> bool {
         self <= FaultKind::SaslCredentials

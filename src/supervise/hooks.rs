@@ -113,7 +113,7 @@ fn log_condition(condition: &Condition) {
         Condition::Failing(fault) => {
             tracing::error!(
                 id = "kafka_failing",
-                kind = ?fault.kind,
+                kind = fault.kind.as_str(),
                 subject = %fault.subject,
                 fix = %fault.fix,
                 "{}",
@@ -121,7 +121,7 @@ fn log_condition(condition: &Condition) {
             );
         }
         Condition::Recovered { kind, subject } => {
-            tracing::info!(id = "kafka_failing", ?kind, subject = %subject, "over: recovered");
+            tracing::info!(id = "kafka_failing", kind = kind.as_str(), subject = %subject, "over: recovered");
         }
     }
 }

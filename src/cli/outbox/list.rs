@@ -98,7 +98,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
 /// The state, and why it is held.
 pub(super) fn state(row: &Chosen) -> String {
     match row.held_reason {
-        Some(reason) => format!("{} {}", row.state.as_str(), reason.as_str()),
+        Some(reason) => format!("{} ({})", row.state.as_str(), reason.as_str()),
         None => row.state.as_str().to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use clap::builder::TypedValueParser as _;
 
 use crate::action::{ActionState, HeldReason};
 use crate::cli::acting::age;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, instant};
 use crate::duration::whole_ms;
 use crate::escape::Escaped;
 use crate::store::Reader;
@@ -143,7 +143,7 @@ impl SelectArguments {
         ];
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let ages = [("older than", self.older_than), ("newer than", self.newer_than)];
-        let ages = ages.into_iter().filter_map(|(name, age)| Some((name, format!("{:?}", age?))));
+        let ages = ages.into_iter().filter_map(|(name, age)| Some((name, instant::age(whole_ms(age?)))));
         let words: Vec<_> = lists.chain(ages).map(|(name, value)| format!("{name} {value}")).collect();
         if words.is_empty() { "all".into() } else { words.join(", ") }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::acting::age;
+use crate::cli::instant;
 use crate::duration::whole_ms;
 use crate::store::operator::quarantine::{Replayed, Selection};
 
@@ -64,7 +65,7 @@ impl SelectArguments {
         ];
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         let ages = [("older than", self.older_than), ("newer than", self.newer_than)];
-        let ages = ages.into_iter().filter_map(|(name, age)| Some((name, format!("{:?}", age?))));
+        let ages = ages.into_iter().filter_map(|(name, age)| Some((name, instant::age(whole_ms(age?)))));
         let words: Vec<_> = lists.chain(ages).map(|(name, value)| format!("{name} {value}")).collect();
         if words.is_empty() { "all".into() } else { words.join(", ") }
     }

@@ -17,7 +17,7 @@ async fn release_has_held_actions_sent_and_records_who_did_it() {
     let before = now_ms();
     let ran = openeventd(&path, &["outbox", "release", "1", "2", "--yes", "--reason", "checked"]).await;
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-    assert!(ran.out.starts_with("release: 2 actions\n  2  held approve  duplicates  RerunTaskInstances\n"));
+    assert!(ran.out.starts_with("release: 2 actions\n  2  held (approve)  duplicates  RerunTaskInstances\n"));
     assert!(ran.out.ends_with("released 2 actions\n"), "{}", ran.out);
     assert_eq!(
         states(&mut store).await,
@@ -29,7 +29,7 @@ async fn release_has_held_actions_sent_and_records_who_did_it() {
     assert_eq!(deeds(&mut store).await, [json!(["release", "checked", 2, [1, 2]])]);
     let recorded = store.rows("who, target", "operator_actions").await;
     assert_ne!(recorded[0][0], "");
-    assert_eq!(recorded[0][1], "actions 1 2: 2 held approve");
+    assert_eq!(recorded[0][1], "actions 1 2: 2 held (approve)");
     assert_eq!(store.claim(9, now_ms()).await.len(), 2);
 }
 
@@ -144,7 +144,7 @@ async fn list_and_show_tell_what_waits_and_which_command_would_do_what() {
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines.len(), 2, "what is observed does not wait: {}", ran.out);
     assert!(lines[0].starts_with("NUMBER  ID "), "{}", lines[0]);
-    assert!(lines[1].contains("held approve  duplicates  RerunTaskInstances  96384"), "{}", lines[1]);
+    assert!(lines[1].contains("held (approve)  duplicates  RerunTaskInstances  96384"), "{}", lines[1]);
     let ran = openeventd(&path, &["outbox", "show", "1"]).await;
     for told in [
         "action 1 held\n",
