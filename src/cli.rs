@@ -19,6 +19,9 @@ pub mod rule_files;
 // Colours and columns.
 pub mod terminal;
 
+// Words of commands that people copy.
+mod shell;
+
 // Who acts, and whether they agree.
 pub mod acting;
 

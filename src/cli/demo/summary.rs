@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::view::{View, print};
+use crate::cli::shell::quoted;
 use crate::cli::terminal::{DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
 use crate::demo::files;
 use crate::demo::story::Instances;
@@ -81,31 +82,4 @@ fn commands(configuration: &Path, instances: &Instances) -> [(String, &'static s
         (format!("{program} status --config {config}"), "what waits for a person"),
         (format!("{program} sql --config {config} {}", quoted(sql)), "what became of each rule's actions"),
     ]
-}
-
-/// A word as a shell takes it for one.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
-        for (word, expected) in [
-            ("target/release/openeventd", "target/release/openeventd"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 }
