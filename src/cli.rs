@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::event::decode::Limits;
 
@@ -117,7 +119,8 @@ pub enum Command {
     ///
     /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
     /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
-    /// shown.
+    /// shown. It writes into --dir; --config and OPENEVENTD_CONFIG have no use here, and settings of the
+    /// environment are not looked at.
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
     ///
@@ -194,7 +197,20 @@ impl Arguments {
     /// # Errors
     /// They are wrong, or cannot be followed.
     pub fn parse_process() -> Result<Self, Failure> {
-        Arguments::try_parse().map_err(Failure::of_arguments)
+        Self::parse_matches().map_err(Failure::of_arguments)
+    }
+
+    fn parse_matches() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let arguments = Self::from_arg_matches(&matches)?;
+        // Where the configuration is meant to be read, `init` would write elsewhere, unnoticed.
+        let is_given = matches.subcommand().and_then(|(_, of)| of.value_source("config"));
+        if matches!(arguments.command, Command::Init(_)) && is_given == Some(ValueSource::CommandLine) {
+            let message = "init writes openeventd.toml into a directory: instead of --config, use --dir";
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(arguments)
     }
 }
 
