@@ -27,8 +27,8 @@ use super::protocol::{self, Request, Unanswered};
 /// Connections at once; a further one waits.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The TLS handshake and the log-in take no longer.
-const LOGIN_WITHIN: Duration = Duration::from_secs(10);
+/// The TLS handshake and the log-in take no longer: silent clients hold up a client's log-in for so long.
+const LOGIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A request of the log-in is no larger.
 const LOGIN_BYTES_MAX: usize = 8 * 1024;
