@@ -191,6 +191,19 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Where a configuration that was named would be ignored, unnoticed: what to name instead.
+    fn why_no_config(&self) -> Option<&'static str> {
+        match self {
+            Command::Init(_) => {
+                Some("init writes openeventd.toml into a directory: instead of --config, use --dir")
+            }
+            Command::Demo(_) => Some("demo writes its own configuration: instead of --config, use --dir"),
+            _ => None,
+        }
+    }
+}
+
 impl Arguments {
     /// The arguments of this process.
     ///
@@ -204,10 +217,10 @@ impl Arguments {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let arguments = Self::from_arg_matches(&matches)?;
-        // Where the configuration is meant to be read, `init` would write elsewhere, unnoticed.
         let is_given = matches.subcommand().and_then(|(_, of)| of.value_source("config"));
-        if matches!(arguments.command, Command::Init(_)) && is_given == Some(ValueSource::CommandLine) {
-            let message = "init writes openeventd.toml into a directory: instead of --config, use --dir";
+        if is_given == Some(ValueSource::CommandLine)
+            && let Some(message) = arguments.command.why_no_config()
+        {
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
         Ok(arguments)
