@@ -100,6 +100,8 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     assert_eq!(wal, 0, "the audit is whole in its file");
     assert!(!parent.path().join("real.db").exists());
 
+    printed_commands_work(&stdout, parent.path());
+
     let mut check = Command::new(env!("CARGO_BIN_EXE_openeventd"));
     check.args(["check", "--config"]).arg(directory.join("openeventd.toml")).env_clear();
     let checked = run(check);
@@ -109,6 +111,23 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     again.arg("--dir").arg(&directory);
     let refused = run(again);
     assert_eq!(refused.status.code(), Some(73), "the directory is taken");
+}
+
+/// Each of the three commands, as a shell takes it, answers with something telling.
+fn printed_commands_work(stdout: &str, parent: &Path) {
+    let (_, commands) = stdout.split_once("Now ask the audit:").expect("the commands");
+    let commands: Vec<&str> =
+        commands.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    for (command, telling) in commands.into_iter().zip(["instance:", "held approve", "rerun-failed-instance"])
+    {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(parent).env_clear();
+        let output = run(shell);
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(answer.contains(telling), "{command}: {answer}");
+    }
 }
 
 fn secrets_are_kept(directory: &Path, stdout: &str) {

@@ -79,7 +79,7 @@ fn commands(configuration: &Path, instances: &Instances) -> [(String, &'static s
             format!("{program} audit --config {config} instance:{}", instances.throttled),
             "the story of an instance: rerun, though the endpoint was busy at first",
         ),
-        (format!("{program} status --config {config}"), "what waits for a person"),
+        (format!("{program} outbox list --config {config}"), "what waits for a person"),
         (format!("{program} sql --config {config} {}", quoted(sql)), "what became of each rule's actions"),
     ]
 }
