@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::kafka::embedded::{self, Embedded, EmbeddedError, NewRecord};
+use self::directory::Directory;
 
 pub mod directory;
 
@@ -83,7 +84,7 @@ impl Stage {
     ///
     /// # Errors
     /// All of [`DemoError`].
-    pub async fn set(directory: &Path, story: &story::Story) -> Result<Self, DemoError> {
+    pub async fn set(directory: &mut Directory, story: &story::Story) -> Result<Self, DemoError> {
         let password = random_secret()?;
         let key = endpoint::AccessKey { id: ACCESS_KEY_ID.to_owned(), secret: random_secret()? };
         let broker = Embedded::start(embedded::Settings {
@@ -104,7 +105,7 @@ impl Stage {
             access_key_secret: &key.secret,
         };
         files::write(directory, &contents).map_err(|(path, source)| DemoError::Write { path, source })?;
-        Ok(Stage { configuration: directory.join(files::CONFIGURATION), broker, endpoint })
+        Ok(Stage { configuration: directory.path().join(files::CONFIGURATION), broker, endpoint })
     }
 
     /// `host:port` of the broker.
@@ -130,9 +131,9 @@ impl Stage {
 ///
 /// # Errors
 /// [`DemoError::Write`].
-pub fn log_file(directory: &Path) -> Result<File, DemoError> {
-    let path = directory.join(files::LOG);
-    File::create_new(&path).map_err(|source| DemoError::Write { path, source })
+pub fn log_file(directory: &mut Directory) -> Result<File, DemoError> {
+    let path = directory.path().join(files::LOG);
+    directory.file(&path, 0o644).map_err(|source| DemoError::Write { path, source })
 }
 
 /// A secret that nobody can guess.

@@ -1,8 +1,9 @@
 //! `openeventd demo`: sets the stage, runs the daemon on it as `run` does, shows what the audit tells
 //! meanwhile, and ends when every record is accounted for and every call is settled.
 //!
-//! Nothing outside of the demonstration's directory is read or written, the environment's settings
-//! neither: a demonstration must never meet a real topic.
+//! Nothing outside of the demonstration's directory is read or written, the environment's settings and filter
+//! of the log neither: a demonstration must never meet a real topic. Before the daemon runs, an error leaves
+//! nothing of that directory behind.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use super::exit::print_problems;
 use super::run::{exit_of, parts};
 use super::{Exit, Failure};
 use crate::config::{self, Config, Environment};
-use crate::demo::directory::{self, DirectoryError};
+use crate::demo::directory::{Directory, DirectoryError};
 use crate::demo::story::Story;
 use crate::demo::{self, DemoError, Stage};
 use crate::monitoring::Alarms;
@@ -79,25 +80,28 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let directory = directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
+    let directory = Directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(play(&directory));
+    let outcome = runtime.block_on(play(directory));
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome.map(|()| Exit::Success)
 }
 
 /// The whole demonstration.
-async fn play(directory: &Path) -> Result<(), Failure> {
+async fn play(mut directory: Directory) -> Result<(), Failure> {
     let story = Story::at(jiff::Timestamp::now().as_millisecond());
-    let stage = Arc::new(Stage::set(directory, &story).await.map_err(of_demo)?);
-    let (config, alarms) = configure(directory, &stage)?;
+    let stage = Arc::new(Stage::set(&mut directory, &story).await.map_err(of_demo)?);
+    let (config, alarms) = configure(&mut directory, &stage)?;
     let audit = config.store.path.clone();
     let view = View::begin();
-    View::introduce(directory, &stage)?;
+    View::introduce(directory.path(), &stage)?;
+    // From here on the daemon writes into it, and a person may want to see what it wrote.
+    directory.keep();
+    let directory = directory.path();
 
     let expected = i64::try_from(story.records.len()).unwrap_or(i64::MAX);
     let feeding = tokio::spawn({
@@ -123,11 +127,11 @@ async fn play(directory: &Path) -> Result<(), Failure> {
 }
 
 /// Reads the configuration as `run` does, and starts the log.
-fn configure(directory: &Path, stage: &Stage) -> Result<(Config, Alarms), Failure> {
+fn configure(directory: &mut Directory, stage: &Stage) -> Result<(Config, Alarms), Failure> {
     let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
     print_problems(&warnings)?;
     let log = demo::log_file(directory).map_err(of_demo)?;
-    let alarms = telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
+    let alarms = telemetry::start_in_file(&config.log, None, log)
         .map_err(|error| Failure::new(Exit::Config, error))?;
     Ok((config, alarms))
 }

@@ -18,6 +18,7 @@ fn program(directory: &Path) -> Command {
     program.arg("demo").current_dir(directory).env_clear();
     program.env("OPENEVENTD__KAFKA__BOOTSTRAP_SERVERS", "broker.example.com:9093");
     program.env("OPENEVENTD__STORE__PATH", directory.join("real.db"));
+    program.env("RUST_LOG", "bad[[");
     program
 }
 
