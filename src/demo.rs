@@ -6,6 +6,7 @@
 //!
 //! Next: [`crate::cli`].
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -15,8 +16,8 @@ use openssl::error::ErrorStack;
 use secrecy::SecretString;
 use thiserror::Error;
 
-use crate::kafka::embedded::{self, Embedded, EmbeddedError, NewRecord};
 use self::directory::Directory;
+use crate::kafka::embedded::{self, Embedded, EmbeddedError, NewRecord};
 
 pub mod directory;
 
@@ -114,16 +115,17 @@ impl Stage {
         self.broker.address().to_string()
     }
 
-    /// Puts the records into the topic, each after its pause.
+    /// Puts the records into the topic, each after its pause, and gives the last offset of each partition.
     ///
     /// # Errors
     /// [`DemoError::Broker`].
-    pub async fn feed(&self, records: &[(Duration, NewRecord)]) -> Result<(), DemoError> {
+    pub async fn feed(&self, records: &[(Duration, NewRecord)]) -> Result<BTreeMap<i64, i64>, DemoError> {
+        let mut last = BTreeMap::new();
         for (pause, record) in records {
             tokio::time::sleep(*pause).await;
-            self.broker.put(record).await?;
+            last.insert(i64::from(record.partition), self.broker.put(record).await?);
         }
-        Ok(())
+        Ok(last)
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -129,6 +131,56 @@ fn printed_commands_work(stdout: &str, parent: &Path) {
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(answer.contains(telling), "{command}: {answer}");
     }
+}
+
+/// The ports of 127.0.0.1 on which `process` listens.
+fn listening(process: u32) -> Vec<u16> {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("its files")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).expect("the table");
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| {
+        row.get(3) == Some(&"0A") && row.get(9).is_some_and(|it| sockets.iter().any(|s| s == it))
+    })
+    .filter_map(|row| u16::from_str_radix(row[1].split_once(':')?.1, 16).ok())
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_others_are_told_and_spoil_nothing() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let mut demo = program(parent.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let mut told = String::new();
+    for line in lines.by_ref() {
+        told += &line.expect("text");
+        if told.contains("#1 ") {
+            break;
+        }
+    }
+    let is_told = |port: &u16| told.contains(&format!("127.0.0.1:{port}"));
+    let inner: Vec<u16> = listening(demo.id()).into_iter().filter(|port| !is_told(port)).collect();
+    assert_eq!(inner.len(), 1, "the mock broker's own port: {inner:?}");
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", format!("127.0.0.1:{}", inner[0]))
+        .create()
+        .expect("a producer");
+    let record =
+        FutureRecord::<str, str>::to("dataworks-openevent").partition(0).payload("{\"by\":\"anybody\"}");
+    producer.send(record, WITHIN).await.expect("the mock broker takes it");
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    let output = demo.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{rest:?} {stderr}");
+    assert!(rest.iter().any(|line| line.starts_with("1 of the records came from elsewhere")), "{rest:?}");
 }
 
 fn secrets_are_kept(directory: &Path, stdout: &str) {

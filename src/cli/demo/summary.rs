@@ -16,7 +16,7 @@ pub(super) fn show(
     directory: &Path,
     configuration: &Path,
     totals: &Totals,
-    verified: i64,
+    (verified, foreign): (i64, i64),
     instances: &Instances,
 ) -> io::Result<()> {
     let seconds = view.elapsed_s();
@@ -43,6 +43,12 @@ pub(super) fn show(
         (_, gaps) => styled(WARNING, &format!("Something is missing: {gaps} gaps.")),
     };
     print(&proof)?;
+    if foreign > 0 {
+        let told = format!(
+            "{foreign} of the records came from elsewhere: any program of this machine reaches the mock broker."
+        );
+        print(&styled(WARNING, &told))?;
+    }
     print(&format!("The endpoint verified the signatures of {verified} calls."))?;
     print("")?;
     print(&format!(
