@@ -145,7 +145,7 @@ fn listening(process: u32) -> Vec<u16> {
     rows.filter(|row| {
         row.get(3) == Some(&"0A") && row.get(9).is_some_and(|it| sockets.iter().any(|s| s == it))
     })
-    .filter_map(|row| u16::from_str_radix(row[1].split_once(':')?.1, 16).ok())
+    .filter_map(|row| u16::from_str_radix(row.get(1)?.split_once(':')?.1, 16).ok())
     .collect()
 }
 
