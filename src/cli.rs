@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::event::decode::Limits;
 
@@ -18,6 +20,9 @@ pub mod rule_files;
 
 // Colours and columns.
 pub mod terminal;
+
+// Words of commands that people copy.
+mod shell;
 
 // Who acts, and whether they agree.
 pub mod acting;
@@ -114,7 +119,8 @@ pub enum Command {
     ///
     /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
     /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
-    /// shown.
+    /// shown. It writes into --dir; --config and OPENEVENTD_CONFIG have no use here, and settings of the
+    /// environment are not looked at.
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
     ///
@@ -185,13 +191,39 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Where a configuration that was named would be ignored, unnoticed: what to name instead.
+    fn why_no_config(&self) -> Option<&'static str> {
+        match self {
+            Command::Init(_) => {
+                Some("init writes openeventd.toml into a directory: instead of --config, use --dir")
+            }
+            Command::Demo(_) => Some("demo writes its own configuration: instead of --config, use --dir"),
+            _ => None,
+        }
+    }
+}
+
 impl Arguments {
     /// The arguments of this process.
     ///
     /// # Errors
     /// They are wrong, or cannot be followed.
     pub fn parse_process() -> Result<Self, Failure> {
-        Arguments::try_parse().map_err(Failure::of_arguments)
+        Self::parse_matches().map_err(Failure::of_arguments)
+    }
+
+    fn parse_matches() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let arguments = Self::from_arg_matches(&matches)?;
+        let is_given = matches.subcommand().and_then(|(_, of)| of.value_source("config"));
+        if is_given == Some(ValueSource::CommandLine)
+            && let Some(message) = arguments.command.why_no_config()
+        {
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(arguments)
     }
 }
 

@@ -6,15 +6,17 @@
 //!
 //! Next: [`crate::cli`].
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
 use secrecy::SecretString;
 use thiserror::Error;
 
+use self::directory::Directory;
 use crate::kafka::embedded::{self, Embedded, EmbeddedError, NewRecord};
 
 pub mod directory;
@@ -83,7 +85,7 @@ impl Stage {
     ///
     /// # Errors
     /// All of [`DemoError`].
-    pub async fn set(directory: &Path, story: &story::Story) -> Result<Self, DemoError> {
+    pub async fn set(directory: &mut Directory, story: &story::Story) -> Result<Self, DemoError> {
         let password = random_secret()?;
         let key = endpoint::AccessKey { id: ACCESS_KEY_ID.to_owned(), secret: random_secret()? };
         let broker = Embedded::start(embedded::Settings {
@@ -104,7 +106,7 @@ impl Stage {
             access_key_secret: &key.secret,
         };
         files::write(directory, &contents).map_err(|(path, source)| DemoError::Write { path, source })?;
-        Ok(Stage { configuration: directory.join(files::CONFIGURATION), broker, endpoint })
+        Ok(Stage { configuration: directory.path().join(files::CONFIGURATION), broker, endpoint })
     }
 
     /// `host:port` of the broker.
@@ -113,16 +115,17 @@ impl Stage {
         self.broker.address().to_string()
     }
 
-    /// Puts the records into the topic, each after its pause.
+    /// Puts the records into the topic, each after its pause, and gives the last offset of each partition.
     ///
     /// # Errors
     /// [`DemoError::Broker`].
-    pub async fn feed(&self, records: &[(Duration, NewRecord)]) -> Result<(), DemoError> {
+    pub async fn feed(&self, records: &[(Duration, NewRecord)]) -> Result<BTreeMap<i64, i64>, DemoError> {
+        let mut last = BTreeMap::new();
         for (pause, record) in records {
             tokio::time::sleep(*pause).await;
-            self.broker.put(record).await?;
+            last.insert(i64::from(record.partition), self.broker.put(record).await?);
         }
-        Ok(())
+        Ok(last)
     }
 }
 
@@ -130,9 +133,9 @@ impl Stage {
 ///
 /// # Errors
 /// [`DemoError::Write`].
-pub fn log_file(directory: &Path) -> Result<File, DemoError> {
-    let path = directory.join(files::LOG);
-    File::create_new(&path).map_err(|source| DemoError::Write { path, source })
+pub fn log_file(directory: &mut Directory) -> Result<File, DemoError> {
+    let path = directory.path().join(files::LOG);
+    directory.file(&path, 0o644).map_err(|source| DemoError::Write { path, source })
 }
 
 /// A secret that nobody can guess.

@@ -58,6 +58,9 @@ pub mod dispatch;
 // Periodic repair, retention and checkpointing of the store.
 pub mod upkeep;
 
+// Pages over HTTP, bounded: for whoever watches, and for the demonstration's calls.
+pub mod http;
+
 // What programs watch: metrics and health over HTTP, alarms, the daemon's own condition.
 pub mod monitoring;
 

@@ -9,6 +9,9 @@
 # BINARY=FILE installs that program instead of target/release/openeventd.
 set -eu
 
+# Others read the program, its pages and the unit, whatever the caller keeps to himself.
+umask 022
+
 here=$(cd "$(dirname "$0")" && pwd)
 clone=$(dirname "$here")
 root=${DESTDIR-}
@@ -29,6 +32,12 @@ fail() {
     echo "install.sh: $1" >&2
     exit 1
 }
+
+# The root directory as DESTDIR would be this machine, without its users and services: a half installation.
+case $root in
+*[!/]* | "") ;;
+*) fail "DESTDIR=$root is this machine: leave DESTDIR out to install on it" ;;
+esac
 
 # Users, directories and services belong to the machine that runs, not to a directory of files.
 on_this_machine() {
@@ -98,6 +107,21 @@ remove_all() {
     fi
 }
 
+# The value of store.path in the settings, unless it lies in the state directory.
+elsewhere() {
+    [ -r "$settings/openeventd.toml" ] || return 0
+    sed -n '/^[[:space:]]*\[store\]/,/^[[:space:]]*\[[^s]/s/^[[:space:]]*path[[:space:]]*=[[:space:]]*//p' \
+        "$settings/openeventd.toml" | grep -v '^.\{0,1\}/var/lib/openeventd/' || true
+}
+
+# Removes a directory, and says so if there was one.
+erase() {
+    if [ -e "$1" ]; then
+        rm -rf "$1"
+        echo "removed $1 ($2)"
+    fi
+}
+
 [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "must run as root, or with DESTDIR=DIR"
 case ${1-install} in
 install)
@@ -108,14 +132,23 @@ uninstall)
     echo "openeventd is removed; $settings and $state stay (purge removes them)."
     ;;
 purge)
+    # As written: the settings are gone afterwards, and this is all that still names it.
+    audit=$(elsewhere)
     remove_all
-    rm -rf "$settings" "$state"
+    echo "openeventd is removed."
+    erase "$settings" "settings, rules, secrets"
+    erase "$state" "the state directory, with the audit unless store.path names another place"
     if on_this_machine; then
-        rm -rf /etc/systemd/system/openeventd.service.d
+        erase /etc/systemd/system/openeventd.service.d "what was changed of the service"
         systemctl daemon-reload
-        if id openeventd >/dev/null 2>&1; then userdel openeventd; fi
+        if id openeventd >/dev/null 2>&1; then
+            userdel openeventd
+            echo "removed the user openeventd"
+        fi
     fi
-    echo "openeventd, its settings, rules, secrets and audit are removed."
+    if [ -n "$audit" ]; then
+        echo "The audit database stays where the settings had it: store.path = $audit"
+    fi
     ;;
 *)
     fail "unknown command \`$1\`: expected install, uninstall or purge"

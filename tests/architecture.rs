@@ -24,11 +24,12 @@ struct Rule {
 const PURE: [&str; 8] =
     ["diagnostic", "duration", "escape", "record", "event", "rule", "operation", "action"];
 const EDGES: [&str; 3] = ["kafka", "store", "openapi"];
-const ABOVE: [&str; 10] = [
+const ABOVE: [&str; 11] = [
     "ingest",
     "dispatch",
     "judge",
     "upkeep",
+    "http",
     "monitoring",
     "supervise",
     "config",

@@ -1,9 +1,11 @@
 //! `openeventd demo`: sets the stage, runs the daemon on it as `run` does, shows what the audit tells
 //! meanwhile, and ends when every record is accounted for and every call is settled.
 //!
-//! Nothing outside of the demonstration's directory is read or written, the environment's settings
-//! neither: a demonstration must never meet a real topic.
+//! Nothing outside of the demonstration's directory is read or written, the environment's settings and filter
+//! of the log neither: a demonstration must never meet a real topic. Before the daemon runs, an error leaves
+//! nothing of that directory behind.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use super::exit::print_problems;
 use super::run::{exit_of, parts};
 use super::{Exit, Failure};
 use crate::config::{self, Config, Environment};
-use crate::demo::directory::{self, DirectoryError};
+use crate::demo::directory::{Directory, DirectoryError};
 use crate::demo::story::Story;
 use crate::demo::{self, DemoError, Stage};
 use crate::monitoring::Alarms;
@@ -52,6 +54,9 @@ enum IncompleteError {
     /// It came to its end, and something does not add up.
     #[error("the audit does not add up; the log is {log}; please report it")]
     Wrong { log: String },
+    /// As [`IncompleteError::Wrong`], yet others had their hands in it.
+    #[error("another program of this machine wrote into the demonstration's broker; run it again")]
+    Disturbed,
 }
 
 /// How it ended.
@@ -79,55 +84,69 @@ const LEFT_BEHIND: Duration = Duration::from_millis(500);
 
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let directory = directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
+    let directory = Directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(play(&directory));
+    let outcome = runtime.block_on(play(directory));
     runtime.shutdown_timeout(LEFT_BEHIND);
     outcome.map(|()| Exit::Success)
 }
 
 /// The whole demonstration.
-async fn play(directory: &Path) -> Result<(), Failure> {
+async fn play(mut directory: Directory) -> Result<(), Failure> {
     let story = Story::at(jiff::Timestamp::now().as_millisecond());
-    let stage = Arc::new(Stage::set(directory, &story).await.map_err(of_demo)?);
-    let (config, alarms) = configure(directory, &stage)?;
+    let stage = Arc::new(Stage::set(&mut directory, &story).await.map_err(of_demo)?);
+    let (config, alarms) = configure(&mut directory, &stage)?;
     let audit = config.store.path.clone();
     let view = View::begin();
-    View::introduce(directory, &stage)?;
+    View::introduce(directory.path(), &stage)?;
+    // From here on the daemon writes into it, and a person may want to see what it wrote.
+    directory.keep();
+    let directory = directory.path();
 
     let expected = i64::try_from(story.records.len()).unwrap_or(i64::MAX);
     let feeding = tokio::spawn({
         let stage = Arc::clone(&stage);
         async move { stage.feed(&story.records).await }
     });
-    let ending = perform(parts(config, alarms), watch(&view, &audit, feeding, expected)).await?;
-    let totals = totals(&audit).await?;
+    let ending = perform(parts(config, alarms), watch(&view, &audit, feeding)).await?;
+    let mut reader = Reader::open(&audit, WITHIN).await?;
+    let (totals, reached) = (reader.totals().await?, reader.reached().await?);
     let log = directory.join(demo::files::LOG).display().to_string();
     let incomplete = match ending {
         Ending::Stopped => IncompleteError::Stopped { records: totals.records.records, expected },
         Ending::Late => IncompleteError::Late { log },
         Ending::Complete => {
             let verified = i64::try_from(stage.endpoint.verified()).unwrap_or(i64::MAX);
-            summary::show(&view, directory, &stage.configuration, &totals, verified, &story.instances)?;
-            if adds_up(&totals, expected, verified) {
-                return Ok(());
+            // The topic began at offset 0, and our own records are all in it.
+            let foreign = (reached.values().map(|last| last + 1).sum::<i64>() - expected).max(0);
+            summary::show(
+                &view,
+                directory,
+                &stage.configuration,
+                &totals,
+                (verified, foreign),
+                &story.instances,
+            )?;
+            match (adds_up(&totals, expected + foreign, verified), foreign) {
+                (true, _) => return Ok(()),
+                (false, 0) => return Err(Failure::new(Exit::Internal, IncompleteError::Wrong { log })),
+                (false, _) => IncompleteError::Disturbed,
             }
-            return Err(Failure::new(Exit::Internal, IncompleteError::Wrong { log }));
         }
     };
     Err(Failure::new(Exit::Temporary, incomplete))
 }
 
 /// Reads the configuration as `run` does, and starts the log.
-fn configure(directory: &Path, stage: &Stage) -> Result<(Config, Alarms), Failure> {
+fn configure(directory: &mut Directory, stage: &Stage) -> Result<(Config, Alarms), Failure> {
     let (config, warnings) = config::load(&stage.configuration, &Environment::default())?;
     print_problems(&warnings)?;
     let log = demo::log_file(directory).map_err(of_demo)?;
-    let alarms = telemetry::start_in_file(&config.log, Environment::of_process().get("RUST_LOG"), log)
+    let alarms = telemetry::start_in_file(&config.log, None, log)
         .map_err(|error| Failure::new(Exit::Config, error))?;
     Ok((config, alarms))
 }
@@ -158,22 +177,26 @@ async fn perform(
     }
 }
 
-/// Whether every record went somewhere, and every call was signed rightly.
+/// Whether every record went somewhere, and every call was signed rightly: each that was answered was verified,
+/// and each that was verified is in the audit.
 fn adds_up(totals: &Totals, expected: i64, verified: i64) -> bool {
     let records = totals.records;
     let calls: i64 = totals.attempts.iter().map(|count| count.count).sum();
+    // What got no answer may have been verified nevertheless.
+    let unanswered =
+        totals.attempts.iter().filter(|count| ["lost", "unreachable"].contains(&count.kind.as_str()));
+    let answered = calls - unanswered.map(|count| count.count).sum::<i64>();
     records.records == expected
         && records.events + records.duplicates + records.quarantined == expected
         && records.gaps == 0
-        && calls == verified
+        && (answered..=calls).contains(&verified)
 }
 
 /// Shows what the audit tells until all records are in it and all calls are settled.
 async fn watch(
     view: &View,
     audit: &Path,
-    feeding: JoinHandle<Result<(), DemoError>>,
-    expected: i64,
+    feeding: JoinHandle<Result<BTreeMap<i64, i64>, DemoError>>,
 ) -> Result<(), Failure> {
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -187,7 +210,7 @@ async fn watch(
             Err(_half_made) => {}
         }
     };
-    let mut feeding = Some(feeding);
+    let (mut feeding, mut ours) = (Some(feeding), BTreeMap::new());
     loop {
         look.tick().await;
         let news = follower.news().await?;
@@ -195,20 +218,16 @@ async fn watch(
         if feeding.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(fed) = feeding.take()
         {
-            fed.await.map_err(|error| Failure::new(Exit::Internal, error))?.map_err(of_demo)?;
+            ours = fed.await.map_err(|error| Failure::new(Exit::Internal, error))?.map_err(of_demo)?;
         }
         if feeding.is_none() && news.is_empty() {
             let standing = follower.standing().await?;
-            if standing.records >= expected && standing.open == 0 {
+            let is_reached = |(partition, last)| standing.reached.get(partition) >= Some(last);
+            if ours.iter().all(is_reached) && standing.open == 0 {
                 return Ok(view.tell(&follower.news().await?).await?);
             }
         }
     }
-}
-
-async fn totals(audit: &Path) -> Result<Totals, Failure> {
-    let mut reader = Reader::open(audit, WITHIN).await?;
-    Ok(reader.totals().await?)
 }
 
 fn of_directory(error: DirectoryError) -> Failure {
@@ -222,4 +241,33 @@ fn of_demo(error: DemoError) -> Failure {
         DemoError::Random(_) => Exit::Internal,
     };
     Failure::new(exit, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::totals::{Count, Records};
+
+    fn totals(records: i64, gaps: i64, attempts: [(&str, i64); 2]) -> Totals {
+        let attempts = attempts.map(|(kind, count)| Count { kind: kind.to_owned(), count });
+        let records = Records { records, events: records - 2, duplicates: 1, quarantined: 1, gaps };
+        Totals { records, decisions: Vec::new(), actions: Vec::new(), attempts: attempts.into() }
+    }
+
+    #[test]
+    fn records_and_answered_calls_have_to_add_up() {
+        let calls = [("success", 3), ("lost", 2)];
+        for (records, gaps, verified, expected) in [
+            (10, 0, 5, true),
+            (10, 0, 3, true),
+            (10, 0, 2, false),
+            (10, 0, 6, false),
+            (9, 0, 5, false),
+            (11, 0, 5, false),
+            (10, 1, 5, false),
+        ] {
+            let is_right = adds_up(&totals(records, gaps, calls), 10, verified);
+            assert_eq!(is_right, expected, "{records} records, {gaps} gaps, {verified} verified");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::exit::print_problems;
+use super::shell::quoted;
 use super::{CONFIG_DEFAULT, Exit, Failure, check};
 use crate::diagnostic::Severity;
 
@@ -233,20 +234,13 @@ fn next_steps(target: &Path) -> String {
     let config = if target == Path::new(CONFIG_DEFAULT) {
         String::new()
     } else {
-        format!(" --config {}", quoted(target))
+        let name = target.strip_prefix(".").unwrap_or(target);
+        format!(" --config {}", quoted(&name.display().to_string()))
     };
     format!(
         "\nNext, look at your own events; this joins no group and changes nothing:\n  openeventd tail{config}\n\
          Then let the daemon run; its first rule observes, so nothing is called:\n  openeventd run{config}\n"
     )
-}
-
-/// `path` as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let text = text.strip_prefix("./").map_or(text.clone(), str::to_owned);
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// `path` from the root, without following links.

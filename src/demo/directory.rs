@@ -1,8 +1,11 @@
 //! The directory that a demonstration writes into: always one of its own, never one that holds anything.
+//!
+//! What is made in it is remembered and removed again, with it, unless it is kept: a demonstration that could
+//! not begin leaves nothing. What somebody else put there stays.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -38,21 +41,89 @@ pub enum DirectoryError {
     AllTaken,
 }
 
-/// The directory `asked`, new or empty; without it a new one in the current directory.
-///
-/// # Errors
-/// [`DirectoryError`]; nothing that existed was changed.
-pub fn create(asked: Option<&Path>) -> Result<PathBuf, DirectoryError> {
-    let Some(asked) = asked else { return create_numbered(Path::new("")) };
+/// The directory, and what was made.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Directory {
+    /// The directory `asked`, new or empty; without it a new one in the current directory.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; nothing that existed was changed.
+    pub fn create(asked: Option<&Path>) -> Result<Self, DirectoryError> {
+        let (path, made) = create(asked)?;
+        let directories = match made {
+            Made::New => vec![path.clone()],
+            Made::Empty => Vec::new(),
+        };
+        Ok(Directory { path, files: Vec::new(), directories })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a directory in it.
+    pub(super) fn subdirectory(&mut self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)?;
+        self.directories.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Opens a new file for writing.
+    pub(super) fn file(&mut self, path: &Path, mode: u32) -> io::Result<File> {
+        let file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?;
+        self.files.push(path.to_owned());
+        Ok(file)
+    }
+
+    /// Keeps everything.
+    pub fn keep(&mut self) {
+        self.files.clear();
+        self.directories.clear();
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        for path in self.files.drain(..) {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot remove what was begun");
+            }
+        }
+        // Innermost first; one that somebody else has put something into stays.
+        for path in self.directories.drain(..).rev() {
+            if let Err(error) = fs::remove_dir(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot remove a directory that was made");
+            }
+        }
+    }
+}
+
+/// Whether the directory was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    New,
+    Empty,
+}
+
+fn create(asked: Option<&Path>) -> Result<(PathBuf, Made), DirectoryError> {
+    let Some(asked) = asked else { return Ok((create_numbered(Path::new(""))?, Made::New)) };
     if asked.to_str().is_none() {
         return Err(DirectoryError::NotText(asked.to_owned()));
     }
     let failed = |source| DirectoryError::Create { path: asked.to_owned(), source };
     match make(asked) {
-        Ok(()) => Ok(asked.to_owned()),
+        Ok(()) => Ok((asked.to_owned(), Made::New)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             match fs::read_dir(asked).map_err(failed)?.next() {
-                None => Ok(asked.to_owned()),
+                None => Ok((asked.to_owned(), Made::Empty)),
                 Some(_) => Err(DirectoryError::NotEmpty(asked.to_owned())),
             }
         }
@@ -103,5 +174,31 @@ mod tests {
         assert!(matches!(create(Some(&asked)), Err(DirectoryError::NotEmpty(_))));
         assert!(matches!(create(Some(&asked.join("kept"))), Err(DirectoryError::Create { .. })));
         assert!(matches!(create(Some(&parent.path().join("no/such"))), Err(DirectoryError::Create { .. })));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_gone_and_what_others_made_stays() {
+        let parent = tempfile::tempdir().expect("a directory");
+        for (name, was_there) in [("new", false), ("empty", true)] {
+            let asked = parent.path().join(name);
+            if was_there {
+                fs::create_dir(&asked).expect("a directory");
+            }
+            let mut directory = Directory::create(Some(&asked)).expect("it is made");
+            directory.subdirectory(&asked.join("rules.d")).expect("it is made");
+            directory.file(&asked.join("rules.d/a.toml"), 0o644).expect("it is made");
+            drop(directory);
+            assert_eq!(asked.exists(), was_there, "{name}");
+        }
+        let asked = parent.path().join("shared");
+        let mut directory = Directory::create(Some(&asked)).expect("it is made");
+        directory.file(&asked.join("ours"), 0o644).expect("it is made");
+        fs::write(asked.join("another's"), "").expect("it is written");
+        drop(directory);
+        assert!(asked.join("another's").exists() && !asked.join("ours").exists());
+        let mut directory = Directory::create(Some(&parent.path().join("kept"))).expect("it is made");
+        directory.keep();
+        drop(directory);
+        assert!(parent.path().join("kept").exists());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It checks each call as the gateway before DataWorks does (access key, time, signature, nonce) and
 //! answers in DataWorks' shapes. Some calls meet a fate first: throttled, failed, not permitted, or never
-//! answered. Bodies, calls remembered and connections' requests are bounded.
+//! answered. Bodies, calls remembered, and the time and number of connections are bounded.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +20,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::http::{self, Bounds};
 
 mod answer;
 
@@ -54,6 +56,9 @@ pub type Fates = BTreeMap<(&'static str, i64), Vec<Fate>>;
 
 /// A larger body is no call.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Far more than the daemon's calls at once, and longer than it waits for any of them.
+const BOUNDS: Bounds = Bounds { connections_max: 64, connection_time_max: Duration::from_secs(3) };
 
 /// How long the work takes: a little, and a little more or less.
 const WORK_MS: std::ops::Range<u64> = 8..45;
@@ -96,12 +101,7 @@ impl Endpoint {
             .fallback(serve)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::new(shared));
-        let serving = tokio::spawn(async move {
-            // It serves until it is aborted, and mends what goes wrong with a connection by itself.
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the demonstration's endpoint ended");
-            }
-        });
+        let serving = tokio::spawn(http::serve(listener, router, BOUNDS));
         Ok(Endpoint { address, verified, serving })
     }
 

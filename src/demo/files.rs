@@ -2,13 +2,12 @@
 //!
 //! They are what a user would write, and they are read back by the code that reads a user's.
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::directory::Directory;
 use super::{GROUP, REGION, TOPIC, TRUSTED, USER};
 
 /// The configuration's name.
@@ -42,27 +41,27 @@ pub(super) struct Contents<'a> {
 }
 
 /// Writes them into `directory`, which is new.
-pub(super) fn write(directory: &Path, contents: &Contents<'_>) -> Result<(), (PathBuf, io::Error)> {
-    let rules = directory.join("rules.d");
-    let secrets = directory.join("secrets");
+pub(super) fn write(directory: &mut Directory, contents: &Contents<'_>) -> Result<(), (PathBuf, io::Error)> {
+    let (rules, secrets) = (directory.path().join("rules.d"), directory.path().join("secrets"));
     for new in [&rules, &secrets] {
-        fs::create_dir(new).map_err(|error| (new.clone(), error))?;
+        directory.subdirectory(new).map_err(|error| (new.clone(), error))?;
     }
     // The settings ask for absolute paths of secrets, so that they do not depend on where one stands.
     let secrets = secrets.canonicalize().map_err(|error| (secrets, error))?;
     for (name, text) in RULES {
-        create(&rules.join(name), text, 0o644)?;
+        create(directory, &rules.join(name), text, 0o644)?;
     }
     let password = secrets.join("kafka-password");
-    create(&password, contents.password.expose_secret(), 0o600)?;
+    create(directory, &password, contents.password.expose_secret(), 0o600)?;
     let key = secrets.join("access-key-secret");
-    create(&key, contents.access_key_secret.expose_secret(), 0o600)?;
-    create(&directory.join("ca.pem"), contents.authority, 0o644)?;
-    create(&directory.join(CONFIGURATION), &configuration(contents, &password, &key), 0o644)
+    create(directory, &key, contents.access_key_secret.expose_secret(), 0o600)?;
+    let (authority, settings) = (directory.path().join("ca.pem"), directory.path().join(CONFIGURATION));
+    create(directory, &authority, contents.authority, 0o644)?;
+    create(directory, &settings, &configuration(contents, &password, &key), 0o644)
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> Result<(), (PathBuf, io::Error)> {
-    let written = OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
+fn create(directory: &mut Directory, path: &Path, text: &str, mode: u32) -> Result<(), (PathBuf, io::Error)> {
+    let written = directory.file(path, mode);
     written.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| (path.to_owned(), error))
 }
 

@@ -5,19 +5,37 @@ use std::fmt::Write as _;
 use super::scan::{append_compact, append_quoted};
 use super::{Event, Kind, Status};
 
+/// What stands beside an event in the lines of `decode` and `tail`, or in place of one.
+const BESIDE: [&str; 8] =
+    ["quarantined", "message", "topic", "partition", "offset", "kafka_at", "rules", "failed_rules"];
+/// Where extension attributes stand that have one of these names, or this one.
+const APART: &str = "extensions";
+
 impl Event<'_> {
     /// The event as one line of JSON, without a line feed.
     ///
     /// `id`, `source`, `type`, `code` and `kind` are `null` when unknown; other attributes and facts that the
-    /// event does not have are left out. Extension attributes stand under their own names. `data` and
-    /// extension values are as sent, but for white space between their parts.
+    /// event does not have are left out. Extension attributes stand under their own names, but for those that
+    /// could be taken for what `decode` and `tail` say about the event: these are in an object `extensions`. So
+    /// no name stands there twice, and none of ours comes from the event. `data` and extension values are as
+    /// sent, but for white space between their parts.
     #[must_use]
     pub fn to_json_line(&self) -> String {
         let mut line = Line(String::with_capacity(self.data.len() + 512));
         self.write_attributes(&mut line);
         self.write_facts(&mut line);
-        for (name, value) in &self.extensions {
+        let (apart, own): (Vec<_>, Vec<_>) =
+            self.extensions.iter().partition(|(name, _)| name == APART || BESIDE.contains(&name.as_ref()));
+        for (name, value) in own {
             line.json(name, value);
+        }
+        if !apart.is_empty() {
+            let mut nested = Line(String::new());
+            for (name, value) in apart {
+                nested.json(name, value);
+            }
+            nested.0.push('}');
+            line.json(APART, &nested.0);
         }
         line.text("envelope", self.envelope.as_str());
         line.list("flags", self.flags.words(), append_quoted);

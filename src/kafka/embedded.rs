@@ -3,7 +3,11 @@
 //! The mock cluster speaks Kafka over TCP, with topics, groups and commits, yet without TLS and users;
 //! the front adds both, so that a client meets what it would meet at a real broker: `SASL_SSL`, PLAIN,
 //! a certificate of an own authority. One broker, all in memory, on loopback, gone with [`Embedded`].
-//! Meant for the demonstration: 5 MiB a partition, then the oldest records are dropped in silence.
+//!
+//! The front guards only itself: the mock cluster listens on a loopback port of its own, plain and without
+//! log-in, and takes records and commits from every program of this machine. So nothing in here is proof of
+//! who wrote a record, and nothing private belongs into it. Meant for the demonstration: 5 MiB a partition,
+//! then the oldest records are dropped in silence.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -149,18 +153,18 @@ impl Embedded {
         &self.authority
     }
 
-    /// Puts a record into the topic, and waits until it is there.
+    /// Puts a record into the topic, waits until it is there, and gives its offset.
     ///
     /// # Errors
     /// [`EmbeddedError::Put`].
-    pub async fn put(&self, record: &NewRecord) -> Result<(), EmbeddedError> {
+    pub async fn put(&self, record: &NewRecord) -> Result<i64, EmbeddedError> {
         let new = FutureRecord::to(&self.topic)
             .partition(record.partition)
             .timestamp(record.timestamp_ms)
             .key(&record.key)
             .payload(&record.payload);
         let delivered = self.producer.send(new, PUT_TIMEOUT).await;
-        delivered.map(drop).map_err(|(source, _)| EmbeddedError::Put {
+        delivered.map(|delivery| delivery.offset).map_err(|(source, _)| EmbeddedError::Put {
             topic: self.topic.clone(),
             partition: record.partition,
             source,

@@ -15,30 +15,18 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 
 use super::Board;
 use super::board::Verdict;
 use super::figures::Figures;
 use super::process::Process;
+use crate::http::{self, Bounds};
 
-/// More connections wait for one of these to end.
-const CONNECTIONS_MAX: usize = 16;
-
-/// No connection lasts longer.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// A request with its headers fits into this, bytes.
-const REQUEST_BYTES_MAX: usize = 16 << 10;
-
-/// After the system refused a connection (no file descriptors are left, for one).
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// A watcher asks every few seconds, and its answer takes milliseconds.
+const BOUNDS: Bounds = Bounds { connections_max: 16, connection_time_max: Duration::from_secs(5) };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -61,38 +49,7 @@ pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
 
 /// Shows `board` to whoever connects, for as long as it is polled.
 pub async fn serve(listener: TcpListener, board: Arc<Board>) {
-    let pages = router(board);
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((connection, _)) => {
-                let pages = pages.clone();
-                tokio::spawn(async move {
-                    answer(connection, pages).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a connection for metrics was not taken");
-                tokio::time::sleep(REFUSED_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// One request of one connection.
-async fn answer(connection: TcpStream, pages: Router) {
-    let served = http1::Builder::new()
-        .keep_alive(false)
-        .max_buf_size(REQUEST_BYTES_MAX)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(pages));
-    match tokio::time::timeout(CONNECTION_TIME_MAX, served).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection for metrics failed"),
-        Err(_elapsed) => tracing::debug!("a connection for metrics took too long"),
-    }
+    http::serve(listener, router(board), BOUNDS).await;
 }
 
 fn router(board: Arc<Board>) -> Router {

@@ -4,7 +4,7 @@
 //! what was accepted, quarantined and settled since the one before, in its order, a bounded number at a
 //! time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
@@ -134,10 +134,10 @@ pub struct NewAttempt {
 }
 
 /// How far the daemon is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Records that were accepted, recognised as duplicates, or quarantined.
-    pub records: i64,
+    /// Offsets that are accounted for, the last of each partition.
+    pub reached: BTreeMap<i64, i64>,
     /// Actions that will be sent without anybody doing anything.
     pub open: i64,
 }
@@ -185,8 +185,23 @@ const ATTEMPTS: &str = "SELECT t.id, a.event, t.finished_at, a.rule, a.operation
     t.http_status, t.error_code, t.latency_ms \
     FROM attempt t JOIN action a ON a.number = t.action WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
-const STANDING: &str = "SELECT (SELECT coalesce(sum(records), 0) FROM batch) AS records, \
-    (SELECT count(*) FROM action WHERE state IN ('planned', 'waiting', 'in_flight')) AS open";
+const REACHED: &str = "SELECT range.value ->> 'partition' AS partition, max(range.value ->> 'last') AS last \
+    FROM batch, json_each(batch.ranges) AS range GROUP BY partition";
+
+const OPEN: &str = "SELECT count(*) FROM action WHERE state IN ('planned', 'waiting', 'in_flight')";
+
+impl Reader {
+    /// The last offset that is accounted for, by partition, where there is one topic.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the reader's time is over.
+    pub async fn reached(&mut self) -> Result<BTreeMap<i64, i64>, StoreError> {
+        let failed = self.failed("read the ranges of the batches");
+        let last: Vec<(i64, i64)> =
+            sqlx::query_as(REACHED).fetch_all(&mut self.connection).await.map_err(failed)?;
+        Ok(last.into_iter().collect())
+    }
+}
 
 impl Follower {
     /// Begins before the first event.
@@ -229,8 +244,9 @@ impl Follower {
     /// # Errors
     /// As for [`Follower::news`].
     pub async fn standing(&mut self) -> Result<Standing, StoreError> {
-        let failed = self.reader.failed("count records and actions");
-        sqlx::query_as(STANDING).fetch_one(self.connection()).await.map_err(failed)
+        let failed = self.reader.failed("count the open actions");
+        let open = sqlx::query_scalar(OPEN).fetch_one(self.connection()).await.map_err(failed)?;
+        Ok(Standing { reached: self.reader.reached().await?, open })
     }
 
     async fn attempts(&mut self) -> Result<Vec<NewAttempt>, StoreError> {

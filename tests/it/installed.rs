@@ -122,8 +122,65 @@ fn a_removal_leaves_settings_and_audit_and_a_purge_leaves_nothing() {
     );
     // Twice is no mistake.
     installed(root.path(), &["uninstall"]);
-    installed(root.path(), &["purge"]);
+    let said = installed(root.path(), &["purge"]);
     assert_eq!(files(root.path()), BTreeMap::new());
+    for removed in ["etc/openeventd (", "var/lib/openeventd ("] {
+        assert!(said.contains(&format!("removed {}/{removed}", root.path().display())), "{said}");
+    }
+    assert!(!said.contains("stays"), "{said}");
+    let said = installed(root.path(), &["purge"]);
+    assert!(!said.contains("removed /"), "there was nothing more: {said}");
+}
+
+#[test]
+fn a_purge_tells_of_an_audit_that_lies_elsewhere_and_leaves_it() {
+    let root = tempfile::tempdir().expect("a directory");
+    installed(root.path(), &[]);
+    let audit = root.path().join("srv/audit.db");
+    fs::create_dir_all(root.path().join("srv")).expect("the directory is made");
+    fs::write(&audit, "").expect("it is written");
+    let settings = root.path().join("etc/openeventd/openeventd.toml");
+    for (settings_of_it, is_told) in [
+        (format!("[store]\nwal_bytes_max = \"1MiB\"\npath = \"{}\"\n", audit.display()), true),
+        ("[store]\npath = \"/var/lib/openeventd/audit.db\"\n".to_owned(), false),
+        ("[store]\n#path = \"/elsewhere\"\n[other]\npath = \"/another\"\n".to_owned(), false),
+    ] {
+        fs::create_dir_all(root.path().join("etc/openeventd")).expect("the directory is made");
+        fs::write(&settings, &settings_of_it).expect("it is written");
+        let said = installed(root.path(), &["purge"]);
+        let told = format!("stays where the settings had it: store.path = \"{}\"", audit.display());
+        assert_eq!(said.contains(&told), is_told, "{settings_of_it}: {said}");
+        assert_eq!(said.contains("stays"), is_told, "{settings_of_it}: {said}");
+        assert!(audit.exists());
+    }
+}
+
+#[test]
+fn the_root_directory_is_no_directory_to_install_into() {
+    for root in ["/", "//"] {
+        // An unknown command: if it were not for the directory, it would be refused for that.
+        let output = install(Path::new(root), &["no-command"]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).expect("the output is UTF-8");
+        assert!(said.contains("leave DESTDIR out"), "{root}: {said}");
+    }
+}
+
+#[test]
+fn directories_are_open_to_all_whatever_the_caller_s_mask() {
+    let root = tempfile::tempdir().expect("a directory");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/install.sh");
+    let output = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\"", script])
+        .env("DESTDIR", root.path())
+        .env("BINARY", PROGRAM)
+        .output()
+        .expect("the script runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for directory in ["usr", "usr/bin", "usr/lib/systemd/system", "usr/share/man/man1", "etc/openeventd"] {
+        let mode = fs::metadata(root.path().join(directory)).expect("it is made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "{directory}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -18,6 +20,7 @@ fn program(directory: &Path) -> Command {
     program.arg("demo").current_dir(directory).env_clear();
     program.env("OPENEVENTD__KAFKA__BOOTSTRAP_SERVERS", "broker.example.com:9093");
     program.env("OPENEVENTD__STORE__PATH", directory.join("real.db"));
+    program.env("RUST_LOG", "bad[[");
     program
 }
 
@@ -100,6 +103,8 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     assert_eq!(wal, 0, "the audit is whole in its file");
     assert!(!parent.path().join("real.db").exists());
 
+    printed_commands_work(&stdout, parent.path());
+
     let mut check = Command::new(env!("CARGO_BIN_EXE_openeventd"));
     check.args(["check", "--config"]).arg(directory.join("openeventd.toml")).env_clear();
     let checked = run(check);
@@ -109,6 +114,73 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     again.arg("--dir").arg(&directory);
     let refused = run(again);
     assert_eq!(refused.status.code(), Some(73), "the directory is taken");
+}
+
+/// Each of the three commands, as a shell takes it, answers with something telling.
+fn printed_commands_work(stdout: &str, parent: &Path) {
+    let (_, commands) = stdout.split_once("Now ask the audit:").expect("the commands");
+    let commands: Vec<&str> =
+        commands.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    for (command, telling) in commands.into_iter().zip(["instance:", "held approve", "rerun-failed-instance"])
+    {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(parent).env_clear();
+        let output = run(shell);
+        let answer = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(answer.contains(telling), "{command}: {answer}");
+    }
+}
+
+/// The ports of 127.0.0.1 on which `process` listens.
+fn listening(process: u32) -> Vec<u16> {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("its files")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).expect("the table");
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| {
+        row.get(3) == Some(&"0A") && row.get(9).is_some_and(|it| sockets.iter().any(|s| s == it))
+    })
+    .filter_map(|row| u16::from_str_radix(row.get(1)?.split_once(':')?.1, 16).ok())
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_others_are_told_and_spoil_nothing() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let mut demo = program(parent.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let mut told = String::new();
+    for line in lines.by_ref() {
+        told += &line.expect("text");
+        if told.contains("#1 ") {
+            break;
+        }
+    }
+    let is_told = |port: &u16| told.contains(&format!("127.0.0.1:{port}"));
+    let inner: Vec<u16> = listening(demo.id()).into_iter().filter(|port| !is_told(port)).collect();
+    assert_eq!(inner.len(), 1, "the mock broker's own port: {inner:?}");
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", format!("127.0.0.1:{}", inner[0]))
+        .create()
+        .expect("a producer");
+    let record =
+        FutureRecord::<str, str>::to("dataworks-openevent").partition(0).payload("{\"by\":\"anybody\"}");
+    producer.send(record, WITHIN).await.expect("the mock broker takes it");
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    let output = demo.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{rest:?} {stderr}");
+    assert!(rest.iter().any(|line| line.starts_with("1 of the records came from elsewhere")), "{rest:?}");
 }
 
 fn secrets_are_kept(directory: &Path, stdout: &str) {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::view::{View, print};
+use crate::cli::shell::quoted;
 use crate::cli::terminal::{DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
 use crate::demo::files;
 use crate::demo::story::Instances;
@@ -15,7 +16,7 @@ pub(super) fn show(
     directory: &Path,
     configuration: &Path,
     totals: &Totals,
-    verified: i64,
+    (verified, foreign): (i64, i64),
     instances: &Instances,
 ) -> io::Result<()> {
     let seconds = view.elapsed_s();
@@ -42,6 +43,12 @@ pub(super) fn show(
         (_, gaps) => styled(WARNING, &format!("Something is missing: {gaps} gaps.")),
     };
     print(&proof)?;
+    if foreign > 0 {
+        let told = format!(
+            "{foreign} of the records came from elsewhere: any program of this machine reaches the mock broker."
+        );
+        print(&styled(WARNING, &told))?;
+    }
     print(&format!("The endpoint verified the signatures of {verified} calls."))?;
     print("")?;
     print(&format!(
@@ -78,34 +85,7 @@ fn commands(configuration: &Path, instances: &Instances) -> [(String, &'static s
             format!("{program} audit --config {config} instance:{}", instances.throttled),
             "the story of an instance: rerun, though the endpoint was busy at first",
         ),
-        (format!("{program} status --config {config}"), "what waits for a person"),
+        (format!("{program} outbox list --config {config}"), "what waits for a person"),
         (format!("{program} sql --config {config} {}", quoted(sql)), "what became of each rule's actions"),
     ]
-}
-
-/// A word as a shell takes it for one.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
-        for (word, expected) in [
-            ("target/release/openeventd", "target/release/openeventd"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 }

@@ -18,7 +18,7 @@ const LINE_EVERY: Duration = Duration::from_millis(90);
 
 /// Widths of the columns.
 const NUMBER: usize = 5;
-const WHAT: usize = 25;
+const WHAT: usize = 27;
 const WHOM: usize = 26;
 
 /// Before what belongs to the line above.

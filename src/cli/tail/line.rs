@@ -40,8 +40,8 @@ pub(super) fn text(entry: &Entry<'_>, rules: &RuleSet, topics: Topics) -> String
     line
 }
 
-/// `entry` as one JSON object: the event, or why it is none, then where it lies and the rules. An attribute of
-/// the event that has one of these names stands before them, and the last one counts.
+/// `entry` as one JSON object: the event, or why it is none, then where it lies and the rules. No attribute of
+/// the event has one of our names there, see [`Event::to_json_line`].
 pub(super) fn json(entry: &Entry<'_>, rules: &RuleSet) -> String {
     let record = &entry.record;
     let mut place = serde_json::Map::new();
@@ -205,14 +205,51 @@ mod tests {
         assert!(line.starts_with("2020-11-19T13:04:42.179Z  2:7  undecodable, not_an_object  "), "{line}");
     }
 
+    /// The members of an object in the order in which they stand there, repeated ones as often as they do.
+    struct Members(Vec<(String, serde_json::Value)>);
+
+    impl<'de> serde::Deserialize<'de> for Members {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Members;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(Members(members))
+                }
+            }
+            deserializer.deserialize_map(Visitor)
+        }
+    }
+
     #[test]
-    fn our_names_stand_after_those_of_the_event() {
-        let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"x","topic":"theirs","data":{}}"#;
+    fn no_event_can_say_in_our_place_where_it_lies_or_what_fires() {
+        let event = r#"{"specversion":"1.0","id":"1","source":"s","type":"x","data":{},
+            "topic":"theirs","partition":9,"offset":9,"kafka_at":"never","rules":["a"],"failed_rules":["b"],
+            "quarantined":"not_json","message":"no event","extensions":{"topic":"t"},"mine":1}"#;
         let (batch, rules) = decoded(event);
         let line = json(&batch.entries()[0], &rules);
+        let Members(members) = serde_json::from_str(&line).expect("it is JSON");
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "no name stands there twice: {line}");
         let value: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
         assert_eq!((value["topic"].as_str(), value["offset"].as_i64()), (Some("t"), Some(7)), "{line}");
         assert_eq!(value["kafka_at"].as_str(), Some("2020-11-19T13:04:42.179Z"));
         assert_eq!(value["rules"], serde_json::json!([]));
+        for name in ["quarantined", "message", "failed_rules"] {
+            assert!(value.get(name).is_none(), "{name}: {line}");
+        }
+        assert_eq!(value["extensions"]["quarantined"].as_str(), Some("not_json"));
+        assert_eq!(value["extensions"]["extensions"]["topic"].as_str(), Some("t"));
+        assert_eq!(value["mine"].as_i64(), Some(1));
     }
 }

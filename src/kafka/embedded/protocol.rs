@@ -20,7 +20,8 @@ pub(super) const UNSUPPORTED_VERSION: i16 = 35;
 pub(super) const SASL_AUTHENTICATION_FAILED: i16 = 58;
 
 /// Each request that is let through, with its lowest and highest version: what a consumer of a 2.2.0
-/// broker needs. There is no Produce: consumers only consume here, as at DataWorks.
+/// broker needs. There is no Produce through the front: consumers only consume here, as at DataWorks. The mock
+/// broker behind it knows it, of course, and listens as well.
 const SUPPORTED: [(i16, i16, i16); 12] = [
     (FETCH, 0, 10),
     (2, 0, 5), // ListOffsets

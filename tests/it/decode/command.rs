@@ -77,3 +77,12 @@ fn files_are_decoded_in_order_and_a_missing_one_is_named() {
     let types: Vec<_> = lines(&output).into_iter().map(|line| line["type"].clone()).collect();
     assert_eq!(types, [INSTANCE_STATUS, "x.y", INSTANCE_STATUS]);
 }
+
+#[test]
+fn an_event_cannot_pass_for_a_refused_record() {
+    let hostile = r#"{"specversion":"1.0","id":"1","source":"s","type":"x","quarantined":"not_json","message":"m","data":{}}"#;
+    let (lines, outcome) = decode_stdin(hostile, &Limits::default());
+    assert_eq!((reasons(&lines), outcome), (vec!["-"], Outcome::Decoded));
+    assert!(lines[0].get("message").is_none(), "{}", lines[0]);
+    assert_eq!(lines[0]["extensions"], serde_json::json!({ "quarantined": "not_json", "message": "m" }));
+}

@@ -223,3 +223,12 @@ async fn garbage_closes_its_own_connection_and_no_other() {
     });
     assert_eq!(login.await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_is_disconnected_soon() {
+    let broker = broker().await;
+    let mut silent = TcpStream::connect(broker.address()).expect("a connection");
+    silent.set_read_timeout(Some(Duration::from_secs(6))).expect("a time-out");
+    let closed = tokio::task::spawn_blocking(move || silent.read(&mut [0; 1]));
+    assert_eq!(closed.await.expect("no panic").expect("closed within the time-out"), 0);
+}

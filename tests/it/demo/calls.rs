@@ -1,5 +1,7 @@
 //! The demonstration's endpoint: it lets through what is signed rightly and new, and nothing else.
 
+use std::time::{Duration, Instant};
+
 use openeventd::demo::endpoint::{AccessKey, Endpoint, Fate, Fates};
 use openeventd::openapi::call::Client;
 use openeventd::openapi::error::{CallError, Class, Until};
@@ -7,6 +9,8 @@ use openeventd::openapi::response::Response;
 use openeventd::openapi::{Account, Call, Secrets, Settings};
 use openeventd::operation::ApiVersion;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 use crate::openapi::{account, operation, settings};
@@ -115,4 +119,28 @@ async fn each_fate_is_met_once_and_success_follows() {
         assert_eq!(result.expect_err("its fate").class(), class);
     }
     rerun(&account, "n-last").await.expect("success");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_request_is_closed_and_too_many_connections_wait() {
+    let endpoint = endpoint(Fates::new()).await;
+    let address = endpoint.url().replace("http://", "");
+    let mut half_open = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(&address).await.expect("a connection");
+        stream.write_all(b"GET / HTTP/1.1\r\nX: y").await.expect("written");
+        half_open.push(stream);
+    }
+    let begun = Instant::now();
+    let account = account(&endpoint.url());
+    let patient = Settings { timeout: Duration::from_secs(20), ..settings() };
+    let params = json!({"Ids": [INSTANCE]});
+    call(&account, &patient, "RerunTaskInstances", params, "n-1", now_ms()).await.expect("success");
+    assert!(begun.elapsed() > Duration::from_secs(1), "it was served beside all the others");
+    for mut stream in half_open {
+        let mut rest = Vec::new();
+        let closing = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+        // Closed in order or reset, yet closed.
+        let _closed = closing.await.expect("it is closed");
+    }
 }
