@@ -24,10 +24,19 @@ fn with_password() -> TempDir {
 
 /// Exit code, standard output and standard error of the program in `directory`, without a terminal.
 fn openeventd(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    openeventd_with(directory, arguments, &[])
+}
+
+fn openeventd_with(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_openeventd"))
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("the program runs");
@@ -245,6 +254,67 @@ fn a_password_that_is_elsewhere_need_not_be_there_yet() {
         let text = fs::read_to_string(directory.path().join("openeventd.toml")).expect("it was written");
         assert!(text.contains(written), "{text}");
     }
+}
+
+#[test]
+fn a_broken_rule_that_was_there_is_told_wherever_the_password_is() {
+    let base = ["init", "--bootstrap-servers", "b:9093", "--topic", "t", "--username", "alice"];
+    for password in [
+        ["--password-file", "password"],
+        ["--password-env", "KAFKA_PASSWORD"],
+        ["--password-credential", "kafka-password"],
+    ] {
+        let directory = with_password();
+        let root = directory.path();
+        fs::create_dir(root.join("rules.d")).expect("it is made");
+        fs::write(root.join("rules.d/theirs.toml"), "[[rule]]\nnaem = 1\n").expect("it is written");
+        let before = names(root);
+        let arguments: Vec<&str> = base.into_iter().chain(password).collect();
+        let (code, stdout, stderr) = openeventd(root, &arguments);
+        assert_eq!((code, stdout.as_str()), (78, ""), "{stderr}");
+        assert!(stderr.contains("theirs.toml:2:1: error"), "{stderr}");
+        assert!(!stderr.contains("kafka.password"), "{stderr}");
+        assert!(stderr.ends_with("openeventd: nothing was written\n"), "{stderr}");
+        assert_eq!(names(root), before);
+    }
+}
+
+#[test]
+fn settings_of_the_environment_neither_mend_nor_spoil_what_is_written() {
+    let directory = with_password();
+    let servers = [("OPENEVENTD__KAFKA__BOOTSTRAP_SERVERS", "b:9093")];
+    let arguments = flags(&["--bootstrap-servers", "no-port"]);
+    let (code, _, stderr) = openeventd_with(directory.path(), &arguments, &servers);
+    assert_eq!(code, 78);
+    assert!(stderr.contains("kafka.bootstrap_servers[2]"), "{stderr}");
+    for wrong in [("OPENEVENTD__KAFKA__TOPICS", "no topic!"), ("OPENEVENTD__NO__SUCH", "1")] {
+        let directory = with_password();
+        let (code, stdout, stderr) = openeventd_with(directory.path(), &flags(&[]), &[wrong]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("check: ok: 1 rule"), "{stdout}");
+    }
+    // Where secrets are kept is no setting.
+    let base = ["init", "--bootstrap-servers", "b:9093", "--topic", "t", "--username", "alice"];
+    let arguments: Vec<&str> = base.into_iter().chain(["--password-env", "KAFKA_PASSWORD"]).collect();
+    let (_, stdout, _) =
+        openeventd_with(with_password().path(), &arguments, &[("KAFKA_PASSWORD", "kafka-secret")]);
+    assert!(stdout.contains("check: ok: 1 rule"), "{stdout}");
+}
+
+#[test]
+fn an_explicit_configuration_is_refused_and_one_of_the_environment_is_not_used() {
+    let directory = with_password();
+    for arguments in [flags(&["--config", "other.toml"]), [&["--config", "other.toml"], &FLAGS[..]].concat()]
+    {
+        let (code, stdout, stderr) = openeventd(directory.path(), &arguments);
+        assert_eq!((code, stdout.as_str()), (64, ""));
+        assert!(stderr.contains("use --dir"), "{stderr}");
+        assert!(!directory.path().join("openeventd.toml").exists());
+    }
+    let (code, stdout, stderr) =
+        openeventd_with(directory.path(), &flags(&[]), &[("OPENEVENTD_CONFIG", "other.toml")]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("wrote ./openeventd.toml"), "{stdout}");
 }
 
 #[test]
