@@ -102,7 +102,7 @@ Exit codes:
   65  bad data                  74  input or output failed
   66  input not found           75  temporary failure, try again
   69  a service is unavailable  77  permission denied
-  78  wrong configuration or rules";
+  78  wrong configuration      130  interrupted at a question";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

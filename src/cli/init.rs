@@ -24,6 +24,9 @@ mod answers;
 // Questions on the terminal.
 mod ask;
 
+// What is typed there.
+mod keyboard;
+
 // The texts of the files.
 mod text;
 
@@ -153,6 +156,9 @@ enum InitError {
     /// The terminal gave no answer.
     #[error("the questions were not answered to their end")]
     Unanswered,
+    /// Ctrl-C, or another signal that ends programs.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
     /// The terminal failed.
     #[error("cannot ask on the terminal")]
     Terminal(#[source] io::Error),
@@ -168,6 +174,7 @@ impl From<InitError> for Failure {
             | InitError::Missing(_)
             | InitError::NoUse { .. }
             | InitError::Unanswered => Exit::Usage,
+            InitError::Interrupted => Exit::Interrupted,
             InitError::Terminal(_) => Exit::Io,
         };
         Failure::new(exit, error)
