@@ -234,10 +234,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// Waits for `future` on this thread.
+/// Waits for `future` on this thread, and for nothing that it has left behind.
 fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::Internal, error))?.block_on(future)
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, error))?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }
 
 fn decode_files(files: &[PathBuf]) -> Result<Exit, Failure> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::connect::Connection;
 use super::line::{self, Topics};
 use super::tally::{Filter, Tally};
-use super::{Arguments, POLL_WAIT, say};
+use super::{Arguments, POLL_WAIT, say, unwritten};
 use crate::batch::RecordBatch;
 use crate::cli::terminal;
 use crate::cli::{Exit, Failure};
@@ -94,23 +94,16 @@ impl Follow {
         })
     }
 
-    /// Connects and shows what comes; gives what was seen, if anything could be, and how it ended.
-    pub(super) async fn run(self) -> (Option<Tally>, Result<(), Failure>) {
+    /// Connects and shows what comes, and at the end what was seen, if anything could be.
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
         let Follow { connection, begin, mut showing } = self;
         let doing = format!("connecting to read {}", showing.about);
-        let (mut connection, places) = match connection.begin(begin, &doing).await {
-            Ok(Some(begun)) => begun,
-            Ok(None) => return (None, Ok(())),
-            Err(failure) => return (None, Err(failure)),
+        let Some((mut connection, places)) = connection.begin(begin, &doing).await? else {
+            return Ok(Exit::Success);
         };
-        let shown = tokio::task::spawn_blocking(move || {
-            let ended = showing.announce(&places).and_then(|()| showing.all(&mut connection));
-            (showing.tally, ended)
-        });
-        match shown.await {
-            Ok((tally, ended)) => (Some(tally), ended),
-            Err(error) => (None, Err(Failure::new(Exit::Internal, error))),
-        }
+        let ended = showing.announce(&places).and_then(|()| showing.all(&mut connection));
+        let reported = writeln!(io::stderr().lock(), "{}", showing.tally).map_err(unwritten);
+        ended.and(reported).map(|()| Exit::Success)
     }
 }
 
