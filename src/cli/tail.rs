@@ -57,8 +57,8 @@ pub struct Arguments {
     #[arg(long, value_name = "WHERE", default_value = "latest", value_parser = from::parse)]
     from: From,
     /// End after so many lines
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    number: Option<u64>,
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
     /// Show events of this code only; may be repeated
     #[arg(long, value_name = "CODE")]
     code: Vec<String>,

@@ -87,7 +87,7 @@ impl Follow {
                 rules,
                 filter,
                 form: if arguments.json { Form::Json } else { Form::Text },
-                lines_left: arguments.number,
+                lines_left: arguments.limit,
                 end: if arguments.no_follow { End::AtTheEnd } else { End::Never },
                 tally: Tally::default(),
             },
