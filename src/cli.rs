@@ -126,7 +126,8 @@ pub enum Command {
     ///
     /// It joins no consumer group, commits nothing, opens no database and calls nothing, so it does no harm
     /// beside a running daemon. A wrong password, topic or certificate is named with its fix, and the exit
-    /// code is 69; a server that cannot be reached is waited for.
+    /// code is 69; a server that cannot be reached is waited for. New partitions are taken up within half a
+    /// minute.
     Tail(tail::Arguments),
     /// Consume, decide, call and audit until stopped
     ///

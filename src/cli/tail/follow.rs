@@ -24,6 +24,9 @@ use crate::rule::RuleSet;
 /// Without following, a partition that brings nothing for so long has no more, whatever its end was.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether the topics have got more partitions.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
 /// What is read, and how it is shown.
 pub(super) struct Follow {
     connection: Connection,
@@ -125,8 +128,13 @@ impl Showing {
     /// Shows until the end that was asked for, or until stopped.
     fn all(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let mut quiet_since = Instant::now();
+        let mut looked = Instant::now();
         while !connection.is_stopped() {
             connection.say_changes()?;
+            if self.end == End::Never && looked.elapsed() >= LOOK_EVERY {
+                take_up_added(connection)?;
+                looked = Instant::now();
+            }
             let mut records = RecordBatch::new();
             match connection.tail.poll_batch(&mut records, &self.batch, POLL_WAIT) {
                 Ok(Polled::Records) => {
@@ -175,6 +183,16 @@ impl Showing {
             Form::Json => io::stdout().lock().write_all(text.as_bytes())?,
         }
         Ok(if self.lines_left == Some(0) { Goes::Ending } else { Goes::On })
+    }
+}
+
+/// Reads new partitions too.
+fn take_up_added(connection: &mut Connection) -> Result<(), Failure> {
+    match connection.tail.take_up_added() {
+        Ok(places) => places.iter().try_for_each(|Place { topic, partition, start, .. }| {
+            say(&format!("{topic} [{partition}]: new, reading it from offset {start}"))
+        }),
+        Err(error) => connection.say_refused(&error),
     }
 }
 
