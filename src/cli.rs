@@ -119,7 +119,7 @@ pub enum Command {
     ///
     /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
     /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
-    /// shown. It writes into --dir; --config and OPENEVENTD_CONFIG have no use here, and settings of the
+    /// shown. It writes into --dir; --config and its variable have no use here, and settings of the
     /// environment are not looked at.
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
