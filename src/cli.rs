@@ -102,7 +102,7 @@ Exit codes:
   65  bad data                  74  input or output failed
   66  input not found           75  temporary failure, try again
   69  a service is unavailable  77  permission denied
-  78  wrong configuration or rules";
+  78  wrong configuration      130  interrupted at a question";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -119,14 +119,15 @@ pub enum Command {
     ///
     /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
     /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
-    /// shown. It writes into --dir; --config and OPENEVENTD_CONFIG have no use here, and settings of the
+    /// shown. It writes into --dir; --config and its variable have no use here, and settings of the
     /// environment are not looked at.
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
     ///
     /// It joins no consumer group, commits nothing, opens no database and calls nothing, so it does no harm
     /// beside a running daemon. A wrong password, topic or certificate is named with its fix, and the exit
-    /// code is 69; a server that cannot be reached is waited for.
+    /// code is 69; a server that cannot be reached is waited for. New partitions are taken up within half a
+    /// minute.
     Tail(tail::Arguments),
     /// Consume, decide, call and audit until stopped
     ///
@@ -247,10 +248,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// Waits for `future` on this thread.
+/// Waits for `future` on this thread, and for nothing that it has left behind.
 fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::Internal, error))?.block_on(future)
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Internal, error))?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }
 
 fn decode_files(files: &[PathBuf]) -> Result<Exit, Failure> {

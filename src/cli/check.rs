@@ -10,7 +10,7 @@ use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment, LoadError};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rule::RuleSet;
-use crate::rule::parse::{self, Surroundings};
+use crate::rule::parse::{self, Parsed, Surroundings};
 
 /// What a check found.
 pub(super) struct Checked {
@@ -22,26 +22,25 @@ pub(super) struct Checked {
 
 /// Checks the configuration `file` and the rules that it names.
 pub fn run(file: &Path) -> Result<Exit, Failure> {
-    let checked = examine(file)?;
+    let checked = examine(file, &Environment::of_process())?;
     let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
     print_problems(&checked.problems).map_err(unwritten)?;
     writeln!(io::stdout().lock(), "{}", checked.summary()).map_err(unwritten)?;
     Ok(if checked.is_right() { Exit::Success } else { Exit::Config })
 }
 
-/// Looks at the configuration `file` and the rules that it names, and prints nothing.
-pub(super) fn examine(file: &Path) -> Result<Checked, Failure> {
-    let (config, mut problems) = match config::load(file, &Environment::of_process()) {
+/// Looks at the configuration `file`, with the settings of `environment` over it, and the rules that it names,
+/// and prints nothing.
+pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked, Failure> {
+    let (config, mut problems) = match config::load(file, environment) {
         Ok(loaded) => loaded,
         // The rules are not checked: what they may refer to is not known.
         Err(LoadError::Invalid(problems)) => return Ok(Checked { problems, loaded: None }),
         Err(error) => return Err(error.into()),
     };
-    let files =
-        rule_files::read(&config.rules_directory).map_err(|error| Failure::new(Exit::Config, error))?;
     let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
     let surroundings = Surroundings { accounts: &accounts, policy: &config.policy };
-    match parse::parse(files, &surroundings) {
+    match examine_rules(&config.rules_directory, &surroundings)? {
         Ok((rules, warnings)) => {
             problems.extend(warnings);
             Ok(Checked { problems, loaded: Some((config, rules)) })
@@ -51,6 +50,12 @@ pub(super) fn examine(file: &Path) -> Result<Checked, Failure> {
             Ok(Checked { problems, loaded: None })
         }
     }
+}
+
+/// Looks at the rules of `directory` alone.
+pub(super) fn examine_rules(directory: &Path, surroundings: &Surroundings<'_>) -> Result<Parsed, Failure> {
+    let files = rule_files::read(directory).map_err(|error| Failure::new(Exit::Config, error))?;
+    Ok(parse::parse(files, surroundings))
 }
 
 impl Checked {

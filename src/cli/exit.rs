@@ -8,7 +8,7 @@ use crate::config::LoadError;
 use crate::diagnostic::{Diagnostic, chain};
 use crate::store::StoreError;
 
-/// The exit codes, those of sysexits.h.
+/// The exit codes: those of sysexits.h, and that of Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -34,6 +34,8 @@ pub enum Exit {
     Permission = 77,
     /// The configuration or the rules are wrong: a restart cannot help.
     Config = 78,
+    /// A signal ended a dialogue; what shells show for Ctrl-C.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -13,13 +13,19 @@ use clap::ValueEnum;
 use super::exit::print_problems;
 use super::shell::quoted;
 use super::{CONFIG_DEFAULT, Exit, Failure, check};
-use crate::diagnostic::Severity;
+use crate::config::Environment;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rule::Policy;
+use crate::rule::parse::Surroundings;
 
 // What is asked, and what the flags say.
 mod answers;
 
 // Questions on the terminal.
 mod ask;
+
+// What is typed there.
+mod keyboard;
 
 // The texts of the files.
 mod text;
@@ -74,6 +80,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 }
+
+/// The setting that names where the password is.
+const PASSWORD: &str = "kafka.password";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -147,6 +156,9 @@ enum InitError {
     /// The terminal gave no answer.
     #[error("the questions were not answered to their end")]
     Unanswered,
+    /// Ctrl-C, or another signal that ends programs.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
     /// The terminal failed.
     #[error("cannot ask on the terminal")]
     Terminal(#[source] io::Error),
@@ -162,6 +174,7 @@ impl From<InitError> for Failure {
             | InitError::Missing(_)
             | InitError::NoUse { .. }
             | InitError::Unanswered => Exit::Usage,
+            InitError::Interrupted => Exit::Interrupted,
             InitError::Terminal(_) => Exit::Io,
         };
         Failure::new(exit, error)
@@ -194,20 +207,31 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         files.directory(&arguments.dir.join("secrets"), 0o700)?;
         files.secret(&secret, password)?;
     }
-    files.directory(&arguments.dir.join("rules.d"), 0o755)?;
+    let rules = arguments.dir.join("rules.d");
+    files.directory(&rules, 0o755)?;
     files.file(&rule, text::RULE, 0o640)?;
     files.file(&target, &text::configuration(&answers, &root)?, 0o640)?;
-    accept(&target, &answers, files)
+    accept(&target, &rules, &answers, files)
 }
 
-/// Checks what was written; keeps it if it is right, or would be where its secret is.
-fn accept(target: &Path, answers: &Answers, files: Files) -> Result<Exit, Failure> {
-    let checked = check::examine(target)?;
-    let errors: Vec<_> =
-        checked.problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
+/// Checks what was written, with the rules that were there before; keeps it if all is right, or would be where
+/// its secret is.
+fn accept(target: &Path, rules: &Path, answers: &Answers, files: Files) -> Result<Exit, Failure> {
+    // The settings of this environment are those of whoever runs this, not of the file.
+    let checked = check::examine(target, &Environment::of_process().without_settings())?;
+    let is_wrong = |problem: &Diagnostic| problem.severity == Severity::Error;
+    let mut errors: Vec<_> = checked.problems.iter().filter(|problem| is_wrong(problem)).cloned().collect();
     let elsewhere = matches!(answers.password(), Some(Password::Env(_) | Password::Credential(_)));
-    let waits_for_secret = elsewhere && errors.iter().all(|problem| problem.key == "kafka.password");
-    if !errors.is_empty() && !waits_for_secret {
+    let waits_for_secret = elsewhere && errors.iter().any(|problem| problem.key == PASSWORD);
+    if waits_for_secret {
+        errors.retain(|problem| problem.key != PASSWORD);
+        // With the settings the rules were not looked at. What was written has neither accounts nor a policy.
+        let surroundings = Surroundings { accounts: &[], policy: &Policy::default() };
+        if let Err(problems) = check::examine_rules(rules, &surroundings)? {
+            errors.extend(problems.into_iter().filter(is_wrong));
+        }
+    }
+    if !errors.is_empty() {
         print_problems(&errors).map_err(|error| Failure::new(Exit::Io, error))?;
         drop(files);
         writeln!(io::stderr().lock(), "openeventd: nothing was written")
@@ -219,10 +243,10 @@ fn accept(target: &Path, answers: &Answers, files: Files) -> Result<Exit, Failur
         // Writing into a String cannot fail.
         let _ = writeln!(out, "wrote {}", path.display());
     }
-    if errors.is_empty() {
-        let _ = writeln!(out, "check: {}", checked.summary());
-    } else {
+    if waits_for_secret {
         out.push_str("check: the password is not here; it must be where you said when the daemon starts\n");
+    } else {
+        let _ = writeln!(out, "check: {}", checked.summary());
     }
     out.push_str(&next_steps(target));
     io::stdout().lock().write_all(out.as_bytes())?;

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinError;
+
 use super::exit::print_problems;
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment};
@@ -43,6 +46,8 @@ use tally::Filter;
 
 /// How long one poll waits for a first record, and so how long Ctrl-C may take.
 const POLL_WAIT: Duration = Duration::from_millis(200);
+/// How long it may take to end in order after a signal.
+const STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// What `openeventd tail` takes.
 #[derive(Debug, clap::Args)]
@@ -52,8 +57,8 @@ pub struct Arguments {
     #[arg(long, value_name = "WHERE", default_value = "latest", value_parser = from::parse)]
     from: From,
     /// End after so many lines
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    number: Option<u64>,
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
     /// Show events of this code only; may be repeated
     #[arg(long, value_name = "CODE")]
     code: Vec<String>,
@@ -101,21 +106,27 @@ pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Follows the topics until that ends by itself, or by Ctrl-C or SIGTERM, which is a success.
+///
+/// What follows writes, and a full pipe or a paused terminal may take nothing ever again. So it has a thread of its
+/// own, which is left behind if it does not end soon after the first signal, or at the second.
 async fn until_stopped(follow: Follow, stop: Arc<AtomicBool>) -> Result<Exit, Failure> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let stopping = Arc::clone(&stop);
-    let signals = tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        stopping.store(true, Ordering::Release);
-    });
-    let (tally, ended) = follow.run().await;
-    signals.abort();
-    let reported = tally.map_or(Ok(()), |tally| writeln!(io::stderr().lock(), "{tally}"));
-    ended.and(reported.map(|()| Exit::Success).map_err(unwritten))
+    let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Internal, error));
+    let (mut interrupted, mut terminated) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut following = tokio::task::spawn_blocking(move || super::wait_for(follow.run()));
+    let ended = |joined: Result<_, JoinError>| joined.map_err(|error| Failure::new(Exit::Internal, error))?;
+    tokio::select! {
+        joined = &mut following => return ended(joined),
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    stop.store(true, Ordering::Release);
+    tokio::select! {
+        joined = &mut following => ended(joined),
+        _ = interrupted.recv() => Ok(Exit::Success),
+        _ = terminated.recv() => Ok(Exit::Success),
+        () = tokio::time::sleep(STOP_WAIT) => Ok(Exit::Success),
+    }
 }
 
 /// The rules of the configured directory; none if they have errors, which are shown.

@@ -43,6 +43,14 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The same without the variables that are settings, for a look at what a file says by itself.
+    #[must_use]
+    pub fn without_settings(mut self) -> Self {
+        self.variables.retain(|name, _| !name.starts_with(PREFIX));
+        self.not_utf8.retain(|name| !name.starts_with(PREFIX));
+        self
+    }
+
     /// The variables that are settings.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables

@@ -52,6 +52,9 @@ const FETCH_BYTES_MIN: usize = 64 * 1024;
 
 /// The client's configuration for these settings.
 pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, ConfigurationError> {
+    // Before the client does: in this way OpenSSL is not taken down at the end of the process under threads of
+    // the client that somebody in a hurry has left behind.
+    openssl::init();
     let mut config = ClientConfig::new();
     config.set("client.id", "openeventd").set("reconnect.backoff.ms", "250");
     config.set("reconnect.backoff.max.ms", "5000").set("auto.commit.interval.ms", "1000");

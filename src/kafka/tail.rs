@@ -57,6 +57,12 @@ pub struct Place {
     pub end: i64,
 }
 
+impl Place {
+    fn key(&self) -> TopicPartition {
+        TopicPartition { topic: Arc::clone(&self.topic), partition: self.partition }
+    }
+}
+
 /// A reader that belongs to no group.
 pub struct Tail {
     client: BaseConsumer<Watch>,
@@ -118,12 +124,29 @@ impl Tail {
         if let Begin::Time(ms) = begin {
             self.find_times(&mut places, ms)?;
         }
-        let key =
-            |place: &Place| TopicPartition { topic: Arc::clone(&place.topic), partition: place.partition };
-        self.next = places.iter().map(|place| (key(place), place.start)).collect();
-        self.ends = places.iter().map(|place| (key(place), place.end)).collect();
+        self.next = places.iter().map(|place| (place.key(), place.start)).collect();
+        self.ends = places.iter().map(|place| (place.key(), place.end)).collect();
         self.assign()?;
         Ok(Some(places))
+    }
+
+    /// Takes up partitions that were added since reading began, from their first record: all of them are new.
+    /// Gives those, and waits for the cluster as long as [`Tail::try_start`].
+    ///
+    /// # Errors
+    ///
+    /// They may pass; what was not taken up now is the next time.
+    pub fn take_up_added(&mut self) -> Result<Vec<Place>, KafkaError> {
+        let mut places = Vec::new();
+        for TopicPartition { topic, partition } in self.added() {
+            let (start, end) = self.watermarks(&topic, partition)?;
+            places.push(Place { topic, partition, start, end });
+        }
+        if !places.is_empty() {
+            self.next.extend(places.iter().map(|place| (place.key(), place.start)));
+            self.assign()?;
+        }
+        Ok(places)
     }
 
     /// Fills `batch` until a limit is reached, or `wait` passed without a record. Where Kafka no longer has the

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use openeventd::batch::RecordBatch;
+use openeventd::config::{self, Environment};
+use openeventd::kafka::{Begin, Polled, Tail};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -360,6 +363,41 @@ fn what_kafka_removes_under_a_slow_reader_is_told_and_passed_over() {
         let errors = tail.interrupt();
         assert!(errors.contains(": Kafka no longer has offset "), "{errors}");
         assert!(errors.contains("; going on at 59000\n"), "{errors}");
+    });
+}
+
+#[test]
+fn partitions_that_are_added_are_read_from_their_first_record() {
+    on_both(|cluster| {
+        let topic = unique("grown");
+        admin::create_topic(cluster, &topic, 1);
+        admin::produce(cluster, &topic, 1, 3, |n| event(instance(n), 1));
+        let home = Home::init(cluster, ALICE, &topic, &unique("group"), &[]);
+        let (config, _) =
+            config::load(&home.path("openeventd.toml"), &Environment::default()).expect("right");
+        let mut tail = Tail::new(&config.kafka, Box::new(|_| {})).expect("a client");
+        wait_for("the beginning", DEADLINE, || tail.try_start(Begin::Latest).expect("no error"));
+        assert_eq!(tail.take_up_added().expect("no error"), []);
+
+        admin::add_partitions(cluster, &topic, 3);
+        admin::produce(cluster, &topic, 3, 6, |n| event(instance(n), 1));
+        let mut added = Vec::new();
+        wait_for("the new partitions", DEADLINE, || {
+            added.extend(tail.take_up_added().expect("no error"));
+            (added.len() == 2).then_some(())
+        });
+        assert!(added.iter().all(|place| place.start == 0), "{added:?}");
+        let mut seen = Vec::new();
+        wait_for("their records", DEADLINE, || {
+            let mut batch = RecordBatch::new();
+            let limits = config.ingest.batch;
+            let polled = tail.poll_batch(&mut batch, &limits, Duration::from_millis(200));
+            assert!(matches!(polled, Ok(Polled::Records | Polled::Idle)), "{polled:?}");
+            seen.extend(batch.records().map(|record| (record.partition, record.offset)));
+            (seen.len() >= 6).then_some(())
+        });
+        seen.sort_unstable();
+        assert_eq!(seen, [(0, 3), (0, 4), (1, 0), (1, 1), (2, 0), (2, 1)], "each once");
     });
 }
 

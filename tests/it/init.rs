@@ -1,13 +1,13 @@
 //! `openeventd init`, as a user meets it.
 
 use std::fs;
-use std::io::{BufReader, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+mod terminal;
 
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
@@ -24,10 +24,19 @@ fn with_password() -> TempDir {
 
 /// Exit code, standard output and standard error of the program in `directory`, without a terminal.
 fn openeventd(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    openeventd_with(directory, arguments, &[])
+}
+
+fn openeventd_with(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_openeventd"))
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("the program runs");
@@ -248,6 +257,67 @@ fn a_password_that_is_elsewhere_need_not_be_there_yet() {
 }
 
 #[test]
+fn a_broken_rule_that_was_there_is_told_wherever_the_password_is() {
+    let base = ["init", "--bootstrap-servers", "b:9093", "--topic", "t", "--username", "alice"];
+    for password in [
+        ["--password-file", "password"],
+        ["--password-env", "KAFKA_PASSWORD"],
+        ["--password-credential", "kafka-password"],
+    ] {
+        let directory = with_password();
+        let root = directory.path();
+        fs::create_dir(root.join("rules.d")).expect("it is made");
+        fs::write(root.join("rules.d/theirs.toml"), "[[rule]]\nnaem = 1\n").expect("it is written");
+        let before = names(root);
+        let arguments: Vec<&str> = base.into_iter().chain(password).collect();
+        let (code, stdout, stderr) = openeventd(root, &arguments);
+        assert_eq!((code, stdout.as_str()), (78, ""), "{stderr}");
+        assert!(stderr.contains("theirs.toml:2:1: error"), "{stderr}");
+        assert!(!stderr.contains("kafka.password"), "{stderr}");
+        assert!(stderr.ends_with("openeventd: nothing was written\n"), "{stderr}");
+        assert_eq!(names(root), before);
+    }
+}
+
+#[test]
+fn settings_of_the_environment_neither_mend_nor_spoil_what_is_written() {
+    let directory = with_password();
+    let servers = [("OPENEVENTD__KAFKA__BOOTSTRAP_SERVERS", "b:9093")];
+    let arguments = flags(&["--bootstrap-servers", "no-port"]);
+    let (code, _, stderr) = openeventd_with(directory.path(), &arguments, &servers);
+    assert_eq!(code, 78);
+    assert!(stderr.contains("kafka.bootstrap_servers[2]"), "{stderr}");
+    for wrong in [("OPENEVENTD__KAFKA__TOPICS", "no topic!"), ("OPENEVENTD__NO__SUCH", "1")] {
+        let directory = with_password();
+        let (code, stdout, stderr) = openeventd_with(directory.path(), &flags(&[]), &[wrong]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("check: ok: 1 rule"), "{stdout}");
+    }
+    // Where secrets are kept is no setting.
+    let base = ["init", "--bootstrap-servers", "b:9093", "--topic", "t", "--username", "alice"];
+    let arguments: Vec<&str> = base.into_iter().chain(["--password-env", "KAFKA_PASSWORD"]).collect();
+    let (_, stdout, _) =
+        openeventd_with(with_password().path(), &arguments, &[("KAFKA_PASSWORD", "kafka-secret")]);
+    assert!(stdout.contains("check: ok: 1 rule"), "{stdout}");
+}
+
+#[test]
+fn an_explicit_configuration_is_refused_and_one_of_the_environment_is_not_used() {
+    let directory = with_password();
+    for arguments in [flags(&["--config", "other.toml"]), [&["--config", "other.toml"], &FLAGS[..]].concat()]
+    {
+        let (code, stdout, stderr) = openeventd(directory.path(), &arguments);
+        assert_eq!((code, stdout.as_str()), (64, ""));
+        assert!(stderr.contains("use --dir"), "{stderr}");
+        assert!(!directory.path().join("openeventd.toml").exists());
+    }
+    let (code, stdout, stderr) =
+        openeventd_with(directory.path(), &flags(&[]), &[("OPENEVENTD_CONFIG", "other.toml")]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("wrote ./openeventd.toml"), "{stdout}");
+}
+
+#[test]
 fn a_flag_without_use_is_refused_and_no_flag_takes_a_password() {
     let directory = with_password();
     let arguments = flags(&["--security-protocol", "ssl"]);
@@ -258,73 +328,4 @@ fn a_flag_without_use_is_refused_and_no_flag_takes_a_password() {
     assert_eq!(code, 64, "{stderr}");
     let (code, _, _) = openeventd(directory.path(), &flags(&["--password-env", "X"]));
     assert_eq!(code, 64, "one place is enough");
-}
-
-/// How the terminal `tty` is set.
-fn settings_of(tty: &str) -> String {
-    let output =
-        Command::new("stty").args(["-a", "-F", tty]).output().expect("it is installed with the base system");
-    String::from_utf8_lossy(&output.stdout).replace(['\n', ';'], " ")
-}
-
-/// A dialogue on a terminal of its own: `script` makes one, and we answer as the questions come.
-#[test]
-fn on_a_terminal_it_asks_and_the_typed_password_is_kept_for_its_owner_alone() {
-    let directory = directory();
-    let command = format!("tty; {} init", env!("CARGO_BIN_EXE_openeventd"));
-    let mut terminal = Command::new("script")
-        .args(["-qefc", &command, "/dev/null"])
-        .current_dir(directory.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script is installed with the base system");
-    let mut keyboard = terminal.stdin.take().expect("it is piped");
-    let mut screen = BufReader::new(terminal.stdout.take().expect("it is piped"));
-    let mut shown = String::new();
-    for (question, answer) in [
-        ("several with commas: ", "b-1.example.com:9093, b-2.example.com:9093"),
-        ("Topics, several with commas: ", "no topic!"),
-        ("Topics, several with commas: ", "events"),
-        ("[openeventd]: ", ""),
-        ("[sasl_ssl]: ", "nonsense"),
-        ("[sasl_ssl]: ", ""),
-        ("Kafka user: ", "alice"),
-        ("kept elsewhere): ", "typed-secret"),
-        ("(Enter for the system's): ", ""),
-        ("[https]: ", "none"),
-    ] {
-        let mut seen = String::new();
-        while !seen.ends_with(question) {
-            let mut byte = [0];
-            let read = screen.read(&mut byte).expect("the terminal is read");
-            assert!(read == 1, "`{question}` was never asked:\n{shown}{seen}");
-            seen.push(char::from(byte[0]));
-        }
-        shown.push_str(&seen);
-        if question.starts_with("kept elsewhere") {
-            // The question is there a moment before the terminal stops showing what is typed.
-            let tty = shown.lines().next().expect("its name comes first").to_owned();
-            let until = Instant::now() + Duration::from_secs(20);
-            while !settings_of(&tty).contains(" -echo ") {
-                assert!(Instant::now() < until, "the terminal goes on showing what is typed");
-            }
-        }
-        keyboard.write_all(format!("{answer}\n").as_bytes()).expect("the answer is typed");
-    }
-    screen.read_to_string(&mut shown).expect("the terminal is read to its end");
-    assert!(terminal.wait().expect("it ends").success(), "{shown}");
-    assert!(!shown.contains("typed-secret"), "the password is not shown: {shown}");
-    assert!(shown.contains("`no topic!` does not fit, expected letters"), "{shown}");
-    assert!(shown.contains("`nonsense` is none of them"), "{shown}");
-    assert!(shown.contains("check: ok: 1 rule"), "{shown}");
-    let secret = directory.path().join("secrets/kafka-password");
-    assert_eq!(fs::read_to_string(&secret).expect("it was written"), "typed-secret");
-    assert_eq!((mode(&secret), mode(&directory.path().join("secrets"))), (0o600, 0o700));
-    let text = fs::read_to_string(directory.path().join("openeventd.toml")).expect("it was written");
-    assert!(text.contains("topics = [\"events\"]") && text.contains("b-2.example.com:9093"), "{text}");
-    assert!(
-        !text.contains("typed-secret") && text.contains("ssl_endpoint_identification = \"none\""),
-        "{text}"
-    );
 }

@@ -30,6 +30,8 @@ mod check;
 
 mod init;
 
+mod tail;
+
 mod looking;
 
 mod acting;

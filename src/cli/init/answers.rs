@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use secrecy::SecretString;
 
+use super::keyboard::Keyboard;
 use super::{Arguments, Identification, InitError, Mechanism, Protocol, absolute, ask};
 use crate::config;
 
@@ -88,39 +89,47 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
         let missing = missing(arguments, protocol_given.unwrap_or(Protocol::SaslSsl));
         return if missing.is_empty() { of_flags(arguments) } else { Err(InitError::Missing(missing)) };
     }
+    let keyboard = &mut Keyboard::new().map_err(InitError::Terminal)?;
     ask::introduce()?;
     let servers = match &arguments.bootstrap_servers {
-        given if given.is_empty() => {
-            ask::list("Kafka servers, host:port, several with commas", config::is_host_port, "host:port")?
-        }
+        given if given.is_empty() => ask::list(
+            keyboard,
+            "Kafka servers, host:port, several with commas",
+            config::is_host_port,
+            "host:port",
+        )?,
         given => given.clone(),
     };
     let topics = match &arguments.topic {
         given if given.is_empty() => {
             let expected = "letters, digits, `.`, `_` and `-`";
-            ask::list("Topics, several with commas", config::is_topic, expected)?
+            ask::list(keyboard, "Topics, several with commas", config::is_topic, expected)?
         }
         given => given.clone(),
     };
     let group_id = match &arguments.group_id {
         Some(group) => group.clone(),
-        None => ask::text("Consumer group (ApsaraMQ wants it created in its console)", Some(GROUP_DEFAULT))?,
+        None => ask::text(
+            keyboard,
+            "Consumer group (ApsaraMQ wants it created in its console)",
+            Some(GROUP_DEFAULT),
+        )?,
     };
     let protocol = match protocol_given {
         Some(protocol) => protocol,
-        None => ask::choice("How the connection is protected", &Protocol::SaslSsl)?,
+        None => ask::choice(keyboard, "How the connection is protected", &Protocol::SaslSsl)?,
     };
     refuse_useless(arguments, protocol)?;
-    let user = if protocol.has_user() { Some(ask_user(arguments)?) } else { None };
+    let user = if protocol.has_user() { Some(ask_user(keyboard, arguments)?) } else { None };
     let (mut ca_file, mut identification) = (arguments.ca_file.clone(), arguments.endpoint_identification);
     if protocol.has_tls() {
         if ca_file.is_none() {
-            ca_file = ask::file("Certificate authorities, a PEM file (Enter for the system's)")?;
+            ca_file = ask::file(keyboard, "Certificate authorities, a PEM file (Enter for the system's)")?;
         }
         if identification.is_none() {
             let question =
                 "Must certificates name the servers? Those of ApsaraMQ and DataWorks name none: none there";
-            identification = Some(ask::choice(question, &Identification::Https)?);
+            identification = Some(ask::choice(keyboard, question, &Identification::Https)?);
         }
     }
     Ok(Answers {
@@ -156,14 +165,14 @@ fn of_flags(arguments: &Arguments) -> Result<Answers, InitError> {
     })
 }
 
-fn ask_user(arguments: &Arguments) -> Result<User, InitError> {
+fn ask_user(keyboard: &mut Keyboard, arguments: &Arguments) -> Result<User, InitError> {
     let name = match &arguments.username {
         Some(name) => name.clone(),
-        None => ask::text("Kafka user", None)?,
+        None => ask::text(keyboard, "Kafka user", None)?,
     };
     let password = match password_of_flags(arguments)? {
         Some(password) => password,
-        None => ask::password(&name)?,
+        None => ask::password(keyboard, &name)?,
     };
     Ok(User { name, mechanism: mechanism(arguments), password })
 }

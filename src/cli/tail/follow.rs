@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::connect::Connection;
 use super::line::{self, Topics};
 use super::tally::{Filter, Tally};
-use super::{Arguments, POLL_WAIT, say};
+use super::{Arguments, POLL_WAIT, say, unwritten};
 use crate::batch::RecordBatch;
 use crate::cli::terminal;
 use crate::cli::{Exit, Failure};
@@ -23,6 +23,9 @@ use crate::rule::RuleSet;
 
 /// Without following, a partition that brings nothing for so long has no more, whatever its end was.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the topics have got more partitions.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// What is read, and how it is shown.
 pub(super) struct Follow {
@@ -87,30 +90,23 @@ impl Follow {
                 rules,
                 filter,
                 form: if arguments.json { Form::Json } else { Form::Text },
-                lines_left: arguments.number,
+                lines_left: arguments.limit,
                 end: if arguments.no_follow { End::AtTheEnd } else { End::Never },
                 tally: Tally::default(),
             },
         })
     }
 
-    /// Connects and shows what comes; gives what was seen, if anything could be, and how it ended.
-    pub(super) async fn run(self) -> (Option<Tally>, Result<(), Failure>) {
+    /// Connects and shows what comes, and at the end what was seen, if anything could be.
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
         let Follow { connection, begin, mut showing } = self;
         let doing = format!("connecting to read {}", showing.about);
-        let (mut connection, places) = match connection.begin(begin, &doing).await {
-            Ok(Some(begun)) => begun,
-            Ok(None) => return (None, Ok(())),
-            Err(failure) => return (None, Err(failure)),
+        let Some((mut connection, places)) = connection.begin(begin, &doing).await? else {
+            return Ok(Exit::Success);
         };
-        let shown = tokio::task::spawn_blocking(move || {
-            let ended = showing.announce(&places).and_then(|()| showing.all(&mut connection));
-            (showing.tally, ended)
-        });
-        match shown.await {
-            Ok((tally, ended)) => (Some(tally), ended),
-            Err(error) => (None, Err(Failure::new(Exit::Internal, error))),
-        }
+        let ended = showing.announce(&places).and_then(|()| showing.all(&mut connection));
+        let reported = writeln!(io::stderr().lock(), "{}", showing.tally).map_err(unwritten);
+        ended.and(reported).map(|()| Exit::Success)
     }
 }
 
@@ -132,8 +128,13 @@ impl Showing {
     /// Shows until the end that was asked for, or until stopped.
     fn all(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let mut quiet_since = Instant::now();
+        let mut looked = Instant::now();
         while !connection.is_stopped() {
             connection.say_changes()?;
+            if self.end == End::Never && looked.elapsed() >= LOOK_EVERY {
+                take_up_added(connection)?;
+                looked = Instant::now();
+            }
             let mut records = RecordBatch::new();
             match connection.tail.poll_batch(&mut records, &self.batch, POLL_WAIT) {
                 Ok(Polled::Records) => {
@@ -182,6 +183,16 @@ impl Showing {
             Form::Json => io::stdout().lock().write_all(text.as_bytes())?,
         }
         Ok(if self.lines_left == Some(0) { Goes::Ending } else { Goes::On })
+    }
+}
+
+/// Reads new partitions too.
+fn take_up_added(connection: &mut Connection) -> Result<(), Failure> {
+    match connection.tail.take_up_added() {
+        Ok(places) => places.iter().try_for_each(|Place { topic, partition, start, .. }| {
+            say(&format!("{topic} [{partition}]: new, reading it from offset {start}"))
+        }),
+        Err(error) => connection.say_refused(&error),
     }
 }
 

@@ -39,6 +39,23 @@ impl Tail {
         complete.then_some(found)
     }
 
+    /// Partitions that are not read yet. What cannot be asked now is asked the next time: a topic that is being
+    /// read does not become a fault by that.
+    pub(super) fn added(&self) -> Vec<TopicPartition> {
+        let mut added = Vec::new();
+        for topic in &self.topics {
+            let Ok(metadata) = self.client.fetch_metadata(Some(topic), self.patience) else { continue };
+            for told in metadata.topics().iter().filter(|told| *told.name() == **topic) {
+                let keys = told
+                    .partitions()
+                    .iter()
+                    .map(|partition| TopicPartition { topic: Arc::clone(topic), partition: partition.id() });
+                added.extend(keys.filter(|key| !self.next.contains_key(key)));
+            }
+        }
+        added
+    }
+
     pub(super) fn watermarks(&self, topic: &Arc<str>, partition: i32) -> Result<(i64, i64), KafkaError> {
         self.client.fetch_watermarks(topic, partition, FACTS_TIMEOUT).map_err(|source| {
             // A user may see a topic and not be allowed to read it.

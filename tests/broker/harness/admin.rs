@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
@@ -18,6 +18,14 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Creates a topic and waits until its partitions have leaders.
 pub(crate) fn create_topic(cluster: &Cluster, name: &str, partitions: i32) {
     create_topic_with(cluster, name, partitions, &[]);
+}
+
+/// Gives a topic more partitions.
+pub(crate) fn add_partitions(cluster: &Cluster, name: &str, partitions: usize) {
+    let admin: AdminClient<DefaultClientContext> = client(cluster).create().expect("an admin client");
+    let new = NewPartitions::new(name, partitions);
+    let results = block_on(admin.create_partitions([&new], &options())).expect("the broker answers");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
 /// Creates a topic with topic settings.
