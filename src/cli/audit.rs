@@ -62,9 +62,9 @@ pub struct Arguments {
     /// JSON lines with the columns of the views
     #[arg(long)]
     pub json: bool,
-    /// How many at most, up to 10000: the newest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
-    pub count: u16,
+    /// Show so many at most, up to 10000: the newest
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
+    pub limit: u16,
     /// Only what was accepted or planned in the last DURATION, such as 30m or 2d
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub since: Option<Duration>,
@@ -225,7 +225,7 @@ fn wanted(arguments: &Arguments, since_ms: Option<i64>) -> Wanted {
         code: arguments.code.clone(),
         rule: arguments.rule.clone(),
         matching: if arguments.matched { Matching::Matched } else { Matching::Any },
-        count_max: usize::from(arguments.count),
+        count_max: usize::from(arguments.limit),
     }
 }
 
@@ -239,10 +239,18 @@ fn show(list: &List, arguments: &Arguments, now_ms: i64) -> Result<(), Failure> 
     } else if !list.events.is_empty() {
         print(&line::as_text(&list.events, now_ms))?;
     }
-    if list.extent == Extent::Cut {
-        note(&format!("the newest {}; there are more: -n, or a narrower list", list.events.len()))?;
+    note_cut(list.extent, list.events.len())
+}
+
+/// Says that a list of the newest `shown` is not whole, and what it was cut by.
+fn note_cut(extent: Extent, shown: usize) -> Result<(), Failure> {
+    match extent {
+        Extent::Whole => Ok(()),
+        Extent::CutByCount => note(&format!("the newest {shown}; there are more: -n, or a narrower list")),
+        Extent::CutBySize => note(&format!(
+            "the newest {shown}; there are more, cut since they are too large to show at once: a narrower list shows others"
+        )),
     }
-    Ok(())
 }
 
 /// Prints the result for people.

@@ -53,8 +53,10 @@ pub struct Rows {
 pub enum Extent {
     /// They are.
     Whole,
-    /// There are more than the bounds allow.
-    Cut,
+    /// There are more than were asked for.
+    CutByCount,
+    /// There are more than there is memory for.
+    CutBySize,
 }
 
 /// How much is gathered at most.
@@ -173,8 +175,12 @@ impl Reader {
         let mut bytes = 0_usize;
         let mut found = query.fetch(&mut self.connection);
         while let Some(row) = found.try_next().await? {
-            if gathered.rows.len() >= bounds.rows_max || bytes > bounds.bytes_max {
-                gathered.extent = Extent::Cut;
+            if gathered.rows.len() >= bounds.rows_max {
+                gathered.extent = Extent::CutByCount;
+                break;
+            }
+            if bytes > bounds.bytes_max {
+                gathered.extent = Extent::CutBySize;
                 break;
             }
             if gathered.rows.is_empty() {

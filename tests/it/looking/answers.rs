@@ -73,7 +73,7 @@ async fn what_is_no_question_is_refused_with_what_to_do() {
 async fn an_answer_is_bounded_in_rows_and_in_time() {
     let store = Harness::with("").await;
     let endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select x from n";
-    let said = openeventd(&store.path(), &["sql", endless, "--rows-max", "3"]);
+    let said = openeventd(&store.path(), &["sql", endless, "-n", "3"]);
     assert_eq!((said.exit, said.stdout.as_str()), (0, "x\n1\n2\n3\n"));
     assert!(said.stderr.contains("only the first 3 rows"), "{}", said.stderr);
 
