@@ -119,13 +119,14 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    let target = arguments.target.as_deref().map(Target::of).transpose()?;
     let mut reader = arguments.database.reader(config).await?;
     let now_ms = instant::now_ms();
     let since_ms = arguments.since.map(|since| now_ms.saturating_sub(whole_ms(since)));
     if let Some(states) = &arguments.actions {
         return actions::show(&mut reader, arguments, states, since_ms, now_ms).await;
     }
-    match arguments.target.as_deref().map(Target::of) {
+    match target {
         None => last(&mut reader, arguments, since_ms, now_ms).await,
         Some(Target::Object(kind, id)) => object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await,
         Some(target) => {
