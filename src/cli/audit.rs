@@ -25,6 +25,9 @@ mod target;
 // One line for an event.
 mod line;
 
+// What came of an event, in a few lines.
+mod essence;
+
 // The whole story of an event.
 mod story;
 
@@ -203,7 +206,7 @@ async fn object(
             let (kind, id) = told();
             return Err(NotFound::Nowhere { kind, id }.into());
         }
-        show(&list, arguments, now_ms)?;
+        show_told(reader, &list, arguments, now_ms).await?;
         return Ok(Exit::Success);
     }
     let events = reader.matched_events_of((kind, id), &wanted, detail);
@@ -212,7 +215,7 @@ async fn object(
         let (kind, id) = told();
         return Err(NotFound::Unmatched { kind, id }.into());
     }
-    show(&list, arguments, now_ms)?;
+    show_told(reader, &list, arguments, now_ms).await?;
     note(&format!(
         "only events that a rule matched; `audit {}:{id} --all --since 1d` looks through all",
         kind.as_str()
@@ -240,6 +243,31 @@ fn show(list: &List, arguments: &Arguments, now_ms: i64) -> Result<(), Failure> 
     } else if !list.events.is_empty() {
         print(&line::as_text(&list.events, now_ms))?;
     }
+    note_cut(list.extent, list.events.len())
+}
+
+/// Shows the events of an object; where they are few and for people, with what came of each below its line.
+async fn show_told(
+    reader: &mut Reader,
+    list: &List,
+    arguments: &Arguments,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    if arguments.json || list.events.len() > essence::EVENTS_MAX {
+        return show(list, arguments, now_ms);
+    }
+    let lines = line::as_text(&list.events, now_ms);
+    let (heading, lines) = lines.split_once('\n').unwrap_or_default();
+    let mut text = format!("{heading}\n");
+    for (listed, line) in list.events.iter().zip(lines.lines()) {
+        text.push_str(line);
+        text.push('\n');
+        let number = listed.event.integer("seq").unwrap_or_default();
+        if let Some(story) = reader.story(number).await? {
+            text.push_str(&essence::as_text(&story, now_ms));
+        }
+    }
+    print(&text)?;
     note_cut(list.extent, list.events.len())
 }
 
