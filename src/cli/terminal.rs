@@ -161,7 +161,7 @@ mod tests {
         columns.row([(Style::new(), wide.as_str()), (Style::new(), "x")]);
         columns.row([(Style::new(), "a"), (Style::new(), wide.as_str())]);
         let lines = columns.lines(0);
-        let widths: Vec<usize> = lines.lines().map(UnicodeWidthStr::width).collect();
+        let widths: Vec<usize> = lines.lines().map(|line| line.width()).collect();
         assert_eq!(widths, [79 + 2 + 1 + 1, CELL_WIDTH_MAX - 1 + 2 + LAST_WIDTH_MAX - 1]);
         assert!(lines.lines().all(|line| line.contains('…')));
         assert_eq!(padded(Style::new(), &wide, 70_000).width(), 70_000);
