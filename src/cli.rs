@@ -145,7 +145,7 @@ pub enum Command {
     ///
     /// It reads what the daemon writes down about itself every few seconds, so it needs the audit database
     /// only. The exit code is for scripts: 0 if the daemon runs and nothing is wrong, 69 if it does not run, does
-    /// not respond or cannot use Kafka, 78 if it works by older rules because the present ones are wrong, 75 if it is
+    /// not respond or cannot use Kafka, 65 if it works by older rules because the present ones are wrong, 75 if it is
     /// starting, its intake stands still or its disk fills up.
     Status(status::Arguments),
     /// Show what happened and why
@@ -187,7 +187,7 @@ pub enum Command {
     #[command(after_long_help = "Example:\n  openeventd man --dir /usr/share/man/man1")]
     Man {
         /// Where the pages go, one for each subcommand
-        #[arg(long, value_name = "DIR", default_value = ".")]
+        #[arg(long, value_name = "DIR")]
         dir: PathBuf,
     },
 }

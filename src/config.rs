@@ -48,7 +48,10 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {}", .path.display())]
+    #[error(
+        "cannot read the configuration {}: name it with --config or OPENEVENTD_CONFIG, or write one with `openeventd init`",
+        .path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,

@@ -95,14 +95,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// An error with all its causes, on one line: for the edge where it ends, be it a log or a terminal.
+/// An error with all its causes, on one line: for the edge where it ends, be it a log or a terminal. Errors of
+/// libraries may repeat their cause; it is told once.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
+        let told = error.to_string();
+        if !line.ends_with(&told) {
+            line.push_str(": ");
+            line.push_str(&told);
+        }
         cause = error.source();
     }
     line

@@ -125,6 +125,40 @@ pub enum StoreError {
         /// The cause.
         source: Arc<std::io::Error>,
     },
+    /// The file may not be read.
+    #[error(
+        "not permitted to read the audit database {path}: join the group that it belongs to, as in `sudo usermod -aG openeventd alice`, and log in anew; or act as its owner"
+    )]
+    NotReadable {
+        /// The database file.
+        path: String,
+    },
+    /// The file may be read, but what reading needs beside it is missing and cannot be made.
+    #[error(
+        "the audit database {path} cannot be read where it is: files beside it are missing or not permitted, and this user may not write its directory; copy it, with its -wal if there is one, into a directory of your own, or act as its owner"
+    )]
+    NotReadableThere {
+        /// The database file.
+        path: String,
+    },
+    /// What was named is something else.
+    #[error("{path} is {found}, not an audit database: name the file with --database, or set store.path")]
+    NotADatabase {
+        /// What was named.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The file is an audit database that cannot be read.
+    #[error(
+        "the audit database {path} is damaged or its disk fails ({message}): `sqlite3 {path} 'pragma integrity_check'` tells how much, docs/operations.md how to restore a copy"
+    )]
+    Damaged {
+        /// The database file.
+        path: String,
+        /// What was noticed.
+        message: String,
+    },
     /// Another writer did not let go in time.
     #[error("the audit database {path} is being written for longer than {seconds} s: try again")]
     Busy {
@@ -157,6 +191,11 @@ pub enum StoreError {
         /// What SQLite says.
         message: String,
     },
+    /// The answer to a person's question has a value that is too large to be held.
+    #[error(
+        "the answer has a value that is too large, of more than some tens of megabytes: ask for a part of it, as `substr(payload, 1, 1000)` does"
+    )]
+    TooLarge,
     /// A person's question would change the database, or is more than one.
     #[error("only one statement that reads is answered here, {found}: {fix}")]
     NotAQuestion {

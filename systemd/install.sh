@@ -23,6 +23,7 @@ sysusers=$root/usr/lib/sysusers.d/openeventd.conf
 tmpfiles=$root/usr/lib/tmpfiles.d/openeventd.conf
 settings=$root/etc/openeventd
 state=$root/var/lib/openeventd
+reference=$root/usr/share/doc/openeventd
 manual=$root/usr/share/man/man1
 bash_completions=$root/usr/share/bash-completion/completions/openeventd
 zsh_completions=$root/usr/share/zsh/vendor-completions/_openeventd
@@ -56,7 +57,7 @@ install_all() {
     [ -x "$binary" ] || fail "there is no program $binary: build it with \`cargo build --release --locked\`"
     ready=$(mktemp -d)
     trap 'rm -rf "$ready"' EXIT
-    "$binary" man --dir "$ready/man"
+    "$binary" man --dir "$ready/man" >/dev/null
     for shell in bash zsh fish; do
         "$binary" completions "$shell" >"$ready/$shell"
     done
@@ -65,6 +66,8 @@ install_all() {
     put 0644 "$here/openeventd.service" "$unit"
     put 0644 "$here/openeventd.sysusers.conf" "$sysusers"
     put 0644 "$here/openeventd.tmpfiles.conf" "$tmpfiles"
+    put 0644 "$clone/config/openeventd.toml" "$reference/openeventd.toml"
+    put 0644 "$clone/config/rules.d/examples.toml" "$reference/rules.d/examples.toml"
     put 0644 "$ready/bash" "$bash_completions"
     put 0644 "$ready/zsh" "$zsh_completions"
     put 0644 "$ready/fish" "$fish_completions"
@@ -74,23 +77,11 @@ install_all() {
     if on_this_machine; then
         systemd-sysusers openeventd.conf
         systemd-tmpfiles --create openeventd.conf
-    else
-        mkdir -p "$settings/rules.d"
-    fi
-    # What a person wrote is never replaced.
-    if [ ! -e "$settings/openeventd.toml" ]; then
-        put 0640 "$clone/config/openeventd.toml" "$settings/openeventd.toml"
-        put 0640 "$clone/config/rules.d/examples.toml" "$settings/rules.d/examples.toml"
-        if on_this_machine; then
-            chgrp openeventd "$settings/openeventd.toml" "$settings/rules.d/examples.toml"
-        fi
-    fi
-    if on_this_machine; then
         systemctl daemon-reload
     fi
     echo "openeventd is installed. Next:"
-    echo "  1. write the settings:  $settings/openeventd.toml, and secrets into $settings/secrets/"
-    echo "  2. pass the secrets on: systemctl edit openeventd"
+    echo "  1. put the secrets into $settings/secrets/, and pass them on: systemctl edit openeventd"
+    echo "  2. write the settings:  openeventd init --dir $settings --password-credential kafka-password"
     echo "  3. check:               CREDENTIALS_DIRECTORY=$settings/secrets openeventd check"
     echo "  4. start, or restart:   systemctl enable --now openeventd; systemctl restart openeventd"
 }
@@ -102,6 +93,7 @@ remove_all() {
     rm -f "$program" "$unit" "$sysusers" "$tmpfiles" \
         "$bash_completions" "$zsh_completions" "$fish_completions" \
         "$manual/openeventd.1" "$manual"/openeventd-*.1
+    rm -rf "$reference"
     if on_this_machine; then
         systemctl daemon-reload
     fi

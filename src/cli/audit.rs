@@ -25,6 +25,9 @@ mod target;
 // One line for an event.
 mod line;
 
+// What came of an event, in a few lines.
+mod essence;
+
 // The whole story of an event.
 mod story;
 
@@ -62,9 +65,9 @@ pub struct Arguments {
     /// JSON lines with the columns of the views
     #[arg(long)]
     pub json: bool,
-    /// How many at most, up to 10000: the newest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
-    pub count: u16,
+    /// Show so many at most, up to 10000: the newest
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
+    pub limit: u16,
     /// Only what was accepted or planned in the last DURATION, such as 30m or 2d
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub since: Option<Duration>,
@@ -119,13 +122,14 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    let target = arguments.target.as_deref().map(Target::of).transpose()?;
     let mut reader = arguments.database.reader(config).await?;
     let now_ms = instant::now_ms();
     let since_ms = arguments.since.map(|since| now_ms.saturating_sub(whole_ms(since)));
     if let Some(states) = &arguments.actions {
         return actions::show(&mut reader, arguments, states, since_ms, now_ms).await;
     }
-    match arguments.target.as_deref().map(Target::of) {
+    match target {
         None => last(&mut reader, arguments, since_ms, now_ms).await,
         Some(Target::Object(kind, id)) => object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await,
         Some(target) => {
@@ -202,7 +206,7 @@ async fn object(
             let (kind, id) = told();
             return Err(NotFound::Nowhere { kind, id }.into());
         }
-        show(&list, arguments, now_ms)?;
+        show_told(reader, &list, arguments, now_ms).await?;
         return Ok(Exit::Success);
     }
     let events = reader.matched_events_of((kind, id), &wanted, detail);
@@ -211,7 +215,7 @@ async fn object(
         let (kind, id) = told();
         return Err(NotFound::Unmatched { kind, id }.into());
     }
-    show(&list, arguments, now_ms)?;
+    show_told(reader, &list, arguments, now_ms).await?;
     note(&format!(
         "only events that a rule matched; `audit {}:{id} --all --since 1d` looks through all",
         kind.as_str()
@@ -225,7 +229,7 @@ fn wanted(arguments: &Arguments, since_ms: Option<i64>) -> Wanted {
         code: arguments.code.clone(),
         rule: arguments.rule.clone(),
         matching: if arguments.matched { Matching::Matched } else { Matching::Any },
-        count_max: usize::from(arguments.count),
+        count_max: usize::from(arguments.limit),
     }
 }
 
@@ -239,10 +243,43 @@ fn show(list: &List, arguments: &Arguments, now_ms: i64) -> Result<(), Failure> 
     } else if !list.events.is_empty() {
         print(&line::as_text(&list.events, now_ms))?;
     }
-    if list.extent == Extent::Cut {
-        note(&format!("the newest {}; there are more: -n, or a narrower list", list.events.len()))?;
+    note_cut(list.extent, list.events.len())
+}
+
+/// Shows the events of an object; where they are few and for people, with what came of each below its line.
+async fn show_told(
+    reader: &mut Reader,
+    list: &List,
+    arguments: &Arguments,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    if arguments.json || list.events.len() > essence::EVENTS_MAX {
+        return show(list, arguments, now_ms);
     }
-    Ok(())
+    let lines = line::as_text(&list.events, now_ms);
+    let (heading, lines) = lines.split_once('\n').unwrap_or_default();
+    let mut text = format!("{heading}\n");
+    for (listed, line) in list.events.iter().zip(lines.lines()) {
+        text.push_str(line);
+        text.push('\n');
+        let number = listed.event.integer("seq").unwrap_or_default();
+        if let Some(story) = reader.story(number).await? {
+            text.push_str(&essence::as_text(&story, now_ms));
+        }
+    }
+    print(&text)?;
+    note_cut(list.extent, list.events.len())
+}
+
+/// Says that a list of the newest `shown` is not whole, and what it was cut by.
+fn note_cut(extent: Extent, shown: usize) -> Result<(), Failure> {
+    match extent {
+        Extent::Whole => Ok(()),
+        Extent::CutByCount => note(&format!("the newest {shown}; there are more: -n, or a narrower list")),
+        Extent::CutBySize => note(&format!(
+            "the newest {shown}; there are more, cut since they are too large to show at once: a narrower list shows others"
+        )),
+    }
 }
 
 /// Prints the result for people.

@@ -117,10 +117,13 @@ impl From<StoreError> for Failure {
 pub(super) fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::Foreign { .. } | StoreError::Newer { .. } => Exit::Config,
-        StoreError::Missing { .. } => Exit::NoInput,
-        StoreError::Question { .. } => Exit::Data,
+        StoreError::Missing { .. } | StoreError::NotADatabase { .. } => Exit::NoInput,
+        StoreError::Damaged { .. } => Exit::Io,
+        StoreError::Question { .. } | StoreError::TooLarge => Exit::Data,
         StoreError::Open { .. } => Exit::CannotCreate,
-        StoreError::NotPermitted { .. } => Exit::Permission,
+        StoreError::NotPermitted { .. }
+        | StoreError::NotReadable { .. }
+        | StoreError::NotReadableThere { .. } => Exit::Permission,
         StoreError::NotAQuestion { .. } => Exit::Usage,
         StoreError::InUse { .. }
         | StoreError::DiskFull

@@ -244,7 +244,10 @@ fn accept(target: &Path, rules: &Path, answers: &Answers, files: Files) -> Resul
         let _ = writeln!(out, "wrote {}", path.display());
     }
     if waits_for_secret {
-        out.push_str("check: the password is not here; it must be where you said when the daemon starts\n");
+        out.push_str(
+            "check: the password is not here; it must be where you said when openeventd runs. By hand, a \
+             credential is found through CREDENTIALS_DIRECTORY=DIRECTORY before the command\n",
+        );
     } else {
         let _ = writeln!(out, "check: {}", checked.summary());
     }
@@ -262,7 +265,7 @@ fn next_steps(target: &Path) -> String {
         format!(" --config {}", quoted(&name.display().to_string()))
     };
     format!(
-        "\nNext, look at your own events; this joins no group and changes nothing:\n  openeventd tail{config}\n\
+        "\nNext, look at your own events; this joins no group and changes nothing:\n  openeventd tail{config} --from 1h\n\
          Then let the daemon run; its first rule observes, so nothing is called:\n  openeventd run{config}\n"
     )
 }

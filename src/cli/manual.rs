@@ -29,5 +29,6 @@ pub fn pages(directory: &Path) -> Result<Exit, Failure> {
         |source| Failure::new(Exit::CannotCreate, PagesError { directory: directory.to_owned(), source });
     std::fs::create_dir_all(directory).map_err(failed)?;
     clap_mangen::generate_to(Arguments::command(), directory).map_err(failed)?;
+    writeln!(io::stdout().lock(), "wrote the pages to {}", directory.display())?;
     Ok(Exit::Success)
 }

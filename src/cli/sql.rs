@@ -32,7 +32,7 @@ const BLOB_MAX: usize = 16;
 const EXAMPLES: &str = "\
 Examples:
   openeventd sql 'select * from gaps'
-  openeventd sql --json 'select number, state, params from actions where state = \"held\"' | jq .
+  openeventd sql --json \"select number, state, params from actions where state = 'held'\" | jq .
   openeventd sql - < question.sql
   openeventd sql \"select name from sqlite_schema where type = 'view'\"";
 
@@ -46,8 +46,8 @@ pub struct Arguments {
     #[arg(long)]
     pub json: bool,
     /// Stop after so many rows, and say so
-    #[arg(long, value_name = "N", default_value_t = ROWS_MAX, value_parser = clap::value_parser!(u32).range(1..))]
-    pub rows_max: u32,
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = ROWS_MAX, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// Where to look.
     #[command(flatten)]
     pub database: DatabaseArguments,
@@ -66,12 +66,16 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 async fn ask(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let sql = if arguments.sql == "-" { statement_of_stdin()? } else { arguments.sql.clone() };
     let bounds =
-        Bounds { rows_max: usize::try_from(arguments.rows_max).unwrap_or(usize::MAX), bytes_max: BYTES_MAX };
+        Bounds { rows_max: usize::try_from(arguments.limit).unwrap_or(usize::MAX), bytes_max: BYTES_MAX };
     let mut reader = arguments.database.reader(config).await?;
     let rows = progress::shown("asking the audit database", reader.ask(&sql, bounds)).await?;
     drop(reader);
-    if rows.extent == Extent::Cut {
-        let told = "the answer is longer; --rows-max allows more rows, a narrower question shorter ones";
+    let cut = match rows.extent {
+        Extent::Whole => None,
+        Extent::CutByCount => Some("the answer is longer, -n allows more"),
+        Extent::CutBySize => Some("more of them are too large to show at once; ask for less of each row"),
+    };
+    if let Some(told) = cut {
         writeln!(io::stderr().lock(), "(only the first {} rows: {told})", rows.rows.len())?;
     }
     if arguments.json {

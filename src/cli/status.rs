@@ -27,10 +27,16 @@ Examples:
 
 Exit codes:
    0  it runs and nothing is wrong
-  69  it does not run, does not respond, or cannot use Kafka
-  78  it works by older rules, since the present ones are wrong
+  69  it does not run, does not respond, or cannot use Kafka, or what is wrong cannot be read
+  65  it works by older rules, since the present ones are wrong
   75  it is starting, its intake stands still, or its disk fills up; with --attention also if something
-      waits for a person";
+      waits for a person
+If it cannot look, it prints nothing to standard output, and says on standard error why:
+  66  there is no audit database
+  74  the database is damaged
+  75  no answer in time, or the database is of an older version
+  77  not permitted
+  78  the configuration cannot be read, or the database is of another program or a newer version";
 
 /// What `openeventd status` takes.
 #[derive(Debug, clap::Args)]

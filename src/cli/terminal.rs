@@ -3,12 +3,11 @@
 //! Colours go to terminals only and honour `NO_COLOR`. Text in columns is escaped, since much of it comes
 //! from events, and its width is the one that a terminal gives it.
 
-use std::fmt::Write as _;
 use std::io::{self, StdoutLock};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::escape::Escaped;
 
@@ -24,6 +23,12 @@ pub const DIM: Style = Style::new().dimmed();
 pub const TITLE: Style = Style::new().bold();
 /// Names to look for: codes, rules, operations.
 pub const NAME: Style = AnsiColor::Cyan.on_default();
+
+/// What a cell takes at most: one long text must not push every other row off the screen.
+const CELL_WIDTH_MAX: usize = 80;
+
+/// What the last cell of a row takes at most: some screens of text.
+const LAST_WIDTH_MAX: usize = 4_096;
 
 /// Standard output that drops colours where nobody sees them.
 #[must_use]
@@ -41,9 +46,32 @@ pub fn styled(style: Style, text: &str) -> String {
 /// width is zero.
 #[must_use]
 pub fn padded(style: Style, text: &str, width: usize) -> String {
-    let text = Escaped(text).to_string();
+    let text = fitted(text, CELL_WIDTH_MAX);
     let spaces = width.saturating_sub(text.width()).max(width.min(1));
-    format!("{}{:spaces$}", styled(style, &text), "")
+    format!("{}{}", styled(style, &text), " ".repeat(spaces))
+}
+
+/// `text`, escaped; what a terminal would show wider than `width_max` is cut, and ends with `…`.
+#[must_use]
+pub fn fitted(text: &str, width_max: usize) -> String {
+    let mut fitted = String::new();
+    // Where it is cut if it turns out to be too wide: there is room for the mark.
+    let (mut width, mut cut_at) = (0, 0);
+    let mut buffer = [0_u8; 4];
+    for character in text.chars() {
+        let shown = Escaped(character.encode_utf8(&mut buffer)).to_string();
+        width += shown.chars().map(|one| one.width().unwrap_or(0)).sum::<usize>();
+        if width > width_max {
+            fitted.truncate(cut_at);
+            fitted.push('…');
+            return fitted;
+        }
+        fitted.push_str(&shown);
+        if width < width_max {
+            cut_at = fitted.len();
+        }
+    }
+    fitted
 }
 
 /// A cell of [`Columns`].
@@ -54,7 +82,7 @@ struct Cell {
     style: Style,
 }
 
-/// Rows whose columns are aligned; the last column is as long as it is.
+/// Rows whose columns are aligned. A cell that is too wide is cut; the last of a row may be much wider than the others.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
     rows: Vec<Vec<Cell>>,
@@ -69,11 +97,14 @@ impl Columns {
 
     /// Adds a row of cells; each text is escaped.
     pub fn row<'a>(&mut self, cells: impl IntoIterator<Item = (Style, &'a str)>) {
-        let cells = cells.into_iter().map(|(style, text)| {
-            let text = Escaped(text).to_string();
-            Cell { width: text.width(), text, style }
-        });
-        self.rows.push(cells.collect());
+        let mut cells = cells.into_iter().peekable();
+        let mut row = Vec::new();
+        while let Some((style, text)) = cells.next() {
+            let width_max = if cells.peek().is_some() { CELL_WIDTH_MAX } else { LAST_WIDTH_MAX };
+            let text = fitted(text, width_max);
+            row.push(Cell { width: text.width(), text, style });
+        }
+        self.rows.push(row);
     }
 
     /// The rows as lines, each indented by `indent` spaces.
@@ -81,7 +112,8 @@ impl Columns {
     pub fn lines(&self, indent: usize) -> String {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
-            for (at, cell) in row.iter().enumerate() {
+            // The last cell has nothing behind it to align.
+            for (at, cell) in row.iter().take(row.len().saturating_sub(1)).enumerate() {
                 match widths.get_mut(at) {
                     Some(width) => *width = cell.width.max(*width),
                     None => widths.push(cell.width),
@@ -92,11 +124,11 @@ impl Columns {
         for row in &self.rows {
             let mut line = " ".repeat(indent);
             let last = row.len().saturating_sub(1);
-            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            for (at, cell) in row.iter().enumerate() {
                 line.push_str(&styled(cell.style, &cell.text));
                 if at < last {
-                    // Writing into a String cannot fail.
-                    let _ = write!(line, "{:1$}", "", width - cell.width + 2);
+                    let width = widths.get(at).copied().unwrap_or(cell.width);
+                    line.push_str(&" ".repeat(width.saturating_sub(cell.width) + 2));
                 }
             }
             lines.push_str(line.trim_end());
@@ -120,5 +152,32 @@ mod tests {
             (padded(Style::new(), "补数", 6), padded(Style::new(), "abc", 2)),
             ("补数  ".into(), "abc ".into())
         );
+    }
+
+    #[test]
+    fn one_wide_cell_is_cut_and_widens_the_others_no_further() {
+        let wide = "补".repeat(70_000);
+        let mut columns = Columns::new();
+        columns.row([(Style::new(), wide.as_str()), (Style::new(), "x")]);
+        columns.row([(Style::new(), "a"), (Style::new(), wide.as_str())]);
+        let lines = columns.lines(0);
+        let widths: Vec<usize> = lines.lines().map(unicode_width::UnicodeWidthStr::width).collect();
+        assert_eq!(widths, [CELL_WIDTH_MAX - 1 + 2 + 1, CELL_WIDTH_MAX - 1 + 2 + LAST_WIDTH_MAX - 1]);
+        assert!(lines.lines().all(|line| line.contains('…')));
+        assert_eq!(padded(Style::new(), &wide, 70_000).width(), 70_000);
+    }
+
+    #[test]
+    fn what_fits_exactly_is_whole_and_an_escape_is_never_cut_in_two() {
+        for (text, width_max, shown) in [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab…"),
+            ("补补", 3, "补…"),
+            ("a\u{1b}b", 6, "a…"),
+            ("", 0, ""),
+            ("a", 1, "a"),
+        ] {
+            assert_eq!(fitted(text, width_max), shown, "{text}");
+        }
     }
 }

@@ -194,22 +194,44 @@ pub(super) async fn refuse_unfit(path: &Path) -> Result<Schema, StoreError> {
     if empty {
         return Ok(Schema::Older);
     }
-    let unreadable =
-        |error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) };
-    let mut connection = reader_options(path).connect().await.map_err(unreadable)?;
-    let found: i64 = sqlx::query_scalar(APPLICATION).fetch_one(&mut connection).await.map_err(unreadable)?;
-    if found != APPLICATION_ID {
-        return Err(StoreError::Foreign { path: shown(path), found });
+    schema_of(path, &reader_options(path)).await.map_err(|unfit| match unfit {
+        Unfit::Refused(error) => error,
+        Unfit::Unreadable(error) => {
+            StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) }
+        }
+    })
+}
+
+/// Why a file is not fit.
+pub(super) enum Unfit {
+    /// It is not ours, or newer than we are.
+    Refused(StoreError),
+    /// SQLite cannot read it.
+    Unreadable(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Unfit {
+    fn from(error: sqlx::Error) -> Self {
+        Unfit::Unreadable(error)
     }
-    let migrated: i64 = sqlx::query_scalar(MIGRATED).fetch_one(&mut connection).await.map_err(unreadable)?;
+}
+
+/// How far the schema of the file is that `options` open.
+pub(super) async fn schema_of(path: &Path, options: &SqliteConnectOptions) -> Result<Schema, Unfit> {
+    let mut connection = options.connect().await?;
+    let found: i64 = sqlx::query_scalar(APPLICATION).fetch_one(&mut connection).await?;
+    if found != APPLICATION_ID {
+        return Err(Unfit::Refused(StoreError::Foreign { path: shown(path), found }));
+    }
+    let migrated: i64 = sqlx::query_scalar(MIGRATED).fetch_one(&mut connection).await?;
     let versions: Vec<i64> = if migrated == 0 {
         Vec::new()
     } else {
-        sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await.map_err(unreadable)?
+        sqlx::query_scalar(VERSIONS).fetch_all(&mut connection).await?
     };
-    connection.close().await.map_err(unreadable)?;
+    connection.close().await?;
     if let Some(version) = versions.iter().find(|version| !MIGRATOR.version_exists(**version)) {
-        return Err(StoreError::Newer { path: shown(path), version: *version });
+        return Err(Unfit::Refused(StoreError::Newer { path: shown(path), version: *version }));
     }
     let is_current = MIGRATOR.iter().all(|migration| versions.contains(&migration.version));
     Ok(if is_current { Schema::Current } else { Schema::Older })

@@ -4,16 +4,20 @@
 //! write-ahead log from being emptied, so every question ends with the reader's time limit, and
 //! answers are gathered in memory before anything waits for a person.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::StoreError;
-use super::open::{reader_options, refuse_unfit, shown};
+use super::open::{Unfit, reader_options, schema_of};
+
+// What keeps a file from being read.
+mod unreadable;
+
+/// The longest wait for somebody who holds the database exclusively.
+const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
 /// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
 const STEPS_PER_LOOK: i32 = 10_000;
@@ -32,21 +36,30 @@ impl Reader {
     /// answered, a later one or one that takes longer is [`StoreError::TooLong`].
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`StoreError::Open`], [`StoreError::Foreign`], [`StoreError::Newer`] or
-    /// [`StoreError::Older`].
+    /// What the file is instead: [`StoreError::Missing`], [`StoreError::NotReadable`],
+    /// [`StoreError::NotReadableThere`], [`StoreError::NotADatabase`], [`StoreError::Damaged`],
+    /// [`StoreError::Foreign`], [`StoreError::Newer`] or [`StoreError::Older`]; or it is [`StoreError::Busy`].
     pub async fn open(path: &Path, time_limit: Duration) -> Result<Reader, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing { path: shown(path) });
-        }
-        refuse_unfit(path).await?.or_older(path)?;
-        let unreadable =
-            |error| StoreError::Open { path: shown(path), source: Arc::new(io::Error::other(error)) };
-        let mut connection = reader_options(path).connect().await.map_err(unreadable)?;
+        unreadable::refuse(path)?;
         let until = Instant::now() + time_limit;
+        let patience = time_limit.min(PATIENCE_MAX);
+        let options = reader_options(path)
+            .busy_timeout(patience)
+            .immutable(unreadable::way(path) == unreadable::Way::Unchanging);
+        let failed = |error| {
+            let told = unreadable::of(path, &error, patience);
+            told.unwrap_or_else(|| StoreError::sql("open the audit database")(error))
+        };
+        let schema = schema_of(path, &options).await.map_err(|unfit| match unfit {
+            Unfit::Refused(error) => error,
+            Unfit::Unreadable(error) => failed(error),
+        })?;
+        schema.or_older(path)?;
+        let mut connection = options.connect().await.map_err(failed)?;
         connection
             .lock_handle()
             .await
-            .map_err(unreadable)?
+            .map_err(failed)?
             .set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < until);
         Ok(Reader { path: path.to_owned(), connection, time_limit })
     }
@@ -61,14 +74,15 @@ impl Reader {
 
     /// The error of a statement that was to `action`.
     pub(super) fn failed(&self, action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError + use<> {
-        let time_limit = self.time_limit;
+        let (path, time_limit) = (self.path.clone(), self.time_limit);
         move |error| {
             let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
             // 9 is SQLITE_INTERRUPT: the progress handler said no.
             if code.is_some_and(|code| code == "9") {
                 return StoreError::TooLong { seconds: time_limit.as_secs() };
             }
-            StoreError::sql(action)(error)
+            let told = unreadable::of(&path, &error, time_limit.min(PATIENCE_MAX));
+            told.unwrap_or_else(|| StoreError::sql(action)(error))
         }
     }
 }

@@ -101,7 +101,8 @@ fn a_configuration_that_cannot_be_read_stops_every_subcommand_with_78_and_the_ca
         assert_eq!(code, 78);
         assert_eq!(
             stderr,
-            "openeventd: cannot read the configuration none.toml: No such file or directory (os error 2)\n"
+            "openeventd: cannot read the configuration none.toml: name it with --config or OPENEVENTD_CONFIG, \
+             or write one with `openeventd init`: No such file or directory (os error 2)\n"
         );
     }
 }

@@ -87,7 +87,7 @@ fn flags_alone_give_a_configuration_that_check_accepts_and_name_the_next_command
     for expected in [
         "wrote ./rules.d/first.toml\nwrote ./openeventd.toml\n",
         "check: ok: 1 rule, 0 accounts; 0 errors, 1 warning\n",
-        "  openeventd tail --config openeventd.toml\n",
+        "  openeventd tail --config openeventd.toml --from 1h\n",
         "  openeventd run --config openeventd.toml\n",
     ] {
         assert!(stdout.contains(expected), "{stdout}");

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_openeventd");
@@ -44,6 +44,15 @@ fn files(directory: &Path) -> BTreeMap<String, u32> {
     found
 }
 
+/// What a person puts below `root`.
+fn written_settings(root: &Path) -> PathBuf {
+    let directory = root.join("etc/openeventd");
+    fs::create_dir_all(&directory).expect("the directory is made");
+    let settings = directory.join("openeventd.toml");
+    fs::write(&settings, "# mine\n").expect("it is written");
+    settings
+}
+
 /// The subcommands, as the program's own help lists them.
 fn subcommands() -> Vec<String> {
     let help = Command::new(PROGRAM).arg("--help").output().expect("the program runs");
@@ -64,8 +73,8 @@ fn an_installation_has_program_unit_user_settings_completions_and_a_page_for_eac
         ("usr/lib/systemd/system/openeventd.service", 0o644),
         ("usr/lib/sysusers.d/openeventd.conf", 0o644),
         ("usr/lib/tmpfiles.d/openeventd.conf", 0o644),
-        ("etc/openeventd/openeventd.toml", 0o640),
-        ("etc/openeventd/rules.d/examples.toml", 0o640),
+        ("usr/share/doc/openeventd/openeventd.toml", 0o644),
+        ("usr/share/doc/openeventd/rules.d/examples.toml", 0o644),
         ("usr/share/bash-completion/completions/openeventd", 0o644),
         ("usr/share/zsh/vendor-completions/_openeventd", 0o644),
         ("usr/share/fish/vendor_completions.d/openeventd.fish", 0o644),
@@ -89,14 +98,11 @@ fn an_installation_has_program_unit_user_settings_completions_and_a_page_for_eac
 fn an_upgrade_leaves_what_a_person_wrote() {
     let root = tempfile::tempdir().expect("a directory");
     installed(root.path(), &[]);
-    let (settings, program) =
-        (root.path().join("etc/openeventd/openeventd.toml"), root.path().join("usr/bin/openeventd"));
-    fs::write(&settings, "# mine\n").expect("it is written");
-    fs::remove_file(root.path().join("etc/openeventd/rules.d/examples.toml")).expect("it is there");
+    let program = root.path().join("usr/bin/openeventd");
+    let settings = written_settings(root.path());
     fs::write(&program, "an old program").expect("it is written");
     installed(root.path(), &["install"]);
     assert_eq!(fs::read_to_string(&settings).expect("it is text"), "# mine\n");
-    assert!(!root.path().join("etc/openeventd/rules.d/examples.toml").exists(), "removed rules stay removed");
     assert_eq!(
         fs::metadata(&program).expect("it is there").len(),
         fs::metadata(PROGRAM).expect("built").len()
@@ -107,19 +113,13 @@ fn an_upgrade_leaves_what_a_person_wrote() {
 fn a_removal_leaves_settings_and_audit_and_a_purge_leaves_nothing() {
     let root = tempfile::tempdir().expect("a directory");
     installed(root.path(), &[]);
+    written_settings(root.path());
     let state = root.path().join("var/lib/openeventd");
     fs::create_dir_all(&state).expect("the directory is made");
     fs::write(state.join("audit.db"), "").expect("it is written");
     installed(root.path(), &["uninstall"]);
     let left: Vec<String> = files(root.path()).into_keys().collect();
-    assert_eq!(
-        left,
-        [
-            "etc/openeventd/openeventd.toml",
-            "etc/openeventd/rules.d/examples.toml",
-            "var/lib/openeventd/audit.db"
-        ]
-    );
+    assert_eq!(left, ["etc/openeventd/openeventd.toml", "var/lib/openeventd/audit.db"]);
     // Twice is no mistake.
     installed(root.path(), &["uninstall"]);
     let said = installed(root.path(), &["purge"]);
@@ -177,7 +177,9 @@ fn directories_are_open_to_all_whatever_the_caller_s_mask() {
         .output()
         .expect("the script runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for directory in ["usr", "usr/bin", "usr/lib/systemd/system", "usr/share/man/man1", "etc/openeventd"] {
+    for directory in
+        ["usr", "usr/bin", "usr/lib/systemd/system", "usr/share/man/man1", "usr/share/doc/openeventd"]
+    {
         let mode = fs::metadata(root.path().join(directory)).expect("it is made").permissions().mode();
         assert_eq!(mode & 0o777, 0o755, "{directory}");
     }

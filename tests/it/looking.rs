@@ -5,6 +5,7 @@ mod condition;
 mod found;
 mod lists;
 mod stories;
+mod unfit;
 
 use std::path::Path;
 

@@ -119,13 +119,16 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
 /// Each of the three commands, as a shell takes it, answers with something telling.
 fn printed_commands_work(stdout: &str, parent: &Path) {
     let (_, commands) = stdout.split_once("Now ask the audit:").expect("the commands");
+    let (setting, commands) = commands.trim_start().split_once('\n').expect("more than one line");
+    assert!(setting.starts_with("export OPENEVENTD_CONFIG="), "{setting}");
     let commands: Vec<&str> =
         commands.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert_eq!(commands.len(), 3, "{commands:?}");
-    for (command, telling) in commands.into_iter().zip(["instance:", "held approve", "rerun-failed-instance"])
+    for (command, telling) in
+        commands.into_iter().zip(["instance:", "held (approve)", "rerun-failed-instance"])
     {
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(parent).env_clear();
+        shell.args(["-c", &format!("{setting}\n{command}")]).current_dir(parent).env_clear();
         let output = run(shell);
         let answer = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));

@@ -9,11 +9,11 @@ use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{Columns, DIM, NAME, TITLE, styled};
 use super::super::{Exit, Failure, progress};
 use super::line::{of_state, shortened, state_told};
-use super::{Arguments, COUNTED_SINCE, note, print, print_json};
+use super::{Arguments, COUNTED_SINCE, note, note_cut, print, print_json};
 use crate::duration::whole_ms;
 use crate::store::Reader;
 use crate::store::look::actions::{Counts, WantedActions};
-use crate::store::look::rows::{Extent, Row};
+use crate::store::look::rows::Row;
 
 /// Every state that an action can be in.
 pub(super) const STATES: [&str; 9] =
@@ -45,7 +45,7 @@ pub(super) async fn show(
         states: STATES.into_iter().filter(|state| named(state)).collect(),
         rule: arguments.rule.clone(),
         since_ms,
-        count_max: usize::from(arguments.count),
+        count_max: usize::from(arguments.limit),
     };
     let found = progress::shown("looking for actions", reader.actions_in(&wanted)).await?;
     if found.rows.is_empty() {
@@ -56,9 +56,7 @@ pub(super) async fn show(
     } else if !found.rows.is_empty() {
         print(&rows_as_text(&found.rows, now_ms))?;
     }
-    if found.extent == Extent::Cut {
-        note(&format!("the newest {}; there are more: -n, or a narrower list", found.rows.len()))?;
-    }
+    note_cut(found.extent, found.rows.len())?;
     Ok(Exit::Success)
 }
 

@@ -38,7 +38,8 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
     let event = &story.event;
     let title = format!("event {}", event.integer("seq").unwrap_or_default());
     let status = event.text("status").unwrap_or_default();
-    let mut text = format!("{}  {}  {status}\n", styled(TITLE, &title), named(NAME, code(event)));
+    let mut text =
+        format!("{}  {}  {status}\n", styled(TITLE, &title), named(NAME, &shortened(code(event), TEXT_MAX)));
     text.push_str(&record(event, now_ms).lines(2));
     for repeated in &story.duplicates {
         let told = format!(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::{Exit, Failure};
 use crate::store::look::event::ObjectKind;
 
 /// Characters of an action's id.
@@ -20,20 +21,52 @@ pub(super) enum Target {
     Id(String),
 }
 
+/// What follows the kind of an object is none of its ids.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` names no {kind}: expected {expected}")]
+pub(super) struct WrongId {
+    text: String,
+    kind: &'static str,
+    expected: &'static str,
+}
+
+impl From<WrongId> for Failure {
+    fn from(error: WrongId) -> Self {
+        Failure::new(Exit::Usage, error)
+    }
+}
+
 impl Target {
     /// What `text` names.
-    pub(super) fn of(text: &str) -> Self {
+    ///
+    /// # Errors
+    /// An object whose id is none.
+    pub(super) fn of(text: &str) -> Result<Self, WrongId> {
         if let Some((kind, id)) = text.split_once(':')
             && let Some(kind) = ObjectKind::ALL.into_iter().find(|known| known.as_str() == kind)
         {
-            return Target::Object(kind, id.to_owned());
+            let wrong = |expected| WrongId { text: text.to_owned(), kind: kind.as_str(), expected };
+            let id = id_of(kind, id).map_err(wrong)?;
+            return Ok(Target::Object(kind, id));
         }
         let is_hex = text.len() == ACTION_ID_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match text.parse() {
+        Ok(match text.parse() {
             Ok(number) => Target::Number(number),
             Err(_) if is_hex => Target::Action(text.to_owned()),
             Err(_) => Target::Id(text.to_owned()),
+        })
+    }
+}
+
+/// The id as it is stored, or what was expected: SQLite would read the number that a text begins with.
+fn id_of(kind: ObjectKind, id: &str) -> Result<String, &'static str> {
+    match kind {
+        ObjectKind::Instance | ObjectKind::Node | ObjectKind::File | ObjectKind::Workspace => {
+            let number: i64 = id.parse().map_err(|_| "a whole number after the colon")?;
+            Ok(number.to_string())
         }
+        ObjectKind::Table | ObjectKind::Operator if id.is_empty() => Err("something after the colon"),
+        ObjectKind::Table | ObjectKind::Operator => Ok(id.to_owned()),
     }
 }
 
@@ -65,8 +98,19 @@ mod tests {
             ("urn:1", Target::Id("urn:1".into())),
             ("99999999999999999999", Target::Id("99999999999999999999".into())),
         ] {
-            assert_eq!(Target::of(text), target, "{text}");
             assert_eq!(target.to_string(), text);
+            assert_eq!(Target::of(text), Ok(target), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_id_of_its_kind_is_refused() {
+        for text in
+            ["instance:739-typo", "instance:", "node:1.5", "file:99999999999999999999", "table:", "operator:"]
+        {
+            let told = Target::of(text).expect_err(text).to_string();
+            assert!(told.contains(text) && told.contains("after the colon"), "{told}");
+        }
+        assert_eq!(Target::of("node:007"), Ok(Target::Object(ObjectKind::Node, "7".into())));
     }
 }

@@ -59,7 +59,8 @@ pub(super) fn show(
     ))?;
     print("Now ask the audit:")?;
     print("")?;
-    for (command, answer) in commands(configuration, instances) {
+    print(&format!("  export OPENEVENTD_CONFIG={}", quoted(&configuration.to_string_lossy())))?;
+    for (command, answer) in commands(instances) {
         print(&styled(DIM, &format!("  # {answer}")))?;
         print(&format!("  {command}"))?;
     }
@@ -72,20 +73,19 @@ fn listed(counts: &[Count]) -> String {
 }
 
 /// Three commands as a shell takes them, and what they answer.
-fn commands(configuration: &Path, instances: &Instances) -> [(String, &'static str); 3] {
+fn commands(instances: &Instances) -> [(String, &'static str); 3] {
     let program = std::env::args_os()
         .next()
         .map_or_else(|| "openeventd".to_owned(), |program| program.to_string_lossy().into_owned());
     let program = quoted(&program);
-    let config = quoted(&configuration.to_string_lossy());
     let sql =
         "select rule, state, held_reason, operation, count(*) as actions from actions group by 1, 2, 3, 4";
     [
         (
-            format!("{program} audit --config {config} instance:{}", instances.throttled),
+            format!("{program} audit instance:{}", instances.throttled),
             "the story of an instance: rerun, though the endpoint was busy at first",
         ),
-        (format!("{program} outbox list --config {config}"), "what waits for a person"),
-        (format!("{program} sql --config {config} {}", quoted(sql)), "what became of each rule's actions"),
+        (format!("{program} outbox list"), "what waits for a person"),
+        (format!("{program} sql {}", quoted(sql)), "what became of each rule's actions"),
     ]
 }

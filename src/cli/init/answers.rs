@@ -127,8 +127,7 @@ pub(super) fn gather(arguments: &Arguments) -> Result<Answers, InitError> {
             ca_file = ask::file(keyboard, "Certificate authorities, a PEM file (Enter for the system's)")?;
         }
         if identification.is_none() {
-            let question =
-                "Must certificates name the servers? Those of ApsaraMQ and DataWorks name none: none there";
+            let question = "Check the server's name in its certificate? `none` for ApsaraMQ and DataWorks";
             identification = Some(ask::choice(keyboard, question, &Identification::Https)?);
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn text(
         match (optional_after(keyboard, &prompt)?, default) {
             (Some(answer), _) => return Ok(answer),
             (None, Some(default)) => return Ok(default.to_owned()),
-            (None, None) => {}
+            (None, None) => say("  it is needed\n")?,
         }
     }
 }

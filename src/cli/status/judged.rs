@@ -6,7 +6,8 @@ use super::super::Exit;
 use crate::store::look::condition::Condition;
 use crate::store::look::rows::Row;
 
-/// The daemon renews its row every few seconds; several in a row are missing by then.
+/// The daemon renews its row every few seconds; several in a row are missing by then. As far ahead of our clock, a
+/// sign of life says nothing about now.
 const RESPONDS_WITHIN_MS: i64 = 45_000;
 
 /// Whether the daemon runs.
@@ -18,6 +19,8 @@ pub(super) enum State {
     Stopped,
     /// It neither stopped in order nor gave a sign of life for a while.
     NotResponding,
+    /// Its last sign of life lies ahead of our clock, so nobody can tell how old it is.
+    OtherClock,
     /// It waits for its first partitions.
     Starting,
     /// It runs.
@@ -30,7 +33,7 @@ impl State {
         match self {
             State::NeverStarted => "never started",
             State::Stopped => "stopped",
-            State::NotResponding => "not responding",
+            State::NotResponding | State::OtherClock => "not responding",
             State::Starting => "starting",
             State::Running => "running",
         }
@@ -77,7 +80,31 @@ pub(super) enum Concern {
     Store,
 }
 
+/// The kind of an alarm that this program cannot read. It counts as if nothing could be worse.
+const UNREADABLE: &str = "unreadable";
+
 impl Failing {
+    /// All that is wrong, from the daemon's own JSON; what cannot be read is wrong as well.
+    fn all_of(json: &str) -> Vec<Failing> {
+        match serde_json::from_str::<Vec<serde_json::Value>>(json) {
+            Ok(each) => each
+                .into_iter()
+                .map(|one| serde_json::from_value(one).unwrap_or_else(|error| Failing::unreadable(&error)))
+                .collect(),
+            Err(error) => vec![Failing::unreadable(&error)],
+        }
+    }
+
+    fn unreadable(error: &serde_json::Error) -> Failing {
+        Failing {
+            kind: UNREADABLE.to_owned(),
+            subject: String::new(),
+            message: format!("something is wrong that this version cannot read ({error})"),
+            fix: "use the version of the daemon".to_owned(),
+            since: serde_json::Value::Null,
+        }
+    }
+
     /// What it is about. What this program does not know is most likely another failure of Kafka's.
     pub(super) fn concern(&self) -> Concern {
         match self.kind.as_str() {
@@ -130,9 +157,9 @@ impl Judged {
         let waits = waiting.into_iter().chain([quarantined]).flatten().any(|number| number > 0);
         Judged {
             state: daemon.map_or(State::NeverStarted, |row| state(row, now_ms)),
-            // The daemon checks its JSON; an unknown form is better left out than an error here.
+            // Only shown: an unknown form is better left out than an error here.
             partitions: serde_json::from_str(word("partitions")).unwrap_or_default(),
-            failing: serde_json::from_str(word("failing")).unwrap_or_default(),
+            failing: daemon.map_or_else(Vec::new, |_| Failing::all_of(word("failing"))),
             rules: if word("rules_condition") == "degraded" { Rules::Degraded } else { Rules::Current },
             intake: if matches!(word("intake"), "paused" | "stalled") {
                 Intake::Still
@@ -155,7 +182,7 @@ impl Judged {
             return Exit::Unavailable;
         }
         if self.rules == Rules::Degraded || fails(Concern::Rules) {
-            return Exit::Config;
+            return Exit::Data;
         }
         let still = self.state == State::Starting || self.intake == Intake::Still || fails(Concern::Store);
         let wanted = strict && self.attention == Attention::Wanted;
@@ -169,6 +196,8 @@ fn state(daemon: &Row, now_ms: i64) -> State {
         State::Stopped
     } else if now_ms.saturating_sub(alive_ms) > RESPONDS_WITHIN_MS {
         State::NotResponding
+    } else if alive_ms.saturating_sub(now_ms) > RESPONDS_WITHIN_MS {
+        State::OtherClock
     } else if daemon.text("ready_at").is_none() {
         State::Starting
     } else {

@@ -46,7 +46,7 @@ fn headline(daemon: Option<&Row>, judged: &Judged, now_ms: i64) -> String {
     let style = match judged.state {
         State::Running => GOOD,
         State::Starting => WARNING,
-        State::NeverStarted | State::Stopped | State::NotResponding => BAD,
+        State::NeverStarted | State::Stopped | State::NotResponding | State::OtherClock => BAD,
     };
     let since = |column| {
         daemon
@@ -61,6 +61,12 @@ fn headline(daemon: Option<&Row>, judged: &Judged, now_ms: i64) -> String {
         State::NotResponding => {
             since("alive_at").map(|at| format!("since {at}: it ended without an orderly stop, or hangs"))
         }
+        State::OtherClock => daemon.and_then(|row| row.text("alive_at")).map(|at| {
+            format!(
+                "its last sign of life, {} UTC, lies ahead of this machine's clock: set the clocks",
+                spaced(at)
+            )
+        }),
         State::Starting | State::Running => since("started_at").map(|at| format!("since {at}")),
     };
     let state = format!("● {}", judged.state.as_str());

@@ -54,7 +54,7 @@ const ACTIONS: &str = "SELECT a.*, \
     (SELECT t.class FROM attempt t WHERE t.action = a.number ORDER BY t.number DESC LIMIT 1) AS last_class, \
     (SELECT coalesce(t.error_code, t.error_message) FROM attempt t WHERE t.action = a.number \
      ORDER BY t.number DESC LIMIT 1) AS last_error \
-    FROM actions a WHERE a.number IN (SELECT value FROM json_each(?1)) ORDER BY a.number";
+    FROM actions a WHERE a.number IN (SELECT value FROM json_each(?1)) ORDER BY a.number DESC";
 
 /// The states of what is not done.
 const OPEN_STATES: [&str; 6] = ["planned", "in_flight", "held", "dead", "unresolved", "waiting"];
@@ -87,10 +87,12 @@ impl Reader {
             .bind(wanted.since_ms)
             .bind(columns::count(wanted.count_max).saturating_add(1));
         let mut numbers = self.numbers(LISTING, query).await?;
-        let extent = if numbers.len() > wanted.count_max { Extent::Cut } else { Extent::Whole };
+        let extent = if numbers.len() > wanted.count_max { Extent::CutByCount } else { Extent::Whole };
         numbers.truncate(wanted.count_max);
         let query = sqlx::query(ACTIONS).bind(columns::json_numbers(&numbers));
-        let found = self.rows(LISTING, query, Bounds::WIDE).await?;
-        Ok(Rows { extent, ..found })
+        // The newest first, so that what the memory has no room for is the oldest.
+        let mut found = self.rows(LISTING, query, Bounds::WIDE).await?;
+        found.rows.reverse();
+        Ok(if found.extent == Extent::Whole { Rows { extent, ..found } } else { found })
     }
 }

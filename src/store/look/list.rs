@@ -167,7 +167,7 @@ impl Reader {
         count_max: usize,
         detail: Detail,
     ) -> Result<List, StoreError> {
-        let mut extent = if numbers.len() > count_max { Extent::Cut } else { Extent::Whole };
+        let mut extent = if numbers.len() > count_max { Extent::CutByCount } else { Extent::Whole };
         numbers.truncate(count_max);
         let statement = match detail {
             Detail::Line => LINES,
@@ -181,17 +181,26 @@ impl Reader {
             let rows = self.rows(LISTING, sqlx::query(statement).bind(these.clone()), bounds).await?;
             bytes_max = bytes_max.saturating_sub(rows.rows.iter().map(Row::bytes).sum());
             let decisions = self.rows(LISTING, sqlx::query(DECISIONS).bind(these), Bounds::WIDE).await?;
+            // Decisions of events up to here may be missing: no event is shown with a part of its own.
+            let incomplete_to = match decisions.extent {
+                Extent::Whole => i64::MIN,
+                _ => decisions.rows.last().and_then(|row| row.integer("event")).unwrap_or(i64::MAX),
+            };
+            let is_cut = rows.extent != Extent::Whole || decisions.extent != Extent::Whole;
             let mut decisions = decisions.rows.into_iter().peekable();
             for event in rows.rows {
                 let seq = event.integer("seq");
+                if seq.is_some_and(|seq| seq <= incomplete_to) {
+                    break;
+                }
                 let mut own = Vec::new();
                 while let Some(decision) = decisions.next_if(|row| row.integer("event") >= seq) {
                     own.push(decision);
                 }
                 events.push(Listed { event, decisions: own });
             }
-            if rows.extent == Extent::Cut {
-                extent = Extent::Cut;
+            if is_cut {
+                extent = Extent::CutBySize;
                 break;
             }
         }

@@ -1,7 +1,7 @@
 //! Rows as they come from a view: values under the names of their columns.
 //!
 //! A row is written as JSON in the order of its columns, integers exact and bytes as `{"base64": ...}`, as
-//! the views write bytes themselves. Gathering stops at the bounds and says so.
+//! the views write bytes themselves, infinite numbers as text. Gathering stops at the bounds and says so.
 
 use std::sync::Arc;
 
@@ -53,8 +53,10 @@ pub struct Rows {
 pub enum Extent {
     /// They are.
     Whole,
-    /// There are more than the bounds allow.
-    Cut,
+    /// There are more than were asked for.
+    CutByCount,
+    /// There are more than there is memory for.
+    CutBySize,
 }
 
 /// How much is gathered at most.
@@ -62,13 +64,24 @@ pub enum Extent {
 pub struct Bounds {
     /// Rows.
     pub rows_max: usize,
-    /// Bytes of their values: the row that exceeds it is the last.
+    /// Bytes of their values: the row that would exceed it is left out, and all after it.
     pub bytes_max: usize,
 }
 
 impl Bounds {
     /// What fits into the memory of any machine, for answers whose number of rows is bounded otherwise.
     pub const WIDE: Bounds = Bounds { rows_max: 100_000, bytes_max: 64 << 20 };
+}
+
+impl Rows {
+    /// The same rows under other names.
+    pub(super) fn named(mut self, names: Vec<String>) -> Rows {
+        self.columns = names.into();
+        for row in &mut self.rows {
+            row.columns = Arc::clone(&self.columns);
+        }
+        self
+    }
 }
 
 impl Row {
@@ -113,7 +126,11 @@ impl Serialize for Value {
         match self {
             Value::Null => serializer.serialize_none(),
             Value::Integer(number) => serializer.serialize_i64(*number),
-            Value::Real(number) => serializer.serialize_f64(*number),
+            Value::Real(number) if number.is_finite() => serializer.serialize_f64(*number),
+            // JSON has no word for it, and null would say that nothing is known.
+            Value::Real(number) => {
+                serializer.serialize_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+            }
             Value::Text(text) => serializer.serialize_str(text),
             Value::Blob(bytes) => {
                 let mut map = serializer.serialize_map(Some(1))?;
@@ -170,38 +187,57 @@ impl Reader {
         bounds: Bounds,
     ) -> Result<Rows, sqlx::Error> {
         let mut gathered = Rows { columns: Arc::from([]), rows: Vec::new(), extent: Extent::Whole };
-        let mut bytes = 0_usize;
+        let mut rest = bounds.bytes_max;
         let mut found = query.fetch(&mut self.connection);
         while let Some(row) = found.try_next().await? {
-            if gathered.rows.len() >= bounds.rows_max || bytes > bounds.bytes_max {
-                gathered.extent = Extent::Cut;
+            if gathered.rows.len() >= bounds.rows_max {
+                gathered.extent = Extent::CutByCount;
                 break;
             }
             if gathered.rows.is_empty() {
                 gathered.columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
             }
-            let values = (0..gathered.columns.len()).map(|at| value(&row, at)).collect::<Result<_, _>>()?;
-            let row = Row { columns: Arc::clone(&gathered.columns), values };
-            bytes = bytes.saturating_add(row.bytes());
-            gathered.rows.push(row);
+            let values = (0..gathered.columns.len()).map(|at| value(&row, at, &mut rest));
+            let Some(values) = values.collect::<Result<Option<_>, _>>()? else {
+                gathered.extent = Extent::CutBySize;
+                break;
+            };
+            gathered.rows.push(Row { columns: Arc::clone(&gathered.columns), values });
         }
         Ok(gathered)
     }
 }
 
-fn value(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
+/// A value, for which `rest` has room or it is not copied.
+fn value(row: &SqliteRow, at: usize, rest: &mut usize) -> Result<Option<Value>, sqlx::Error> {
     let raw = row.try_get_raw(at)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
+    let undecoded = |source| sqlx::Error::ColumnDecode { index: at.to_string(), source };
+    if take(rest, size_of::<Value>()).is_none() {
+        return Ok(None);
     }
-    let decoded = match raw.type_info().name() {
-        "INTEGER" => <i64 as Decode<Sqlite>>::decode(raw).map(Value::Integer),
-        "REAL" => <f64 as Decode<Sqlite>>::decode(raw).map(Value::Real),
-        "TEXT" => <Vec<u8> as Decode<Sqlite>>::decode(raw)
-            .map(|bytes| Value::Text(String::from_utf8_lossy(&bytes).into_owned())),
-        _ => <Vec<u8> as Decode<Sqlite>>::decode(raw).map(Value::Blob),
+    if raw.is_null() {
+        return Ok(Some(Value::Null));
+    }
+    let is_text = match raw.type_info().name() {
+        "INTEGER" => return Ok(Some(Value::Integer(Decode::<Sqlite>::decode(raw).map_err(undecoded)?))),
+        "REAL" => return Ok(Some(Value::Real(Decode::<Sqlite>::decode(raw).map_err(undecoded)?))),
+        "TEXT" => true,
+        _ => false,
     };
-    decoded.map_err(|source| sqlx::Error::ColumnDecode { index: at.to_string(), source })
+    let bytes: &[u8] = Decode::<Sqlite>::decode(raw).map_err(undecoded)?;
+    Ok(take(rest, bytes.len()).map(|()| {
+        if is_text {
+            Value::Text(String::from_utf8_lossy(bytes).into_owned())
+        } else {
+            Value::Blob(bytes.to_vec())
+        }
+    }))
+}
+
+/// Takes `bytes` from `rest`, if it has them.
+fn take(rest: &mut usize, bytes: usize) -> Option<()> {
+    *rest = rest.checked_sub(bytes)?;
+    Some(())
 }
 
 /// What a value takes in memory, nearly.

@@ -11,6 +11,45 @@ const OUTBOX: &str =
 /// The words that begin what reads. `with` may lead to a write: SQLite refuses that itself.
 const READING: [&str; 5] = ["select", "with", "values", "explain", "pragma"];
 
+/// The pragmas that tell something. Of others, most set something for this connection only, which ends with the
+/// answer: it would look as if it had worked.
+const TELLING: [&str; 22] = [
+    "application_id",
+    "auto_vacuum",
+    "collation_list",
+    "compile_options",
+    "data_version",
+    "database_list",
+    "encoding",
+    "foreign_key_list",
+    "freelist_count",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "journal_mode",
+    "page_count",
+    "page_size",
+    "quick_check",
+    "schema_version",
+    "table_info",
+    "table_list",
+    "user_version",
+];
+
+/// Those of them that take an argument; to others it would be a new value.
+const OF_SOMETHING: [&str; 8] = [
+    "foreign_key_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "quick_check",
+    "table_info",
+    "table_list",
+];
+
 /// Refuses what is not one reading statement.
 pub(super) fn refuse_unfit(sql: &str) -> Result<(), StoreError> {
     let unfit = |found, fix| Err(StoreError::NotAQuestion { found, fix });
@@ -21,10 +60,32 @@ pub(super) fn refuse_unfit(sql: &str) -> Result<(), StoreError> {
     if !READING.contains(&word.to_ascii_lowercase().as_str()) {
         return unfit("beginning with select, with, values, explain or pragma", OUTBOX);
     }
+    if word.eq_ignore_ascii_case("pragma") && !tells(first.get(word.len()..).unwrap_or_default()) {
+        return unfit(
+            "not a pragma that sets or does something",
+            "those that tell are answered, such as `pragma table_list` and `pragma table_info(actions)`",
+        );
+    }
     match end_of(first).and_then(skip_blank) {
         None => Ok(()),
         Some(_) => unfit("not two", "ask one after the other"),
     }
+}
+
+/// Whether the pragma whose name begins `sql` only tells something.
+fn tells(sql: &str) -> bool {
+    let name_of =
+        |sql: &str| sql.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let sql = skip_blank(sql).unwrap_or_default();
+    let mut name = name_of(sql);
+    let mut rest = sql.get(name.len()..).unwrap_or_default();
+    if let Some(after) = rest.strip_prefix('.') {
+        name = name_of(after);
+        rest = after.get(name.len()..).unwrap_or_default();
+    }
+    let name = name.to_ascii_lowercase();
+    let has_value = !rest.trim_start().starts_with(';') && skip_blank(rest).is_some();
+    TELLING.contains(&name.as_str()) && (!has_value || OF_SOMETHING.contains(&name.as_str()))
 }
 
 /// The error of a statement that would have written.
@@ -97,6 +158,9 @@ mod tests {
             "values (1)",
             "explain query plan select 1",
             "pragma table_info(events)",
+            "PRAGMA main.Table_Info(events)",
+            "pragma /* how */ journal_mode -- is it\n;",
+            "pragma integrity_check(1)",
         ] {
             assert!(refuse_unfit(sql).is_ok(), "{sql}");
         }
@@ -109,6 +173,13 @@ mod tests {
             (" -- nothing\n;", "empty"),
             ("delete from action", "openeventd outbox"),
             ("/* x */ vacuum into 'copy.db'", "beginning with select"),
+            ("pragma journal_mode = delete", "sets or does something"),
+            ("pragma journal_mode(delete)", "sets or does something"),
+            ("pragma user_version /* */ = 3", "sets or does something"),
+            ("pragma wal_checkpoint", "table_list"),
+            ("pragma hard_heap_limit = 0", "table_list"),
+            ("pragma", "table_list"),
+            ("pragma page_count; select 2", "one after the other"),
             ("select 1; select 2", "one after the other"),
             ("select '''; x' ; drop table action", "one after the other"),
         ] {

@@ -33,11 +33,11 @@ async fn rows_are_aligned_for_people() {
 #[tokio::test]
 async fn programs_get_exact_values_in_the_order_of_the_columns() {
     let store = Harness::with("").await;
-    let sql = "select 9007199254740993 as z, null as n, 'x' as a, x'00ff' as b, 0.5 as r";
+    let sql = "select 9007199254740993 as z, null as n, 'x' as a, x'00ff' as b, 0.5 as r, 1e999 as i, -1e999 as i, 2 as i";
     let said = openeventd(&store.path(), &["sql", "--json", sql]);
     assert_eq!(
         said.stdout,
-        "{\"z\":9007199254740993,\"n\":null,\"a\":\"x\",\"b\":{\"base64\":\"AP8=\"},\"r\":0.5}\n"
+        "{\"z\":9007199254740993,\"n\":null,\"a\":\"x\",\"b\":{\"base64\":\"AP8=\"},\"r\":0.5,\"i\":\"Infinity\",\"i_2\":\"-Infinity\",\"i_3\":2}\n"
     );
 }
 
@@ -57,6 +57,10 @@ async fn what_is_no_question_is_refused_with_what_to_do() {
         ("with x as (select 1) delete from event", 64, "not one that writes"),
         ("select 1; select 2", 64, "ask one after the other"),
         ("vacuum into 'copy.db'", 64, "beginning with select"),
+        ("pragma user_version = 7", 64, "pragma that sets"),
+        ("select ?", 65, "parameters"),
+        ("select * from events where code = :code", 65, "write the values"),
+        ("select $a, @b", 65, "parameters"),
         ("", 64, "write one"),
         ("select * from absent", 65, "no such table: absent; docs/audit.md describes the views"),
         ("select from", 65, "syntax error"),
@@ -73,7 +77,7 @@ async fn what_is_no_question_is_refused_with_what_to_do() {
 async fn an_answer_is_bounded_in_rows_and_in_time() {
     let store = Harness::with("").await;
     let endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select x from n";
-    let said = openeventd(&store.path(), &["sql", endless, "--rows-max", "3"]);
+    let said = openeventd(&store.path(), &["sql", endless, "-n", "3"]);
     assert_eq!((said.exit, said.stdout.as_str()), (0, "x\n1\n2\n3\n"));
     assert!(said.stderr.contains("only the first 3 rows"), "{}", said.stderr);
 
@@ -83,4 +87,24 @@ async fn an_answer_is_bounded_in_rows_and_in_time() {
     assert_eq!(said.exit, 75, "{}", said.stderr);
     assert!(said.stderr.contains("narrow the question"), "{}", said.stderr);
     assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn no_value_takes_more_memory_than_there_is_for_an_answer() {
+    let store = Harness::with("").await;
+    for sql in [
+        "select zeroblob(1000000000)",
+        "select replace(hex(zeroblob(400000000)), '0', 'xyz')",
+        "select zeroblob(100000000)",
+        "select 1, printf('%.*c', 80000000, 'x')",
+    ] {
+        let said = openeventd(&store.path(), &["sql", "--json", sql]);
+        assert_eq!((said.exit, said.stdout.as_str()), (65, ""), "{sql}: {}", said.stderr);
+        assert!(said.stderr.contains("too large"), "{sql}: {}", said.stderr);
+        assert!(!said.stderr.contains("panicked"), "{sql}: {}", said.stderr);
+    }
+    let some = "with n (x) as (values (1), (2), (3), (4)) select printf('%.*c', 20000000, 'x') from n";
+    let said = openeventd(&store.path(), &["sql", some]);
+    assert_eq!((said.exit, said.stdout.lines().count()), (0, 4));
+    assert!(said.stderr.contains("only the first 3 rows: more of them are too large"), "{}", said.stderr);
 }

@@ -1,5 +1,7 @@
 //! The daemon's condition, on one screen and as an exit code.
 
+use openeventd::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};
+
 use super::openeventd;
 use crate::harness::{Harness, at, failure, live, waiting};
 
@@ -19,12 +21,28 @@ async fn the_exit_code_says_how_the_daemon_does() {
         ("DELETE FROM daemon", 69, &["● never started"]),
         ("UPDATE daemon SET stopped_at = alive_at", 69, &["● stopped  at ", "pid was 4242"]),
         ("UPDATE daemon SET alive_at = alive_at - 46000", 69, &["● not responding  since"]),
+        (
+            "UPDATE daemon SET alive_at = alive_at + 86400000",
+            69,
+            &["● not responding  its last sign of life, ", "ahead of this machine's clock"],
+        ),
+        ("UPDATE daemon SET alive_at = alive_at + 20000", 0, &["● running"]),
+        (
+            "UPDATE daemon SET failing = '[{\"kind\":5},{\"kind\":\"Dns\"}]'",
+            69,
+            &["unreadable: something is wrong", "Dns"],
+        ),
+        (
+            "UPDATE daemon SET failing = '{}'",
+            69,
+            &["unreadable: something is wrong", "use the version of the daemon"],
+        ),
         ("UPDATE daemon SET alive_at = alive_at - 20000", 0, &["● running"]),
         ("UPDATE daemon SET ready_at = NULL, intake = 'starting'", 75, &["● starting"]),
         ("UPDATE daemon SET intake = 'paused'", 75, &["paused, "]),
         ("UPDATE daemon SET intake = 'stalled'", 75, &["stalled, "]),
-        ("UPDATE daemon SET rules_condition = 'degraded'", 78, &["degraded: the present files have errors"]),
-        ("UPDATE daemon SET rules_condition = 'degraded', intake = 'paused'", 78, &["degraded"]),
+        ("UPDATE daemon SET rules_condition = 'degraded'", 65, &["degraded: the present files have errors"]),
+        ("UPDATE daemon SET rules_condition = 'degraded', intake = 'paused'", 65, &["degraded"]),
         (
             "UPDATE daemon SET intake = 'paused', failing = '[{\"kind\":\"SaslCredentials\",\"subject\":\"kafka:9093\",\
              \"message\":\"refused\",\"fix\":\"correct the password\",\"since\":1774425600000}]'",
@@ -38,7 +56,7 @@ async fn the_exit_code_says_how_the_daemon_does() {
         ),
         (
             "UPDATE daemon SET failing = '[{\"kind\":\"rules_degraded\",\"message\":\"2 errors\"}]'",
-            78,
+            65,
             &["rules_degraded: 2 errors\n"],
         ),
         ("UPDATE daemon SET partitions = '[]'", 0, &["lag not known"]),
@@ -85,4 +103,55 @@ async fn the_backlog_tells_what_is_due_and_since_when() {
     assert_eq!(json[0]["backlog"]["due"], 2);
     assert_eq!(json[0]["codes"][0]["seq"], 2);
     assert_eq!(json[0]["daemon"]["lag"], 1234);
+}
+
+#[tokio::test]
+async fn what_the_daemon_writes_of_itself_is_read_whole() {
+    let store = Harness::with("").await;
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let failing = |kind: &str, subject: &str| Failing {
+        kind: kind.into(),
+        subject: subject.into(),
+        message: "a message".into(),
+        fix: "a fix".into(),
+        since: now_ms - 200_000,
+    };
+    let mut daemon = Daemon {
+        version: "0.1.0",
+        pid: 4242,
+        started_at_ms: now_ms - 3_600_000,
+        ready_at_ms: Some(now_ms - 3_590_000),
+        alive_at_ms: now_ms,
+        stopped_at_ms: None,
+        rule_set: 1,
+        configuration: 1,
+        rules: RulesCondition::Current,
+        reloaded_at_ms: None,
+        intake: Intake::Polling,
+        partitions: vec![Partition {
+            topic: "events".into(),
+            partition: 3,
+            committed: Some(40),
+            end: Some(1_274),
+            lag: Some(1_234),
+        }],
+        failing: vec![failing("wal_too_large", "")],
+    };
+    store.writer.renew_daemon(daemon.clone()).await.expect("it is written");
+    openeventd(&store.path(), &["status"]).assert(
+        75,
+        &[
+            "Alarm ",
+            "wal_too_large: a message, for 3m20s",
+            "to mend it: a fix",
+            "events/3   1234    40         1274",
+        ],
+    );
+    daemon.failing.push(failing("Dns", "kafka:9093"));
+    store.writer.renew_daemon(daemon.clone()).await.expect("it is written");
+    openeventd(&store.path(), &["status"])
+        .assert(69, &["wal_too_large", "Dns kafka:9093: a message, for 3m2"]);
+    daemon.failing.clear();
+    store.writer.renew_daemon(daemon).await.expect("it is written");
+    openeventd(&store.path(), &["status"]).assert(0, &["● running"]);
 }

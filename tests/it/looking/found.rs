@@ -72,3 +72,14 @@ fn a_database_that_is_not_there_ends_with_66() {
         assert!(said.stderr.contains("there is no audit database"), "{}", said.stderr);
     }
 }
+
+#[tokio::test]
+async fn what_only_begins_with_an_id_is_refused_instead_of_answered_for_another_object() {
+    let store = Harness::with("").await;
+    store.accept(&[at(0, &failure("1", 71))]).await;
+    for target in ["instance:71-typo", "instance:"] {
+        let said = openeventd(&store.path(), &["audit", target, "--all", "--since", "4000d"]);
+        assert_eq!((said.exit, said.stdout.as_str()), (64, ""), "{target}");
+        assert!(said.stderr.contains(&format!("`{target}` names no instance")), "{}", said.stderr);
+    }
+}

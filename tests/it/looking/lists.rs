@@ -131,3 +131,31 @@ async fn an_empty_database_has_nothing_to_list() {
     assert_eq!((said.exit, said.stdout.as_str()), (0, ""));
     openeventd(&store.path(), &["audit", "--actions"]).assert(0, &["nothing waits", "nothing was planned"]);
 }
+
+#[tokio::test]
+async fn what_the_memory_has_no_room_for_is_the_oldest() {
+    let store = four().await;
+    store.tamper("UPDATE event SET id = printf('%.*c', 20000000, 'x')").await;
+    let said = openeventd(&store.path(), &["audit", "--json"]);
+    let numbers: Vec<_> = said.objects().iter().filter_map(|event| event["seq"].as_i64()).collect();
+    assert_eq!(numbers, [2, 3, 4]);
+    assert!(said.stderr.contains("the newest 3; there are more, cut since"), "{}", said.stderr);
+
+    store.tamper("UPDATE action SET params = printf('\"%.*c\"', 20000000, 'x')").await;
+    let said = openeventd(&store.path(), &["audit", "--actions", "planned,held", "--json"]);
+    let numbers: Vec<_> = said.objects().iter().filter_map(|action| action["number"].as_i64()).collect();
+    assert_eq!(numbers, [2, 3, 4]);
+    assert!(said.stderr.contains("the newest 3; there are more, cut since"), "{}", said.stderr);
+}
+
+#[tokio::test]
+async fn a_long_text_from_an_event_neither_ends_the_program_nor_widens_every_line() {
+    let store = four().await;
+    store.tamper("UPDATE origin SET code = printf('%.*c', 70000, 'c')").await;
+    for arguments in [&["audit"][..], &["status"], &["audit", "1"], &["sql", "select code, 1 from events"]] {
+        let said = openeventd(&store.path(), arguments);
+        assert!([0, 69].contains(&said.exit), "{arguments:?}: {}", said.stderr);
+        let widest = said.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(said.stdout.contains('…') && widest.is_some_and(|width| width < 500), "{arguments:?}");
+    }
+}

@@ -135,3 +135,35 @@ async fn what_an_event_holds_cannot_drive_the_terminal() {
         assert!(!said.stdout.contains('\u{1b}') && !said.stdout.contains("\nforged"), "{}", said.stdout);
     }
 }
+
+#[tokio::test]
+async fn the_few_events_of_an_object_are_shown_with_what_came_of_them() {
+    let store = told().await;
+    let said = openeventd(&store.path(), &["audit", "instance:73910042265"]);
+    said.assert(
+        0,
+        &[
+            "1      2026-03-25 08:00:00",
+            "converges: dead, none: held (stale)\n",
+            "       converges  dead  StopTaskInstances  {\"Ids\":[73910042265]}\n",
+            "         attempt 1 due_again  throttled, HTTP 429, Refused, request REQUEST, ",
+            "         requeue by alice, ",
+            ": mended\n",
+            "         attempt 2 dead  rejected, HTTP 400, Refused, request REQUEST, ",
+            "       none  held (stale)  GetTaskInstance",
+        ],
+    );
+    assert!(said.stderr.contains("only events that a rule matched"), "{}", said.stderr);
+}
+
+#[tokio::test]
+async fn many_events_of_an_object_get_a_line_each() {
+    let store = Harness::with(&live("none", "")).await;
+    let payloads: Vec<String> = (0..11).map(|number| failure(&format!("event {number}"), 71)).collect();
+    let records: Vec<_> = (0..).zip(&payloads).map(|(offset, payload)| at(offset, payload)).collect();
+    store.accept(&records).await;
+    let said = openeventd(&store.path(), &["audit", "instance:71"]);
+    assert_eq!((said.exit, said.stdout.lines().count()), (0, 12), "{}", said.stdout);
+    let said = openeventd(&store.path(), &["audit", "instance:71", "-n", "10"]);
+    assert_eq!((said.exit, said.stdout.lines().count()), (0, 21), "{}", said.stdout);
+}
