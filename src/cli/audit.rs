@@ -95,7 +95,7 @@ pub struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum NotFound {
     #[error(
-        "no event has the number or id `{0}`, and no action the id: `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
+        "no event has the number or id `{0}`, and no action the id: an object is named with its kind, as in `instance:{0}`; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
     )]
     Event(String),
     #[error(

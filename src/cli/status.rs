@@ -29,7 +29,7 @@ Exit codes:
    0  it runs and nothing is wrong
   69  it does not run, does not respond, or cannot use Kafka, or what is wrong cannot be read
   65  it works by older rules, since the present ones are wrong
-  75  it is starting, its intake stands still, or its disk fills up; with --attention also if something
+  75  no partition is assigned, its intake stands still, or its disk fills up; with --attention also if something
       waits for a person
 If it cannot look, it prints nothing to standard output, and says on standard error why:
   66  there is no audit database

@@ -254,6 +254,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "memory")
         .statement_cache_capacity(128)
         .thread_name(|_| "store-writer".into())
+        .disable_statement_logging()
 }
 
 pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
@@ -264,6 +265,7 @@ pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .pragma("cache_size", "-1024")
         .thread_name(|_| "store-reader".into())
+        .disable_statement_logging()
 }
 
 pub(super) fn shown(path: &Path) -> String {

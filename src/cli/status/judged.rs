@@ -21,8 +21,8 @@ pub(super) enum State {
     NotResponding,
     /// Its last sign of life lies ahead of our clock, so nobody can tell how old it is.
     OtherClock,
-    /// It waits for its first partitions.
-    Starting,
+    /// No partition is assigned to it, yet or any more.
+    Waiting,
     /// It runs.
     Running,
 }
@@ -34,7 +34,7 @@ impl State {
             State::NeverStarted => "never started",
             State::Stopped => "stopped",
             State::NotResponding | State::OtherClock => "not responding",
-            State::Starting => "starting",
+            State::Waiting => "not ready",
             State::Running => "running",
         }
     }
@@ -172,7 +172,7 @@ impl Judged {
 
     /// Whether the daemon was heard of within the last seconds.
     pub(super) fn is_alive(&self) -> bool {
-        matches!(self.state, State::Running | State::Starting)
+        matches!(self.state, State::Running | State::Waiting)
     }
 
     /// The exit code; `strict`: what waits for a person counts.
@@ -184,7 +184,7 @@ impl Judged {
         if self.rules == Rules::Degraded || fails(Concern::Rules) {
             return Exit::Data;
         }
-        let still = self.state == State::Starting || self.intake == Intake::Still || fails(Concern::Store);
+        let still = self.state == State::Waiting || self.intake == Intake::Still || fails(Concern::Store);
         let wanted = strict && self.attention == Attention::Wanted;
         if still || wanted { Exit::Temporary } else { Exit::Success }
     }
@@ -198,8 +198,8 @@ fn state(daemon: &Row, now_ms: i64) -> State {
         State::NotResponding
     } else if alive_ms.saturating_sub(now_ms) > RESPONDS_WITHIN_MS {
         State::OtherClock
-    } else if daemon.text("ready_at").is_none() {
-        State::Starting
+    } else if daemon.text("intake") == Some("starting") {
+        State::Waiting
     } else {
         State::Running
     }

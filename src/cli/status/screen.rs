@@ -45,7 +45,7 @@ pub(super) fn as_text(
 fn headline(daemon: Option<&Row>, judged: &Judged, now_ms: i64) -> String {
     let style = match judged.state {
         State::Running => GOOD,
-        State::Starting => WARNING,
+        State::Waiting => WARNING,
         State::NeverStarted | State::Stopped | State::NotResponding | State::OtherClock => BAD,
     };
     let since = |column| {
@@ -67,7 +67,7 @@ fn headline(daemon: Option<&Row>, judged: &Judged, now_ms: i64) -> String {
                 spaced(at)
             )
         }),
-        State::Starting | State::Running => since("started_at").map(|at| format!("since {at}")),
+        State::Waiting | State::Running => since("started_at").map(|at| format!("since {at}")),
     };
     let state = format!("● {}", judged.state.as_str());
     format!("{} {}  {}\n", styled(TITLE, "openeventd"), styled(style, &state), told.unwrap_or_default())
@@ -78,9 +78,6 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     let pid = daemon.integer("pid").unwrap_or_default();
     let verb = if judged.is_alive() { "is" } else { "was" };
     lines.row([(DIM, "Version"), (PLAIN, &format!("{}, pid {verb} {pid}", word("version")))]);
-    if let Some(at) = daemon.text("ready_at") {
-        lines.row([(DIM, "Ready"), (PLAIN, &format!("{} UTC, {} ago", spaced(at), ago(at, now_ms)))]);
-    }
     let hash: String = word("rule_set").chars().take(HASH_MAX).collect();
     let loaded = daemon.text("rules_loaded_at").map(|at| format!(", loaded {} ago", ago(at, now_ms)));
     let reloaded = daemon.text("reloaded_at").map(|at| format!(", last reload {} ago", ago(at, now_ms)));
@@ -100,12 +97,20 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
         ]),
         _ => lines.row([(DIM, "Rules"), (PLAIN, &rules)]),
     }
+    // What it did last tells nothing about a daemon that is gone.
+    if !judged.is_alive() {
+        return;
+    }
     let lag = daemon
         .integer("lag")
         .map_or("lag not known".to_owned(), |lag| format!("{} records behind", grouped(lag)));
     let intake = word("intake");
-    let style = if matches!(intake, "paused" | "stalled") && judged.is_alive() { BAD } else { PLAIN };
-    lines.row([(DIM, "Intake"), (style, &format!("{intake}, {lag}"))]);
+    let style = if matches!(intake, "paused" | "stalled") { BAD } else { PLAIN };
+    let told = match intake {
+        "starting" => "no partition is assigned".to_owned(),
+        intake => format!("{intake}, {lag}"),
+    };
+    lines.row([(DIM, "Intake"), (style, &told)]);
 }
 
 fn of_alarm(lines: &mut Columns, failing: &Failing, now_ms: i64) {
