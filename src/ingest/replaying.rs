@@ -3,7 +3,7 @@
 //!
 //! Each step takes a few records, decodes and matches them with what is in force today, and accepts them in
 //! one commit. A failure that passes leaves them asked for, and the next step tries again; any other gives
-//! them up, with the reason.
+//! them up, with the reason. No record keeps another from its replay, nor the daemon from its work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,15 @@ use super::decode_batch;
 use crate::diagnostic::chain;
 use crate::event::decode::Limits;
 use crate::monitoring::Metrics;
-use crate::store::accept::{Deciding, Replayed};
+use crate::store::accept::{Deciding, Replayed, ToReplay};
 use crate::store::identity::Remaining;
 use crate::store::{StoreError, Writer};
 
 /// Between two looks for something to replay.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// After a step that failed though it should not have.
+const REST: Duration = Duration::from_secs(10);
 
 /// Records of one step.
 const STEP_RECORDS_MAX: usize = 100;
@@ -49,19 +52,22 @@ impl Replaying {
     /// Works until `stop` turns true.
     ///
     /// # Errors
-    /// The database refuses for good.
+    /// The writer has ended.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         while !*stop.borrow() {
+            let mut pause = LOOK_AGAIN;
             match self.step().await {
                 Ok((_, Remaining::More)) => continue,
                 Ok((_, Remaining::Nothing)) => {}
-                Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %error, "the replay is tried again");
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                Err(error) => {
+                    tracing::error!(id = "store_write_failed", error = %chain(&error), "the replay is tried again");
+                    // What does not pass concerns the replay alone: a person's wish must not stop the daemon.
+                    pause = if error.is_passing() { LOOK_AGAIN } else { REST };
                 }
-                Err(error) => return Err(error),
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -73,9 +79,13 @@ impl Replaying {
     /// # Errors
     /// The commit failed; the next step does it again.
     pub async fn step(&self) -> Result<(Replayed, Remaining), StoreError> {
-        let (records, quarantined) = self.writer.to_replay(STEP_RECORDS_MAX, STEP_BYTES_MAX).await?;
-        if quarantined.is_empty() {
+        let ToReplay { records, quarantined, unreadable } =
+            self.writer.to_replay(STEP_RECORDS_MAX, STEP_BYTES_MAX).await?;
+        if quarantined.is_empty() && unreadable.is_empty() {
             return Ok((Replayed::default(), Remaining::Nothing));
+        }
+        for (id, problem) in unreadable {
+            self.refuse(id, problem).await?;
         }
         let deciding = Arc::clone(&self.deciding.borrow());
         let batch = Arc::new(decode_batch(records, &self.limits, &deciding.rules));
@@ -85,9 +95,9 @@ impl Replaying {
             Err(error) if error.is_passing() || matches!(error, StoreError::Closed) => return Err(error),
             // It would fail again each time, and a person's wish must not stop the daemon.
             Err(error) => {
-                let problem = chain(&error);
-                tracing::warn!(error = %problem, records = quarantined.len(), "a replay failed and is given up");
-                self.writer.refuse_replay(quarantined, problem).await?;
+                for record in quarantined {
+                    self.refuse(record.id, chain(&error)).await?;
+                }
                 return Ok((Replayed::default(), Remaining::More));
             }
         };
@@ -105,5 +115,10 @@ impl Replaying {
             "replay"
         );
         Ok((replayed, Remaining::More))
+    }
+
+    async fn refuse(&self, id: i64, problem: String) -> Result<(), StoreError> {
+        tracing::warn!(record = id, error = %problem, "a replay failed and is given up");
+        self.writer.refuse_replay(id, problem).await
     }
 }

@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::duplicate::{self, Counts};
 use super::{Accepted, Deciding, Fate, hash_of, rows, write};
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
+use crate::diagnostic::chain;
 use crate::record::{Header, Headers, Record};
 use crate::store::identity::Entry as IdentityEntry;
 use crate::store::writer::{State, Writer};
@@ -27,6 +28,17 @@ pub struct Quarantined {
     stream: i64,
 }
 
+/// What is to be replayed next.
+#[derive(Debug, Default)]
+pub struct ToReplay {
+    /// The records.
+    pub records: RecordBatch,
+    /// Their rows, in the same order.
+    pub quarantined: Vec<Quarantined>,
+    /// Rows that cannot be read as a record, and why.
+    pub unreadable: Vec<(i64, String)>,
+}
+
 /// What replays came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -39,11 +51,11 @@ pub struct Replayed {
 // Sizes first, so that few large records are not read by the hundred.
 const WANTED: &str = "SELECT id, length(payload) FROM quarantined_record \
     WHERE replay_requested_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT ?1";
-// A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold.
-const RECORDS: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
+// A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold. One
+// whose stream is gone is told as unreadable, since it would be asked for again and again.
+const RECORD: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
     coalesce(q.kafka_at, q.quarantined_at), q.key, q.headers, q.payload \
-    FROM quarantined_record q JOIN stream s ON s.id = q.stream \
-    WHERE q.id IN (SELECT value FROM json_each(?1)) ORDER BY q.id";
+    FROM quarantined_record q LEFT JOIN stream s ON s.id = q.stream WHERE q.id = ?1";
 const STILL_WANTED: &str = "SELECT count(*) FROM quarantined_record WHERE id IN (SELECT value FROM json_each(?1)) \
     AND replay_requested_at IS NOT NULL AND replayed_at IS NULL";
 const DONE: &str = "UPDATE quarantined_record SET replayed_at = ?2, replayed_event = ?3, replay_requested_at = NULL, \
@@ -56,12 +68,8 @@ impl Writer {
     /// unless the first alone is larger.
     ///
     /// # Errors
-    /// The database cannot be read.
-    pub async fn to_replay(
-        &self,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> Result<(RecordBatch, Vec<Quarantined>), StoreError> {
+    /// The database cannot be read; a single row that cannot be is none of them.
+    pub async fn to_replay(&self, records_max: usize, bytes_max: usize) -> Result<ToReplay, StoreError> {
         self.run(move |state| {
             Box::pin(async move { to_replay(&mut state.connection, records_max, bytes_max).await })
         })
@@ -85,22 +93,13 @@ impl Writer {
         .await
     }
 
-    /// Ends the requests of `quarantined` without a replay: they stay in quarantine, with `problem`.
+    /// Ends the request of the record `id` without a replay: it stays in quarantine, with `problem`.
     ///
     /// # Errors
-    /// The commit failed; the replays are still asked for.
-    pub async fn refuse_replay(
-        &self,
-        quarantined: Vec<Quarantined>,
-        problem: String,
-    ) -> Result<(), StoreError> {
+    /// The commit failed; the replay is still asked for.
+    pub async fn refuse_replay(&self, id: i64, problem: String) -> Result<(), StoreError> {
         self.run(move |state| {
-            Box::pin(async move {
-                for record in quarantined {
-                    set_failed(&mut state.connection, record.id, "not_replayed", &problem).await?;
-                }
-                Ok(())
-            })
+            Box::pin(async move { set_failed(&mut state.connection, id, "not_replayed", &problem).await })
         })
         .await
     }
@@ -110,34 +109,37 @@ async fn to_replay(
     connection: &mut SqliteConnection,
     records_max: usize,
     bytes_max: usize,
-) -> Result<(RecordBatch, Vec<Quarantined>), StoreError> {
+) -> Result<ToReplay, StoreError> {
     let failed = || StoreError::sql("read the records to replay");
     let wanted: Vec<(i64, i64)> = sqlx::query_as(WANTED)
         .bind(columns::count(records_max))
         .fetch_all(&mut *connection)
         .await
         .map_err(failed())?;
-    let (mut records, mut quarantined) = (RecordBatch::new(), Vec::new());
-    let (mut ids, mut bytes) = (Vec::new(), 0_usize);
+    let (mut found, mut bytes) = (ToReplay::default(), 0_usize);
     for (id, payload_bytes) in wanted {
         bytes = bytes.saturating_add(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
-        if !ids.is_empty() && bytes > bytes_max {
+        if bytes > bytes_max && !found.quarantined.is_empty() {
             break;
         }
-        ids.push(id);
+        // One by one, so that a row that cannot be read keeps no other from its replay.
+        match read(connection, id, &mut found.records).await {
+            Ok(record) => found.quarantined.push(record),
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => found.unreadable.push((id, chain(&error))),
+        }
     }
-    if ids.is_empty() {
-        return Ok((records, quarantined));
-    }
-    let rows = sqlx::query(RECORDS)
-        .bind(columns::json_numbers(&ids))
-        .fetch_all(connection)
-        .await
-        .map_err(failed())?;
-    for row in rows {
-        quarantined.push(push(&row, &mut records)?);
-    }
-    Ok((records, quarantined))
+    Ok(found)
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    id: i64,
+    records: &mut RecordBatch,
+) -> Result<Quarantined, StoreError> {
+    let failed = StoreError::sql("read a record to replay");
+    let row = sqlx::query(RECORD).bind(id).fetch_one(connection).await.map_err(failed)?;
+    push(&row, records)
 }
 
 /// Makes the row a record again, byte for byte.
@@ -148,6 +150,7 @@ fn push(row: &SqliteRow, records: &mut RecordBatch) -> Result<Quarantined, Store
     let headers: Vec<Header<'_>> =
         headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
     let mut read = || {
+        let quarantined = Quarantined { id: row.try_get(0)?, stream: row.try_get(1)? };
         records.push(&Record {
             topic: row.try_get(2)?,
             partition: row.try_get(3)?,
@@ -157,7 +160,7 @@ fn push(row: &SqliteRow, records: &mut RecordBatch) -> Result<Quarantined, Store
             headers: Headers::from(headers.as_slice()),
             payload: row.try_get(8)?,
         });
-        Ok::<_, sqlx::Error>(Quarantined { id: row.try_get(0)?, stream: row.try_get(1)? })
+        Ok::<_, sqlx::Error>(quarantined)
     };
     read().map_err(failed())
 }

@@ -178,6 +178,25 @@ async fn a_replay_that_fails_half_way_changes_nothing_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_is_given_up_and_the_others_are_replayed() {
+    let payloads: Vec<String> = (1..=4).map(|id| failure(&id.to_string(), 70 + id)).collect();
+    let records: Vec<_> = payloads.iter().zip(5..).map(|(payload, offset)| at(offset, payload)).collect();
+    let mut store = quarantined("", &records).await;
+    store.tamper("UPDATE quarantined_record SET headers = '{}' WHERE id = 1").await;
+    store.tamper("UPDATE quarantined_record SET headers = CAST(x'ff' AS TEXT) WHERE id = 2").await;
+    store.tamper("UPDATE quarantined_record SET stream = 99 WHERE id = 4").await;
+    store.tamper(ASK).await;
+    replay_all(&store, store.limits).await;
+    let outcomes = outcomes(&mut store).await;
+    assert_eq!(outcomes[2], json!([null, 1, null]));
+    for (outcome, why) in [(&outcomes[0], "headers"), (&outcomes[1], "utf-8"), (&outcomes[3], "topic")] {
+        let problem = outcome[2].as_str().expect("a problem");
+        assert!(problem.starts_with("not_replayed: ") && problem.contains(why), "{problem}");
+        assert_eq!((&outcome[0], &outcome[1]), (&Value::Null, &Value::Null));
+    }
+}
+
+#[tokio::test]
 async fn a_record_without_any_time_is_as_old_as_its_quarantine() {
     let mut store = quarantined(&live("duplicates", ""), &[at(5, &failure("1", 71))]).await;
     store.tamper("UPDATE quarantined_record SET quarantined_at = quarantined_at - 18000000").await;
