@@ -42,6 +42,6 @@ async fn steps(parts: &mut Parts, rules: crate::rule::RuleSet, writer: Writer) -
         metrics: Arc::new(Metrics::default()),
         now_ms,
     };
-    while replaying.step().await?.1 == Remaining::More {}
+    while replaying.step().await? == Remaining::More {}
     Ok(())
 }

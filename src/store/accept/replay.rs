@@ -5,6 +5,7 @@
 //! meanwhile, nothing is planned, and the record points to that event. What still does not decode stays
 //! in quarantine with the reason. A crash leaves it asked for, or done.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sqlx::Row;
@@ -76,19 +77,25 @@ impl Writer {
         .await
     }
 
-    /// Accepts the replayed records of `batch`, which are `quarantined` in the same order, in one commit.
+    /// Accepts the replayed records of `part` of `batch`, which are `quarantined` in the same order, in one
+    /// commit.
     ///
     /// # Errors
     /// The commit failed; the replays are still asked for.
     pub async fn replay(
         &self,
         batch: Arc<DecodedBatch>,
-        quarantined: Vec<Quarantined>,
+        quarantined: Arc<[Quarantined]>,
+        part: Range<usize>,
         deciding: Arc<Deciding>,
         now_ms: i64,
     ) -> Result<Replayed, StoreError> {
         self.run(move |state| {
-            Box::pin(async move { replay(state, batch.entries(), &quarantined, &deciding, now_ms).await })
+            Box::pin(async move {
+                let entries = batch.entries().get(part.clone()).unwrap_or_default();
+                let quarantined = quarantined.get(part).unwrap_or_default();
+                replay(state, entries, quarantined, &deciding, now_ms).await
+            })
         })
         .await
     }
