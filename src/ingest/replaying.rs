@@ -121,7 +121,10 @@ impl Replaying {
     }
 
     fn tell(&self, replayed: &Replayed, took: Duration) {
-        let accepted = &replayed.accepted;
+        if replayed.undecodable > 0 {
+            tracing::info!(undecodable = replayed.undecodable, "replayed records still are no events");
+        }
+        let Some(accepted) = &replayed.accepted else { return };
         self.metrics.accepted(accepted, took);
         if accepted.planned > 0 {
             self.planned.notify_waiters();
@@ -132,7 +135,6 @@ impl Replaying {
             events = accepted.events,
             duplicates = accepted.duplicates,
             planned = accepted.planned,
-            undecodable = replayed.undecodable,
             "replay"
         );
     }

@@ -43,8 +43,8 @@ pub struct ToReplay {
 /// What replays came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// What the new events came to; nothing if there is none.
-    pub accepted: Accepted,
+    /// What those that decode by now came to; `None` if there are none, and thus no batch.
+    pub accepted: Option<Accepted>,
     /// Records that still are no event.
     pub undecodable: usize,
 }
@@ -52,11 +52,10 @@ pub struct Replayed {
 // Sizes first, so that few large records are not read by the hundred.
 const WANTED: &str = "SELECT id, length(payload) FROM quarantined_record \
     WHERE replay_requested_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT ?1";
-// A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold. One
-// whose stream is gone is told as unreadable, since it would be asked for again and again.
+// A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold.
 const RECORD: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
     coalesce(q.kafka_at, q.quarantined_at), q.key, q.headers, q.payload \
-    FROM quarantined_record q LEFT JOIN stream s ON s.id = q.stream WHERE q.id = ?1";
+    FROM quarantined_record q JOIN stream s ON s.id = q.stream WHERE q.id = ?1";
 const STILL_WANTED: &str = "SELECT count(*) FROM quarantined_record WHERE id IN (SELECT value FROM json_each(?1)) \
     AND replay_requested_at IS NOT NULL AND replayed_at IS NULL";
 const DONE: &str = "UPDATE quarantined_record SET replayed_at = ?2, replayed_event = ?3, replay_requested_at = NULL, \
@@ -145,7 +144,9 @@ async fn read(
     records: &mut RecordBatch,
 ) -> Result<Quarantined, StoreError> {
     let failed = StoreError::sql("read a record to replay");
-    let row = sqlx::query(RECORD).bind(id).fetch_one(connection).await.map_err(failed)?;
+    let row = sqlx::query(RECORD).bind(id).fetch_optional(connection).await.map_err(failed)?;
+    let place = "quarantined_record.stream";
+    let row = row.ok_or_else(|| StoreError::Corrupt { place, found: "no such stream".into() })?;
     push(&row, records)
 }
 
@@ -202,11 +203,8 @@ async fn replay(
             }
         }
     }
-    let accepted = if events.is_empty() {
-        Accepted::default()
-    } else {
-        accept(state, &events, deciding, now_ms).await?
-    };
+    let accepted =
+        if events.is_empty() { None } else { Some(accept(state, &events, deciding, now_ms).await?) };
     Ok(Replayed { accepted, undecodable })
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use openeventd::event::decode::Limits;
+use openeventd::ingest::decode_batch;
 use openeventd::ingest::replaying::Replaying;
 use openeventd::record::{Header, Headers, Record};
 use openeventd::store::identity::Remaining;
@@ -189,7 +190,9 @@ async fn a_record_that_cannot_be_read_is_given_up_and_the_others_are_replayed() 
     replay_all(&store, store.limits).await;
     let outcomes = outcomes(&mut store).await;
     assert_eq!(outcomes[2], json!([null, 1, null]));
-    for (outcome, why) in [(&outcomes[0], "headers"), (&outcomes[1], "utf-8"), (&outcomes[3], "topic")] {
+    for (outcome, why) in
+        [(&outcomes[0], "headers"), (&outcomes[1], "utf-8"), (&outcomes[3], "no such stream")]
+    {
         let problem = outcome[2].as_str().expect("a problem");
         assert!(problem.starts_with("not_replayed: ") && problem.contains(why), "{problem}");
         assert_eq!((&outcome[0], &outcome[1]), (&Value::Null, &Value::Null));
@@ -215,6 +218,25 @@ async fn one_record_that_cannot_be_accepted_is_given_up_alone() {
     assert_eq!((store.count("event").await, store.count("action").await), (8, 8));
     let replayed: Vec<_> = [0, 1, 2, 3, 4, 5, 7, 8].map(|offset| json!([offset])).into();
     assert_eq!(store.rows("\"offset\"", "event ORDER BY seq").await, replayed);
+}
+
+#[tokio::test]
+async fn a_replay_without_any_event_is_no_batch() {
+    let mut store = quarantined("", &[at(5, "{"), at(6, &failure("1", 71))]).await;
+    store.tamper(ASK).await;
+    let wanted = store.writer.to_replay(10, 1_000).await.expect("they are read");
+    let batch = Arc::new(decode_batch(wanted.records, &store.limits, &store.deciding.rules));
+    let mut replayed = Vec::new();
+    for part in [0..1, 1..2] {
+        let (batch, records) = (Arc::clone(&batch), wanted.quarantined.as_slice().into());
+        let deciding = Arc::clone(&store.deciding);
+        let replay = store.writer.replay(batch, records, part, deciding, now_ms()).await;
+        replayed.push(replay.expect("it is kept"));
+    }
+    assert_eq!((&replayed[0].accepted, replayed[0].undecodable), (&None, 1));
+    let accepted = replayed[1].accepted.as_ref().expect("a batch");
+    assert_eq!((accepted.events, accepted.records, replayed[1].undecodable), (1, 1, 0));
+    assert_eq!(store.count("batch").await, 2);
 }
 
 #[tokio::test]
