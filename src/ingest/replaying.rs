@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::accepting::log_decisions;
-use super::decode_batch;
+use super::{Gate, decode_batch};
 use crate::batch::RecordBatch;
 use crate::diagnostic::chain;
 use crate::event::decode::Limits;
@@ -45,6 +45,8 @@ pub struct Replaying {
     pub planned: Arc<Notify>,
     /// Where replayed records are counted, as others are.
     pub metrics: Arc<Metrics>,
+    /// Closed while the disk is nearly full: what is asked for waits then, as intake does.
+    pub gate: Arc<Gate>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> i64,
 }
@@ -75,11 +77,14 @@ impl Replaying {
         Ok(())
     }
 
-    /// Replays a few records, and gives whether there may be more.
+    /// Replays a few records, and gives whether there may be more to do now.
     ///
     /// # Errors
     /// A commit failed; the next step does it again.
     pub async fn step(&self) -> Result<Remaining, StoreError> {
+        if self.gate.is_closed() {
+            return Ok(Remaining::Nothing);
+        }
         let ToReplay { records, quarantined, unreadable } =
             self.writer.to_replay(STEP_RECORDS_MAX, STEP_BYTES_MAX).await?;
         if quarantined.is_empty() && unreadable.is_empty() {

@@ -36,7 +36,8 @@ fn replaying(
 ) -> (watch::Sender<Arc<openeventd::store::accept::Deciding>>, Replaying) {
     let (in_force, deciding) = watch::channel(Arc::clone(&store.deciding));
     let (writer, planned) = (store.writer.clone(), Arc::new(Notify::new()));
-    (in_force, Replaying { writer, limits, deciding, planned, metrics: Arc::default(), now_ms })
+    let (metrics, gate) = (Arc::default(), Arc::default());
+    (in_force, Replaying { writer, limits, deciding, planned, metrics, gate, now_ms })
 }
 
 async fn replay_all(store: &Harness, limits: Limits) {
@@ -237,6 +238,19 @@ async fn a_replay_without_any_event_is_no_batch() {
     let accepted = replayed[1].accepted.as_ref().expect("a batch");
     assert_eq!((accepted.events, accepted.records, replayed[1].undecodable), (1, 1, 0));
     assert_eq!(store.count("batch").await, 2);
+}
+
+#[tokio::test]
+async fn a_replay_waits_for_room_on_the_disk_as_intake_does() {
+    let mut store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    store.tamper(ASK).await;
+    let (_in_force, replaying) = replaying(&store, store.limits);
+    replaying.gate.close();
+    assert_eq!(replaying.step().await.expect("nothing fails"), Remaining::Nothing);
+    assert_eq!(outcomes(&mut store).await, [json!([1, null, null])], "it is still asked for");
+    replaying.gate.open();
+    assert_eq!(replaying.step().await.expect("it is kept"), Remaining::More);
+    assert_eq!(outcomes(&mut store).await, [json!([null, 1, null])]);
 }
 
 #[tokio::test]
