@@ -1,6 +1,7 @@
 //! The quarantine: looking, and replaying what decodes by now.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use openeventd::event::decode::Limits;
@@ -27,6 +28,17 @@ async fn quarantined(rules: &str, records: &[Record<'_>]) -> Harness {
     assert_eq!(accepted.quarantined, records.len());
     store.limits = Limits::default();
     store
+}
+
+const SEEN: &str = "[[rule]]\nname = \"seen\"\nmatch = { status = \"Failure\" }\n";
+
+/// A configuration in `directory`, whose database is `audit.db` there, with these rules.
+fn configure(directory: &Path, rules: &str) {
+    fs::create_dir(directory.join("rules.d")).expect("it is made");
+    fs::write(directory.join("rules.d/rules.toml"), rules).expect("it is written");
+    let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"events\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
+    let text = format!("[kafka]\n{kafka}\n[store]\npath = \"audit.db\"\n");
+    fs::write(directory.join("openeventd.toml"), text).expect("it is written");
 }
 
 /// What the daemon does about replays.
@@ -314,17 +326,54 @@ async fn without_a_daemon_the_command_replays_by_itself() {
     let act = ["quarantine", "replay", "1", "--yes", "--reason", "r"];
     let ran = openeventd(&path, &[&act[..], &["--config", "absent.toml"]].concat()).await;
     assert_eq!((ran.code, ran.err.contains("the next start does it")), (78, true), "{}", ran.err);
-    let rule = "[[rule]]\nname = \"seen\"\nmatch = { status = \"Failure\" }\n";
-    fs::create_dir(directory.path().join("rules.d")).expect("it is made");
-    fs::write(directory.path().join("rules.d/seen.toml"), rule).expect("it is written");
-    let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"events\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
-    fs::write(&config, format!("[kafka]\n{kafka}\n")).expect("it is written");
+    configure(directory.path(), SEEN);
     let ran = openeventd(&path, &[&act[..], &["--config", config.to_str().expect("text")]].concat()).await;
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
     assert!(ran.out.ends_with("record  1  is event 1\n"), "{}", ran.out);
     let mut store = Harness::open(directory, "", 0o600).await;
     assert_eq!(store.rows("rule, outcome", "decisions").await, [json!(["seen", "recorded"])]);
     assert_eq!(store.count("operator_targets WHERE kind = 'quarantined'").await, 2);
+}
+
+#[tokio::test]
+async fn a_replay_without_a_daemon_goes_by_the_configuration_of_its_database_only() {
+    let store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    let path = store.path();
+    let directory = store.close().await;
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    configure(elsewhere.path(), SEEN);
+    let config = elsewhere.path().join("openeventd.toml");
+    let act = ["quarantine", "replay", "1", "--yes", "--reason", "r", "--config"];
+    let ran = openeventd(&path, &[&act[..], &[config.to_str().expect("text")]].concat()).await;
+    assert_eq!((ran.code, ran.err.contains("is not the database of")), (64, true), "{}", ran.err);
+    let mut store = Harness::open(directory, "", 0o600).await;
+    assert_eq!(store.count("quarantined_record WHERE replay_requested_at IS NOT NULL").await, 1);
+    assert_eq!((store.count("event").await, store.count("rule_set").await), (0, 1), "nothing of it came in");
+}
+
+#[tokio::test]
+async fn with_a_broken_directory_the_rules_of_the_daemon_decide_and_not_the_newest() {
+    let store = quarantined(SEEN, &[at(5, &failure("1", 71))]).await;
+    store
+        .tamper(
+            "INSERT INTO daemon SELECT 1, 'v', 1, 1, 1, 1, 1, id, 1, 'current', 1, 'polling', '[]', '[]' FROM rule_set",
+        )
+        .await;
+    store
+        .tamper(
+            "INSERT INTO rule_set (hash, files, rules, loaded_at) SELECT replace(hash, '0', '1'), \
+             replace(files, 'seen', 'newest'), rules, loaded_at + 1 FROM rule_set",
+        )
+        .await;
+    let path = store.path();
+    let directory = store.close().await;
+    configure(directory.path(), "[[rule]]");
+    let config = directory.path().join("openeventd.toml");
+    let act = ["quarantine", "replay", "1", "--yes", "--reason", "r", "--config"];
+    let ran = openeventd(&path, &[&act[..], &[config.to_str().expect("text")]].concat()).await;
+    assert_eq!((ran.code, ran.err.contains("last in force decided")), (0, true), "{}", ran.err);
+    let mut store = Harness::open(directory, SEEN, 0o600).await;
+    assert_eq!(store.rows("rule, outcome", "decisions").await, [json!(["seen", "recorded"])]);
 }
 
 #[tokio::test]
