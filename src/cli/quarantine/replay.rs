@@ -67,6 +67,10 @@ struct NothingToDo;
 struct NotDoneYet(usize);
 
 #[derive(Debug, thiserror::Error)]
+#[error("{0} of the records are gone: retention removed them, and what their replay came to is not known")]
+struct Gone(usize);
+
+#[derive(Debug, thiserror::Error)]
 #[error(
     "{} is not the database of {}, whose store.path is {}: a replay without a daemon goes by that configuration, \
      so leave out --database, or name the right one with --config",
@@ -231,10 +235,18 @@ async fn report(path: &Path, asked: &[i64], wait: Duration) -> Result<Exit, Fail
         };
         columns.row([(TITLE, "record"), (Style::new(), id.to_string().as_str()), (style, told.as_str())]);
     }
+    let gone = asked.iter().filter(|id| !outcomes.iter().any(|(known, _)| known == *id));
+    let gone: Vec<String> = gone.map(ToString::to_string).collect();
+    for id in &gone {
+        columns.row([(TITLE, "record"), (Style::new(), id.as_str()), (WARNING, "is gone")]);
+    }
     write!(stdout(), "{}", columns.lines(0))?;
     let open = outcomes.iter().filter(|(_, replay)| *replay == Replay::Asked).count();
     if open > 0 {
         return Err(Failure::new(Exit::Temporary, NotDoneYet(open)));
+    }
+    if !gone.is_empty() {
+        return Err(Failure::new(Exit::NoInput, Gone(gone.len())));
     }
     let failed = outcomes.iter().any(|(_, replay)| matches!(replay, Replay::Failed(_)));
     Ok(if failed { Exit::Data } else { Exit::Success })

@@ -377,6 +377,20 @@ async fn with_a_broken_directory_the_rules_of_the_daemon_decide_and_not_the_newe
 }
 
 #[tokio::test]
+async fn a_record_that_is_gone_meanwhile_is_told() {
+    let store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    store
+        .tamper(
+            "CREATE TRIGGER planted AFTER UPDATE OF replay_requested_at ON quarantined_record \
+             BEGIN DELETE FROM quarantined_record WHERE id = new.id; END",
+        )
+        .await;
+    let ran = openeventd(&store.path(), &["quarantine", "replay", "1", "--yes", "--reason", "r"]).await;
+    assert_eq!((ran.code, ran.err.contains("1 of the records are gone")), (66, true), "{}", ran.err);
+    assert!(ran.out.ends_with("record  1  is gone\n"), "{}", ran.out);
+}
+
+#[tokio::test]
 async fn list_and_show_give_the_record_escaped_bounded_or_raw() {
     let payload = format!("\u{1b}[2J{}", "x".repeat(5_000));
     let store = quarantined("", &[at(5, &payload)]).await;
