@@ -103,7 +103,8 @@ impl Replaying {
     async fn replay(&self, records: RecordBatch, quarantined: Arc<[Quarantined]>) -> Result<(), StoreError> {
         let deciding = Arc::clone(&self.deciding.borrow());
         let batch = Arc::new(decode_batch(records, &self.limits, &deciding.rules));
-        let mut parts = vec![0..quarantined.len()];
+        let whole = 0..quarantined.len();
+        let mut parts = vec![whole];
         while let Some(part) = parts.pop() {
             let handed_over = Instant::now();
             let (batch, deciding, now_ms) = (Arc::clone(&batch), Arc::clone(&deciding), (self.now_ms)());
