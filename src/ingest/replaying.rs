@@ -3,7 +3,8 @@
 //!
 //! Each step takes a few records, decodes and matches them with what is in force today, and accepts them in
 //! one commit. A failure that passes leaves them asked for, and the next step tries again. After any other
-//! they are replayed in ever smaller parts, and the ones that fail alone are given up, with the reason. No record keeps another from its replay, nor the daemon from its work.
+//! they are replayed in ever smaller parts, and the ones that fail alone are given up, with the reason. No
+//! record keeps another from its replay, nor the daemon from its work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,11 +91,11 @@ impl Replaying {
         if quarantined.is_empty() && unreadable.is_empty() {
             return Ok(Remaining::Nothing);
         }
-        for (id, problem) in unreadable {
-            self.refuse(id, problem).await?;
-        }
         if !quarantined.is_empty() {
             self.replay(records, quarantined.into()).await?;
+        }
+        for (id, problem) in unreadable {
+            self.refuse(id, problem).await?;
         }
         Ok(Remaining::More)
     }
