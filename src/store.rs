@@ -231,6 +231,9 @@ pub enum StoreError {
         /// What was found.
         found: String,
     },
+    /// Another command of the same commit failed, not this one.
+    #[error("another command of the same commit failed; nothing of it was kept: it is tried again")]
+    Undone,
     /// The writer has stopped.
     #[error("the audit database is closed")]
     Closed,
@@ -253,7 +256,7 @@ impl StoreError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            StoreError::DiskFull => true,
+            StoreError::DiskFull | StoreError::Undone => true,
             StoreError::Sql { source, .. } => {
                 // 5 busy, 6 locked, 10 I/O: the disk or another process may recover.
                 let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);

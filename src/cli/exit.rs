@@ -128,6 +128,7 @@ pub(super) fn of_store(error: &StoreError) -> Exit {
         StoreError::InUse { .. }
         | StoreError::DiskFull
         | StoreError::Older { .. }
+        | StoreError::Undone
         | StoreError::Busy { .. }
         | StoreError::TooLong { .. } => Exit::Temporary,
         StoreError::Migrate { .. }

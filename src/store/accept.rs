@@ -20,7 +20,7 @@ mod tally;
 
 mod write;
 
-pub use replay::{Quarantined, Replayed};
+pub use replay::{Quarantined, Replayed, ToReplay};
 
 use std::collections::HashMap;
 use std::sync::Arc;

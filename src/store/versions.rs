@@ -11,9 +11,11 @@ const REMEMBER_RULES: &str = "INSERT INTO rule_set (hash, files, rules, loaded_a
     ON CONFLICT (hash) DO UPDATE SET loaded_at = excluded.loaded_at RETURNING id";
 const REMEMBER_CONFIGURATION: &str = "INSERT INTO configuration (hash, text, loaded_at) VALUES (?1, ?2, ?3) \
     ON CONFLICT (hash) DO UPDATE SET loaded_at = excluded.loaded_at RETURNING id";
+// The newest set need not have been in force: a replay without a daemon keeps one as well. The daemon's row
+// says which was; a database without that row had no daemon that wrote it.
 const LAST_RULES: &str = "SELECT f.value ->> '$.path', f.value ->> '$.text' \
-    FROM (SELECT files FROM rule_set ORDER BY loaded_at DESC, id DESC LIMIT 1) r, json_each(r.files) f \
-    ORDER BY f.key";
+    FROM (SELECT files FROM rule_set ORDER BY id IS (SELECT rule_set FROM daemon) DESC, loaded_at DESC, id DESC LIMIT 1) r, \
+    json_each(r.files) f ORDER BY f.key";
 const ANY_RULES: &str = "SELECT count(*) FROM rule_set";
 
 #[derive(Serialize)]
@@ -74,7 +76,7 @@ impl Writer {
 }
 
 impl Store {
-    /// The files of the rule set that was last in force; `None` if there never was one.
+    /// The files of the rule set that the daemon last had in force; `None` if there never was one.
     ///
     /// # Errors
     /// The database cannot be read.

@@ -2,8 +2,9 @@
 //!
 //! A job runs inside the open transaction and is answered after the commit. Waiting jobs share a
 //! commit, so that many small settles cost one `fsync`. A job or commit that fails undoes the whole
-//! group: the writer rolls back, reloads its memory from the database and answers every job with the
-//! error; nothing is half done.
+//! group: the writer rolls back and reloads its memory from the database; nothing is half done. Whoever
+//! failed gets the error. Jobs that only shared the commit are handed in again, a few times, and then get
+//! [`StoreError::Undone`], which passes.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -31,6 +32,10 @@ const QUEUE_JOBS_MAX: usize = 256;
 
 /// Jobs of one commit.
 const COMMIT_JOBS_MAX: usize = 64;
+
+/// A job is handed in so often when other jobs of its commit fail. Whoever fails for good does not come
+/// back, so this is far more than one bad job can cause.
+const HAND_INS_MAX: usize = 8;
 
 /// Without a job for so long, the writer looks whether the write-ahead log can be emptied.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -158,8 +163,24 @@ impl Writer {
         .await
     }
 
-    /// Runs `job` in the next commit and gives its result once that is durable.
+    /// Runs `job` in the next commit and gives its result once that is durable. It runs again if another
+    /// job undid that commit.
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'s> FnOnce(&'s mut State) -> BoxFuture<'s, Result<T, StoreError>> + Clone + Send + 'static,
+    {
+        for _ in 1..HAND_INS_MAX {
+            match self.hand_in(job.clone()).await {
+                Err(StoreError::Undone) => {}
+                result => return result,
+            }
+        }
+        self.hand_in(job).await
+    }
+
+    /// Runs `job` once.
+    async fn hand_in<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'s> FnOnce(&'s mut State) -> BoxFuture<'s, Result<T, StoreError>> + Send + 'static,
@@ -233,8 +254,14 @@ impl WriterTask {
         } else {
             self.state.plan.commit();
         }
-        for ran in ran {
-            (ran.tell)(result.as_ref().err().cloned());
+        let by_a_job = ran.iter().any(|ran| ran.failed.is_some());
+        for Ran { failed, tell } in ran {
+            tell(match &result {
+                Ok(()) => None,
+                Err(_) if failed.is_some() => failed,
+                Err(_) if by_a_job => Some(StoreError::Undone),
+                Err(error) => Some(error.clone()),
+            });
         }
         result
     }

@@ -9,11 +9,13 @@ use tokio::sync::{Notify, watch};
 
 use super::part::Part;
 use super::{Parts, SuperviseError, now_ms, rules};
+use crate::ingest::Gate;
 use crate::ingest::replaying::Replaying;
 use crate::monitoring::Metrics;
 use crate::store::daemon::RulesCondition;
 use crate::store::identity::Remaining;
-use crate::store::{Store, Writer};
+use crate::store::{Store, StoreError, Writer};
+use crate::upkeep::free_bytes;
 
 /// Replays everything that is asked for, and tells which rules decided.
 ///
@@ -40,8 +42,17 @@ async fn steps(parts: &mut Parts, rules: crate::rule::RuleSet, writer: Writer) -
         deciding,
         planned: Arc::new(Notify::new()),
         metrics: Arc::new(Metrics::default()),
+        gate: Arc::new(Gate::default()),
         now_ms,
     };
-    while replaying.step().await?.1 == Remaining::More {}
-    Ok(())
+    let upkeep = &parts.upkeep;
+    loop {
+        // The daemon would wait for room; nobody waits here.
+        if free_bytes(&upkeep.path).is_some_and(|free| free < upkeep.disk_free_min) {
+            return Err(StoreError::DiskFull.into());
+        }
+        if replaying.step().await? == Remaining::Nothing {
+            return Ok(());
+        }
+    }
 }

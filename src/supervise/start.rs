@@ -65,6 +65,7 @@ impl Running {
             deciding: decided.clone(),
             planned: Arc::clone(&changed),
             metrics: Arc::clone(&board.metrics),
+            gate: Arc::clone(&gate),
             now_ms,
         };
         let polling = Polling {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
@@ -65,6 +65,22 @@ struct NothingToDo;
 #[derive(Debug, thiserror::Error)]
 #[error("{0} of the replays are not done yet: they stay asked for, `openeventd quarantine list` shows them")]
 struct NotDoneYet(usize);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} of the records are gone: retention removed them, and what their replay came to is not known")]
+struct Gone(usize);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is not the database of {}, whose store.path is {}: a replay without a daemon goes by that configuration, \
+     so leave out --database, or name the right one with --config",
+    .database.display(), .config.display(), .store.display()
+)]
+struct NotItsDatabase {
+    database: PathBuf,
+    config: PathBuf,
+    store: PathBuf,
+}
 
 /// Replays the chosen records.
 pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -166,6 +182,11 @@ async fn carry_out(config: &Path, path: &Path) -> Result<(), Failure> {
     let loaded = config::load(config, &Environment::of_process());
     let (settings, warnings) = loaded.inspect_err(|_| left_to_the_daemon())?;
     print_problems(&warnings)?;
+    if !is_same_file(path, &settings.store.path) {
+        left_to_the_daemon();
+        let (database, store) = (path.to_owned(), settings.store.path);
+        return Err(Failure::new(Exit::Usage, NotItsDatabase { database, config: config.to_owned(), store }));
+    }
     let replayed = supervise::replay::all(parts(settings, Alarms::default()), store);
     match progress::shown("replaying, since no daemon runs", replayed).await {
         Ok(RulesCondition::Current) => Ok(()),
@@ -184,6 +205,10 @@ async fn carry_out(config: &Path, path: &Path) -> Result<(), Failure> {
             Err(Failure::new(exit_of(&error), error))
         }
     }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// What was asked for stays so, whatever keeps this command from doing it.
@@ -210,10 +235,18 @@ async fn report(path: &Path, asked: &[i64], wait: Duration) -> Result<Exit, Fail
         };
         columns.row([(TITLE, "record"), (Style::new(), id.to_string().as_str()), (style, told.as_str())]);
     }
+    let gone = asked.iter().filter(|id| !outcomes.iter().any(|(known, _)| known == *id));
+    let gone: Vec<String> = gone.map(ToString::to_string).collect();
+    for id in &gone {
+        columns.row([(TITLE, "record"), (Style::new(), id.as_str()), (WARNING, "is gone")]);
+    }
     write!(stdout(), "{}", columns.lines(0))?;
     let open = outcomes.iter().filter(|(_, replay)| *replay == Replay::Asked).count();
     if open > 0 {
         return Err(Failure::new(Exit::Temporary, NotDoneYet(open)));
+    }
+    if !gone.is_empty() {
+        return Err(Failure::new(Exit::NoInput, Gone(gone.len())));
     }
     let failed = outcomes.iter().any(|(_, replay)| matches!(replay, Replay::Failed(_)));
     Ok(if failed { Exit::Data } else { Exit::Success })

@@ -5,6 +5,7 @@
 //! meanwhile, nothing is planned, and the record points to that event. What still does not decode stays
 //! in quarantine with the reason. A crash leaves it asked for, or done.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sqlx::Row;
@@ -13,6 +14,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::duplicate::{self, Counts};
 use super::{Accepted, Deciding, Fate, hash_of, rows, write};
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
+use crate::diagnostic::chain;
 use crate::record::{Header, Headers, Record};
 use crate::store::identity::Entry as IdentityEntry;
 use crate::store::writer::{State, Writer};
@@ -27,11 +29,22 @@ pub struct Quarantined {
     stream: i64,
 }
 
+/// What is to be replayed next.
+#[derive(Debug, Default)]
+pub struct ToReplay {
+    /// The records.
+    pub records: RecordBatch,
+    /// Their rows, in the same order.
+    pub quarantined: Vec<Quarantined>,
+    /// Rows that cannot be read as a record, and why.
+    pub unreadable: Vec<(i64, String)>,
+}
+
 /// What replays came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// What the new events came to; nothing if there is none.
-    pub accepted: Accepted,
+    /// What those that decode by now came to; `None` if there are none, and thus no batch.
+    pub accepted: Option<Accepted>,
     /// Records that still are no event.
     pub undecodable: usize,
 }
@@ -40,10 +53,9 @@ pub struct Replayed {
 const WANTED: &str = "SELECT id, length(payload) FROM quarantined_record \
     WHERE replay_requested_at IS NOT NULL AND replayed_at IS NULL ORDER BY id LIMIT ?1";
 // A record that Kafka gave no time is as old as its quarantine, never new: its age belt has to hold.
-const RECORDS: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
+const RECORD: &str = "SELECT q.id, q.stream, s.topic, s.partition, q.\"offset\", \
     coalesce(q.kafka_at, q.quarantined_at), q.key, q.headers, q.payload \
-    FROM quarantined_record q JOIN stream s ON s.id = q.stream \
-    WHERE q.id IN (SELECT value FROM json_each(?1)) ORDER BY q.id";
+    FROM quarantined_record q JOIN stream s ON s.id = q.stream WHERE q.id = ?1";
 const STILL_WANTED: &str = "SELECT count(*) FROM quarantined_record WHERE id IN (SELECT value FROM json_each(?1)) \
     AND replay_requested_at IS NOT NULL AND replayed_at IS NULL";
 const DONE: &str = "UPDATE quarantined_record SET replayed_at = ?2, replayed_event = ?3, replay_requested_at = NULL, \
@@ -56,51 +68,44 @@ impl Writer {
     /// unless the first alone is larger.
     ///
     /// # Errors
-    /// The database cannot be read.
-    pub async fn to_replay(
-        &self,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> Result<(RecordBatch, Vec<Quarantined>), StoreError> {
+    /// The database cannot be read; a single row that cannot be is none of them.
+    pub async fn to_replay(&self, records_max: usize, bytes_max: usize) -> Result<ToReplay, StoreError> {
         self.run(move |state| {
             Box::pin(async move { to_replay(&mut state.connection, records_max, bytes_max).await })
         })
         .await
     }
 
-    /// Accepts the replayed records of `batch`, which are `quarantined` in the same order, in one commit.
+    /// Accepts the replayed records of `part` of `batch`, which are `quarantined` in the same order, in one
+    /// commit.
     ///
     /// # Errors
     /// The commit failed; the replays are still asked for.
     pub async fn replay(
         &self,
         batch: Arc<DecodedBatch>,
-        quarantined: Vec<Quarantined>,
+        quarantined: Arc<[Quarantined]>,
+        part: Range<usize>,
         deciding: Arc<Deciding>,
         now_ms: i64,
     ) -> Result<Replayed, StoreError> {
         self.run(move |state| {
-            Box::pin(async move { replay(state, batch.entries(), &quarantined, &deciding, now_ms).await })
+            Box::pin(async move {
+                let entries = batch.entries().get(part.clone()).unwrap_or_default();
+                let quarantined = quarantined.get(part).unwrap_or_default();
+                replay(state, entries, quarantined, &deciding, now_ms).await
+            })
         })
         .await
     }
 
-    /// Ends the requests of `quarantined` without a replay: they stay in quarantine, with `problem`.
+    /// Ends the request of the record `id` without a replay: it stays in quarantine, with `problem`.
     ///
     /// # Errors
-    /// The commit failed; the replays are still asked for.
-    pub async fn refuse_replay(
-        &self,
-        quarantined: Vec<Quarantined>,
-        problem: String,
-    ) -> Result<(), StoreError> {
+    /// The commit failed; the replay is still asked for.
+    pub async fn refuse_replay(&self, id: i64, problem: String) -> Result<(), StoreError> {
         self.run(move |state| {
-            Box::pin(async move {
-                for record in quarantined {
-                    set_failed(&mut state.connection, record.id, "not_replayed", &problem).await?;
-                }
-                Ok(())
-            })
+            Box::pin(async move { set_failed(&mut state.connection, id, "not_replayed", &problem).await })
         })
         .await
     }
@@ -110,34 +115,39 @@ async fn to_replay(
     connection: &mut SqliteConnection,
     records_max: usize,
     bytes_max: usize,
-) -> Result<(RecordBatch, Vec<Quarantined>), StoreError> {
+) -> Result<ToReplay, StoreError> {
     let failed = || StoreError::sql("read the records to replay");
     let wanted: Vec<(i64, i64)> = sqlx::query_as(WANTED)
         .bind(columns::count(records_max))
         .fetch_all(&mut *connection)
         .await
         .map_err(failed())?;
-    let (mut records, mut quarantined) = (RecordBatch::new(), Vec::new());
-    let (mut ids, mut bytes) = (Vec::new(), 0_usize);
+    let (mut found, mut bytes) = (ToReplay::default(), 0_usize);
     for (id, payload_bytes) in wanted {
         bytes = bytes.saturating_add(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
-        if !ids.is_empty() && bytes > bytes_max {
+        if bytes > bytes_max && !found.quarantined.is_empty() {
             break;
         }
-        ids.push(id);
+        // One by one, so that a row that cannot be read keeps no other from its replay.
+        match read(connection, id, &mut found.records).await {
+            Ok(record) => found.quarantined.push(record),
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => found.unreadable.push((id, chain(&error))),
+        }
     }
-    if ids.is_empty() {
-        return Ok((records, quarantined));
-    }
-    let rows = sqlx::query(RECORDS)
-        .bind(columns::json_numbers(&ids))
-        .fetch_all(connection)
-        .await
-        .map_err(failed())?;
-    for row in rows {
-        quarantined.push(push(&row, &mut records)?);
-    }
-    Ok((records, quarantined))
+    Ok(found)
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    id: i64,
+    records: &mut RecordBatch,
+) -> Result<Quarantined, StoreError> {
+    let failed = StoreError::sql("read a record to replay");
+    let row = sqlx::query(RECORD).bind(id).fetch_optional(connection).await.map_err(failed)?;
+    let place = "quarantined_record.stream";
+    let row = row.ok_or_else(|| StoreError::Corrupt { place, found: "no such stream".into() })?;
+    push(&row, records)
 }
 
 /// Makes the row a record again, byte for byte.
@@ -148,6 +158,7 @@ fn push(row: &SqliteRow, records: &mut RecordBatch) -> Result<Quarantined, Store
     let headers: Vec<Header<'_>> =
         headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
     let mut read = || {
+        let quarantined = Quarantined { id: row.try_get(0)?, stream: row.try_get(1)? };
         records.push(&Record {
             topic: row.try_get(2)?,
             partition: row.try_get(3)?,
@@ -157,7 +168,7 @@ fn push(row: &SqliteRow, records: &mut RecordBatch) -> Result<Quarantined, Store
             headers: Headers::from(headers.as_slice()),
             payload: row.try_get(8)?,
         });
-        Ok::<_, sqlx::Error>(Quarantined { id: row.try_get(0)?, stream: row.try_get(1)? })
+        Ok::<_, sqlx::Error>(quarantined)
     };
     read().map_err(failed())
 }
@@ -192,11 +203,8 @@ async fn replay(
             }
         }
     }
-    let accepted = if events.is_empty() {
-        Accepted::default()
-    } else {
-        accept(state, &events, deciding, now_ms).await?
-    };
+    let accepted =
+        if events.is_empty() { None } else { Some(accept(state, &events, deciding, now_ms).await?) };
     Ok(Replayed { accepted, undecodable })
 }
 

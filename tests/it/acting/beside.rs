@@ -104,7 +104,8 @@ async fn files_that_root_makes_belong_to_the_owner_of_the_database() {
     }
     let config = directory.path().join("openeventd.toml");
     let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"t\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
-    std::fs::write(&config, format!("[kafka]\n{kafka}\n")).expect("it is written");
+    std::fs::write(&config, format!("[kafka]\n{kafka}\n[store]\npath = \"audit.db\"\n"))
+        .expect("it is written");
     let config = config.to_str().expect("text");
     for (arguments, code) in [(["outbox", "cancel"], 0), (["quarantine", "replay"], 65)] {
         let how = ["--all", "--yes", "--reason", "r", "--config", config];

@@ -1,9 +1,11 @@
 //! The quarantine: looking, and replaying what decodes by now.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use openeventd::event::decode::Limits;
+use openeventd::ingest::decode_batch;
 use openeventd::ingest::replaying::Replaying;
 use openeventd::record::{Header, Headers, Record};
 use openeventd::store::identity::Remaining;
@@ -28,6 +30,17 @@ async fn quarantined(rules: &str, records: &[Record<'_>]) -> Harness {
     store
 }
 
+const SEEN: &str = "[[rule]]\nname = \"seen\"\nmatch = { status = \"Failure\" }\n";
+
+/// A configuration in `directory`, whose database is `audit.db` there, with these rules.
+fn configure(directory: &Path, rules: &str) {
+    fs::create_dir(directory.join("rules.d")).expect("it is made");
+    fs::write(directory.join("rules.d/rules.toml"), rules).expect("it is written");
+    let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"events\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
+    let text = format!("[kafka]\n{kafka}\n[store]\npath = \"audit.db\"\n");
+    fs::write(directory.join("openeventd.toml"), text).expect("it is written");
+}
+
 /// What the daemon does about replays.
 fn replaying(
     store: &Harness,
@@ -35,12 +48,13 @@ fn replaying(
 ) -> (watch::Sender<Arc<openeventd::store::accept::Deciding>>, Replaying) {
     let (in_force, deciding) = watch::channel(Arc::clone(&store.deciding));
     let (writer, planned) = (store.writer.clone(), Arc::new(Notify::new()));
-    (in_force, Replaying { writer, limits, deciding, planned, metrics: Arc::default(), now_ms })
+    let (metrics, gate) = (Arc::default(), Arc::default());
+    (in_force, Replaying { writer, limits, deciding, planned, metrics, gate, now_ms })
 }
 
 async fn replay_all(store: &Harness, limits: Limits) {
     let (_in_force, replaying) = replaying(store, limits);
-    while replaying.step().await.expect("the step is kept").1 == Remaining::More {}
+    while replaying.step().await.expect("the step is kept") == Remaining::More {}
 }
 
 const ASK: &str = "UPDATE quarantined_record SET replay_requested_at = 1";
@@ -155,7 +169,7 @@ async fn key_headers_and_time_come_back_byte_for_byte() {
 #[tokio::test]
 async fn a_replay_that_fails_half_way_changes_nothing_and_stops_nothing() {
     let (one, two) = (failure("1", 71), failure("2", 72));
-    let mut store = quarantined(&live("duplicates", ""), &[at(5, &one), at(6, &two), at(7, "{")]).await;
+    let mut store = quarantined(&live("duplicates", ""), &[at(5, &one), at(6, &two)]).await;
     store.tamper(ASK).await;
     store
         .tamper("CREATE TRIGGER planted BEFORE INSERT ON identity_batch BEGIN SELECT RAISE(ABORT, 'no'); END")
@@ -175,6 +189,80 @@ async fn a_replay_that_fails_half_way_changes_nothing_and_stops_nothing() {
     replay_all(&store, store.limits).await;
     assert_eq!(store.rows("seq, batch", "events ORDER BY seq").await, [json!([1, 2]), json!([2, 2])]);
     assert_eq!(store.rows("number, event", "actions ORDER BY number").await, [json!([1, 1]), json!([2, 2])]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_given_up_and_the_others_are_replayed() {
+    let payloads: Vec<String> = (1..=4).map(|id| failure(&id.to_string(), 70 + id)).collect();
+    let records: Vec<_> = payloads.iter().zip(5..).map(|(payload, offset)| at(offset, payload)).collect();
+    let mut store = quarantined("", &records).await;
+    store.tamper("UPDATE quarantined_record SET headers = '{}' WHERE id = 1").await;
+    store.tamper("UPDATE quarantined_record SET headers = CAST(x'ff' AS TEXT) WHERE id = 2").await;
+    store.tamper("UPDATE quarantined_record SET stream = 99 WHERE id = 4").await;
+    store.tamper(ASK).await;
+    replay_all(&store, store.limits).await;
+    let outcomes = outcomes(&mut store).await;
+    assert_eq!(outcomes[2], json!([null, 1, null]));
+    for (outcome, why) in
+        [(&outcomes[0], "headers"), (&outcomes[1], "utf-8"), (&outcomes[3], "no such stream")]
+    {
+        let problem = outcome[2].as_str().expect("a problem");
+        assert!(problem.starts_with("not_replayed: ") && problem.contains(why), "{problem}");
+        assert_eq!((&outcome[0], &outcome[1]), (&Value::Null, &Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn one_record_that_cannot_be_accepted_is_given_up_alone() {
+    let payloads: Vec<String> = (0..9).map(|id| failure(&id.to_string(), 70 + id)).collect();
+    let records: Vec<_> = payloads.iter().zip(0..).map(|(payload, offset)| at(offset, payload)).collect();
+    let mut store = quarantined(&live("duplicates", ""), &records).await;
+    store.tamper(ASK).await;
+    store
+        .tamper(
+            "CREATE TRIGGER planted BEFORE INSERT ON event WHEN new.\"offset\" = 6 \
+             BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .await;
+    replay_all(&store, store.limits).await;
+    let given_up = "quarantined_record WHERE replay_problem LIKE 'not_replayed: %'";
+    assert_eq!(store.rows("\"offset\", replayed_event", given_up).await, [json!([6, null])]);
+    assert_eq!(store.count("quarantined_record WHERE replayed_event IS NOT NULL").await, 8);
+    assert_eq!((store.count("event").await, store.count("action").await), (8, 8));
+    let replayed: Vec<_> = [0, 1, 2, 3, 4, 5, 7, 8].map(|offset| json!([offset])).into();
+    assert_eq!(store.rows("\"offset\"", "event ORDER BY seq").await, replayed);
+}
+
+#[tokio::test]
+async fn a_replay_without_any_event_is_no_batch() {
+    let mut store = quarantined("", &[at(5, "{"), at(6, &failure("1", 71))]).await;
+    store.tamper(ASK).await;
+    let wanted = store.writer.to_replay(10, 1_000).await.expect("they are read");
+    let batch = Arc::new(decode_batch(wanted.records, &store.limits, &store.deciding.rules));
+    let mut replayed = Vec::new();
+    for part in [0..1, 1..2] {
+        let (batch, records) = (Arc::clone(&batch), wanted.quarantined.as_slice().into());
+        let deciding = Arc::clone(&store.deciding);
+        let replay = store.writer.replay(batch, records, part, deciding, now_ms()).await;
+        replayed.push(replay.expect("it is kept"));
+    }
+    assert_eq!((&replayed[0].accepted, replayed[0].undecodable), (&None, 1));
+    let accepted = replayed[1].accepted.as_ref().expect("a batch");
+    assert_eq!((accepted.events, accepted.records, replayed[1].undecodable), (1, 1, 0));
+    assert_eq!(store.count("batch").await, 2);
+}
+
+#[tokio::test]
+async fn a_replay_waits_for_room_on_the_disk_as_intake_does() {
+    let mut store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    store.tamper(ASK).await;
+    let (_in_force, replaying) = replaying(&store, store.limits);
+    replaying.gate.close();
+    assert_eq!(replaying.step().await.expect("nothing fails"), Remaining::Nothing);
+    assert_eq!(outcomes(&mut store).await, [json!([1, null, null])], "it is still asked for");
+    replaying.gate.open();
+    assert_eq!(replaying.step().await.expect("it is kept"), Remaining::More);
+    assert_eq!(outcomes(&mut store).await, [json!([null, 1, null])]);
 }
 
 #[tokio::test]
@@ -238,17 +326,68 @@ async fn without_a_daemon_the_command_replays_by_itself() {
     let act = ["quarantine", "replay", "1", "--yes", "--reason", "r"];
     let ran = openeventd(&path, &[&act[..], &["--config", "absent.toml"]].concat()).await;
     assert_eq!((ran.code, ran.err.contains("the next start does it")), (78, true), "{}", ran.err);
-    let rule = "[[rule]]\nname = \"seen\"\nmatch = { status = \"Failure\" }\n";
-    fs::create_dir(directory.path().join("rules.d")).expect("it is made");
-    fs::write(directory.path().join("rules.d/seen.toml"), rule).expect("it is written");
-    let kafka = "bootstrap_servers = [\"127.0.0.1:1\"]\ntopics = [\"events\"]\ngroup_id = \"g\"\nsecurity_protocol = \"plaintext\"";
-    fs::write(&config, format!("[kafka]\n{kafka}\n")).expect("it is written");
+    configure(directory.path(), SEEN);
     let ran = openeventd(&path, &[&act[..], &["--config", config.to_str().expect("text")]].concat()).await;
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
     assert!(ran.out.ends_with("record  1  is event 1\n"), "{}", ran.out);
     let mut store = Harness::open(directory, "", 0o600).await;
     assert_eq!(store.rows("rule, outcome", "decisions").await, [json!(["seen", "recorded"])]);
     assert_eq!(store.count("operator_targets WHERE kind = 'quarantined'").await, 2);
+}
+
+#[tokio::test]
+async fn a_replay_without_a_daemon_goes_by_the_configuration_of_its_database_only() {
+    let store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    let path = store.path();
+    let directory = store.close().await;
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    configure(elsewhere.path(), SEEN);
+    let config = elsewhere.path().join("openeventd.toml");
+    let act = ["quarantine", "replay", "1", "--yes", "--reason", "r", "--config"];
+    let ran = openeventd(&path, &[&act[..], &[config.to_str().expect("text")]].concat()).await;
+    assert_eq!((ran.code, ran.err.contains("is not the database of")), (64, true), "{}", ran.err);
+    let mut store = Harness::open(directory, "", 0o600).await;
+    assert_eq!(store.count("quarantined_record WHERE replay_requested_at IS NOT NULL").await, 1);
+    assert_eq!((store.count("event").await, store.count("rule_set").await), (0, 1), "nothing of it came in");
+}
+
+#[tokio::test]
+async fn with_a_broken_directory_the_rules_of_the_daemon_decide_and_not_the_newest() {
+    let store = quarantined(SEEN, &[at(5, &failure("1", 71))]).await;
+    store
+        .tamper(
+            "INSERT INTO daemon SELECT 1, 'v', 1, 1, 1, 1, 1, id, 1, 'current', 1, 'polling', '[]', '[]' FROM rule_set",
+        )
+        .await;
+    store
+        .tamper(
+            "INSERT INTO rule_set (hash, files, rules, loaded_at) SELECT replace(hash, '0', '1'), \
+             replace(files, 'seen', 'newest'), rules, loaded_at + 1 FROM rule_set",
+        )
+        .await;
+    let path = store.path();
+    let directory = store.close().await;
+    configure(directory.path(), "[[rule]]");
+    let config = directory.path().join("openeventd.toml");
+    let act = ["quarantine", "replay", "1", "--yes", "--reason", "r", "--config"];
+    let ran = openeventd(&path, &[&act[..], &[config.to_str().expect("text")]].concat()).await;
+    assert_eq!((ran.code, ran.err.contains("last in force decided")), (0, true), "{}", ran.err);
+    let mut store = Harness::open(directory, SEEN, 0o600).await;
+    assert_eq!(store.rows("rule, outcome", "decisions").await, [json!(["seen", "recorded"])]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_gone_meanwhile_is_told() {
+    let store = quarantined("", &[at(5, &failure("1", 71))]).await;
+    store
+        .tamper(
+            "CREATE TRIGGER planted AFTER UPDATE OF replay_requested_at ON quarantined_record \
+             BEGIN DELETE FROM quarantined_record WHERE id = new.id; END",
+        )
+        .await;
+    let ran = openeventd(&store.path(), &["quarantine", "replay", "1", "--yes", "--reason", "r"]).await;
+    assert_eq!((ran.code, ran.err.contains("1 of the records are gone")), (66, true), "{}", ran.err);
+    assert!(ran.out.ends_with("record  1  is gone\n"), "{}", ran.out);
 }
 
 #[tokio::test]

@@ -38,7 +38,11 @@ async fn the_exit_code_says_how_the_daemon_does() {
             &["unreadable: something is wrong", "use the version of the daemon"],
         ),
         ("UPDATE daemon SET alive_at = alive_at - 20000", 0, &["● running"]),
-        ("UPDATE daemon SET ready_at = NULL, intake = 'starting'", 75, &["● not ready", "no partition is assigned"]),
+        (
+            "UPDATE daemon SET ready_at = NULL, intake = 'starting'",
+            75,
+            &["● not ready", "no partition is assigned"],
+        ),
         ("UPDATE daemon SET intake = 'paused'", 75, &["paused, "]),
         ("UPDATE daemon SET intake = 'stalled'", 75, &["stalled, "]),
         ("UPDATE daemon SET rules_condition = 'degraded'", 65, &["degraded: the present files have errors"]),
