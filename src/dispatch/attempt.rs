@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Shared;
 use super::judge::{Trial, judge};
 use crate::action::HeldReason;
+use crate::diagnostic::chain;
 use crate::monitoring::metrics::{Attempted, OTHER};
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
@@ -152,12 +153,12 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, sinc
                 return;
             }
             Err(error) if error.is_passing() => {
-                tracing::error!(id = "store_write_failed", error = %error, action = %claimed.id, "settling is tried again");
+                tracing::error!(id = "store_write_failed", error = %chain(&error), action = %claimed.id, "settling is tried again");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
-                tracing::error!(id = "settle_failed", error = %error, action = %claimed.id, "the outcome was not kept");
+                tracing::error!(id = "settle_failed", error = %chain(&error), action = %claimed.id, "the outcome was not kept");
                 return;
             }
         }

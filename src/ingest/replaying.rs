@@ -56,7 +56,7 @@ impl Replaying {
                 Ok((_, Remaining::More)) => continue,
                 Ok((_, Remaining::Nothing)) => {}
                 Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %error, "the replay is tried again");
+                    tracing::error!(id = "store_write_failed", error = %chain(&error), "the replay is tried again");
                 }
                 Err(error) => return Err(error),
             }
