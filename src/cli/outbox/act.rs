@@ -106,7 +106,10 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
     // Whether that is permitted is found out before anybody is asked.
     let operator = Operator::open(&path).await?;
     match acting.consent(&preview.question())? {
-        Consent::Given => act(operator, verb, &preview, select, acting).await,
+        Consent::Given => {
+            let who = who(&Environment::of_process(), &path);
+            act(operator, verb, &preview, select, acting, &who).await
+        }
         Consent::Declined => {
             operator.close().await?;
             writeln!(stdout(), "nothing was done")?;
@@ -122,15 +125,11 @@ async fn act(
     preview: &Preview,
     select: &SelectArguments,
     acting: &ActingArguments,
+    who: &str,
 ) -> Result<Exit, Failure> {
-    let who = who(&Environment::of_process());
     let target = format!("{}: {}", select.in_words(), preview.in_words());
-    let deed = Deed {
-        who: &who,
-        target: &target,
-        reason: acting.reason.as_deref().unwrap_or_default(),
-        now_ms: now_ms(),
-    };
+    let deed =
+        Deed { who, target: &target, reason: acting.reason.as_deref().unwrap_or_default(), now_ms: now_ms() };
     let acted = operator.act(verb, &preview.changes, &deed);
     let changed = progress::shown("waiting for a turn to write", acted).await;
     operator.close().await?;
