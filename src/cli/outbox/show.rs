@@ -22,7 +22,7 @@ use crate::store::operator::act::Verb;
 /// What `openeventd outbox show` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The action by number, or by the beginning of its id
+    /// The action by number, or by the beginning of its id; digits alone are a number
     #[arg(value_name = "ACTION")]
     name: String,
     /// As one JSON object

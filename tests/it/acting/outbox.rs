@@ -85,7 +85,7 @@ async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
         (&["release", "--yes", "--reason", "r"], 64, "nothing is chosen"),
         (&["release", "--all", "--dry-run"], 0, ""),
         (&["release", "--all", "--yes", "--reason", " "], 64, "some words"),
-        (&["cancel", "77", "--yes", "--reason", "r"], 66, "there is no action 77"),
+        (&["cancel", "77", "--yes", "--reason", "r"], 66, "there is no action number 77"),
         (&["cancel", "x", "--yes", "--reason", "r"], 64, "expected a number"),
         (&["requeue", "--all", "--yes", "--reason", "r"], 0, ""),
     ];
@@ -96,6 +96,23 @@ async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
     }
     assert_eq!(states(&mut store).await, vec![json!(["held", "approve"]); 2]);
     assert_eq!(deeds(&mut store).await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_number_that_no_action_has_is_never_the_beginning_of_an_id() {
+    let (mut store, path) = store(&approve("none", ""), 2).await;
+    let id = "30350000000000000000000000000000";
+    store.tamper("UPDATE action SET id = '30350000000000000000000000000000' WHERE number = 1").await;
+    store.tamper("UPDATE action SET id = '2a' || substr(id, 3) WHERE number = 2").await;
+    for number in ["3035", "30350000", "0", "99999999999999999999"] {
+        let ran = openeventd(&path, &["outbox", "cancel", number, "--yes", "--reason", "r"]).await;
+        assert_eq!(ran.code, 66, "{number}: {}", ran.out);
+        assert!(ran.err.contains(&format!("there is no action number {number}")), "{}", ran.err);
+    }
+    assert_eq!(states(&mut store).await, vec![json!(["held", "approve"]); 2]);
+    let ran = openeventd(&path, &["outbox", "cancel", id, "--yes", "--reason", "r"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(states(&mut store).await, [json!(["cancelled", null]), json!(["held", "approve"])]);
 }
 
 #[tokio::test]
@@ -122,7 +139,7 @@ async fn a_choice_is_narrowed_by_each_of_its_kinds() {
             (&["--workspace", "7"], &[]),
             (&["--account", "other"], &[]),
             (&["2", "3"], &[3, 2]),
-            (&[&id[..6]], &[3]),
+            (&[&id[..20]], &[3]),
         ];
         for (arguments, expected) in cases {
             let ran = openeventd(&path, &[&["outbox", "list", "--json"], arguments].concat()).await;
