@@ -78,7 +78,7 @@ pub struct Claimed {
 pub enum Past {
     /// None of them was executed.
     Clear,
-    /// One of them may have been executed.
+    /// One of them may have been executed, or a part of it.
     Unknown,
 }
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::action::{ActionState, HeldReason};
 use crate::operation::RepeatEffect;
+use crate::store::outbox::Past;
 use crate::store::reader::Reader;
 use crate::store::{StoreError, columns};
 
@@ -53,6 +54,8 @@ pub struct Chosen {
     pub operation: String,
     /// What a repetition does.
     pub repeat_effect: RepeatEffect,
+    /// What the attempts of this life may have done, be it in part.
+    pub past: Past,
     /// The account that signs it.
     pub account: String,
     /// The event's workspace.
@@ -87,9 +90,14 @@ pub struct Named {
 
 // The parts of the statements, literals all, so that the statements are constants.
 macro_rules! chosen {
+    // A call for several things at once that reports failure may have been executed for some of them.
     (columns) => {
         "SELECT a.number, a.id, a.event, a.rule, a.state, a.held_reason, a.operation, a.repeat_effect, a.account, \
-         a.workspace, a.attempts, a.planned_at, a.due_at, a.expires_at"
+         a.workspace, a.attempts, a.planned_at, a.due_at, a.expires_at, a.attempts > a.requeued_after AND EXISTS ( \
+          SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
+          AND (t.class IN ('lost', 'unavailable', 'partial_failure') \
+               OR t.class = 'failed_in_body' AND EXISTS ( \
+                  SELECT 1 FROM json_each(a.params) p WHERE p.type = 'array' AND json_array_length(p.value) > 1)))"
     };
     (numbered) => {
         " FROM action a WHERE a.number IN (SELECT value FROM json_each(?1))"
@@ -258,5 +266,6 @@ fn of_row(row: &SqliteRow) -> Result<Chosen, StoreError> {
         planned_at_ms: number(11)?,
         due_at_ms: number(12)?,
         expires_at_ms: row.try_get(13).map_err(failed())?,
+        past: if row.try_get(14).map_err(failed())? { Past::Unknown } else { Past::Clear },
     })
 }

@@ -77,6 +77,52 @@ async fn requeue_sends_dead_actions_again_and_asks_twice_for_what_may_be_done() 
 }
 
 #[tokio::test]
+async fn requeue_leaves_alone_what_died_after_a_part_of_it_was_done() {
+    const TWO: &str = "UPDATE action SET params = '{\"Ids\": [1, 2]}'";
+    // Class, for several things at once, and how many of (duplicates, converges) are requeued unwarned.
+    let cases = [
+        ("partial_failure", true, 0),
+        ("failed_in_body", true, 0),
+        ("failed_in_body", false, 2),
+        ("rejected", true, 2),
+        ("lost", false, 0),
+        ("unavailable", false, 0),
+    ];
+    for (class, several, unwarned) in cases {
+        let rules = format!("{}{}", live("duplicates", ""), live("converges", ""));
+        let (mut store, path) = store(&rules, 1).await;
+        if several {
+            store.tamper(TWO).await;
+        }
+        assert_eq!(settle_all(&store, Outcome::Dead, class).await, 2);
+        let act = ["outbox", "requeue", "--state", "dead", "--yes", "--reason", "r"];
+        let ran = openeventd(&path, &act).await;
+        assert_eq!(ran.code, 0, "{class}: {}", ran.err);
+        let warned = ran.out.contains("1 of them may have been executed by DataWorks");
+        assert_eq!(warned, unwarned == 0, "{class}: {}", ran.out);
+        let left = ran.out.contains("DataWorks may have executed a part of it: look there first");
+        assert_eq!(left, unwarned == 0, "{class}: {}", ran.out);
+        assert_eq!(store.count("action WHERE state = 'planned'").await, if left { 1 } else { 2 }, "{class}");
+        if left {
+            let shown = openeventd(&path, &["outbox", "list", "--state", "dead", "--json"]).await;
+            let action: Value = serde_json::from_str(&shown.out).expect("one object");
+            let number = action["number"].to_string();
+            let shown = openeventd(&path, &["outbox", "show", &number]).await;
+            let does =
+                format!("outbox requeue {number}  does nothing: DataWorks may have executed a part of it");
+            assert!(shown.out.contains(&does), "{}", shown.out);
+            let ran = openeventd(&path, &[&act[..], &["--even-if-done"]].concat()).await;
+            assert!(ran.out.contains("1 of them may have been executed by DataWorks"), "{}", ran.out);
+            assert_eq!(store.count("action WHERE state = 'planned'").await, 2, "{class}");
+            // In its new life nothing of it was done yet.
+            settle_all(&store, Outcome::Dead, "rejected").await;
+            let ran = openeventd(&path, &act).await;
+            assert!(!ran.out.contains("may have been executed"), "{}", ran.out);
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
     let (mut store, path) = store(&approve("none", ""), 2).await;
     let cases: [(&[&str], i32, &str); 8] = [
