@@ -103,12 +103,16 @@ const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
             WHERE a.state = 'planned' AND a.account = ?1 AND a.priority < level.priority) \
     FROM level WHERE level.priority IS NOT NULL) \
     SELECT priority FROM level WHERE priority IS NOT NULL";
+/// Older actions of the key go first. A person may have an older one sent again while a newer one is on its
+/// way, so nothing of the key may be in flight either; of those there are never many.
 const DUE: &str = "SELECT a.number FROM action a \
     WHERE a.state = 'planned' AND a.account = ?1 AND a.priority = ?2 AND a.due_at <= ?3 \
       AND (?4 IS NULL OR a.access = ?4) AND (a.expires_at IS NULL OR a.expires_at > ?3) \
       AND (a.in_order_by IS NULL OR NOT EXISTS ( \
            SELECT 1 FROM action b WHERE b.in_order_by = a.in_order_by AND b.number < a.number \
-           AND b.state IN ('planned', 'waiting', 'in_flight', 'unresolved'))) \
+           AND b.state IN ('planned', 'waiting', 'in_flight', 'unresolved')) \
+        AND NOT EXISTS (SELECT 1 FROM action b INDEXED BY action_in_flight \
+           WHERE b.state = 'in_flight' AND b.in_order_by = a.in_order_by)) \
     ORDER BY a.due_at, a.number LIMIT ?5";
 const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
     first_sent_at = coalesce(first_sent_at, ?3) \

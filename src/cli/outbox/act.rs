@@ -14,6 +14,7 @@ use crate::cli::terminal::{GOOD, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::config::Environment;
 use crate::store::operator::act::Verb;
+use crate::store::operator::select::First;
 use crate::store::operator::{Deed, Operator};
 
 /// What `openeventd outbox release` and `cancel` take.
@@ -88,7 +89,8 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
     let path = database.path(config)?;
     let mut reader = database.reader(config).await?;
     let selection = select.resolve(&mut reader, states(verb), now_ms()).await?;
-    let chosen = progress::shown("looking for actions", reader.chosen(&selection, ROWS_MAX)).await?;
+    let chosen =
+        progress::shown("looking for actions", reader.chosen(&selection, First::Oldest, ROWS_MAX)).await?;
     reader.close().await?;
     let preview = Preview::of(verb, chosen, if_done);
     // The output stays unlocked while a person thinks.

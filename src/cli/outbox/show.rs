@@ -17,7 +17,7 @@ use crate::cli::terminal::{Columns, DIM, NAME, TITLE, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::duration::whole_ms;
 use crate::store::operator::act::Verb;
-use crate::store::operator::select::Selection;
+use crate::store::operator::select::{First, Selection};
 
 /// What `openeventd outbox show` takes.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
     let number = find(&mut reader, &arguments.name).await?;
     let story = progress::shown("reading the action", reader.action_story(number)).await?;
     let this = Selection { numbers: vec![number], ..Selection::default() };
-    let chosen = progress::shown("reading the action", reader.chosen(&this, 1)).await?;
+    let chosen = progress::shown("reading the action", reader.chosen(&this, First::Urgent, 1)).await?;
     let standing = chosen.rows.first().map(Standing::from);
     reader.close().await?;
     let Some(story) = story else { return Err(SelectError::Unknown(arguments.name.clone()).into()) };

@@ -1,7 +1,7 @@
 //! The second life of an action: attempts before a requeue no longer count.
 
 use openeventd::store::operator::act::Verb;
-use openeventd::store::operator::select::{Chosen, Selection};
+use openeventd::store::operator::select::{Chosen, First, Selection};
 use openeventd::store::operator::{Deed, Operator};
 use openeventd::store::outbox::{Outcome, Past, Settled};
 use openeventd::store::retention::Horizons;
@@ -16,7 +16,7 @@ const WITHIN_MS: i64 = 600_000;
 async fn chosen(store: &Harness) -> Vec<Chosen> {
     let limit = std::time::Duration::from_secs(10);
     let mut reader = Reader::open(&store.path(), limit).await.expect("it opens");
-    let chosen = reader.chosen(&Selection::default(), 100).await.expect("it is read");
+    let chosen = reader.chosen(&Selection::default(), First::Urgent, 100).await.expect("it is read");
     reader.close().await.expect("it closes");
     chosen.rows
 }
@@ -122,4 +122,35 @@ async fn what_is_no_database_of_ours_is_refused_and_not_made() {
     assert!(!absent.exists());
     std::fs::write(&absent, "").expect("it is written");
     assert!(matches!(Operator::open(&absent).await, Err(StoreError::Older { .. })));
+}
+
+#[tokio::test]
+async fn what_is_requeued_waits_for_the_newer_call_of_its_key_that_is_on_its_way() {
+    let ordered = live("duplicates", "").replace("params", "in_order_by = \"{{ workspace }}\"\nparams");
+    let store = Harness::with(&ordered).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72))]).await;
+    let first = store.claim(9, NOW_MS).await.remove(0);
+    store.settle(first.attempt, Outcome::Dead, NOW_MS).await;
+    let second = store.claim(9, NOW_MS).await.remove(0);
+    assert_eq!((first.action, second.action), (1, 2));
+    let dead: Vec<Chosen> = chosen(&store).await.into_iter().filter(|row| row.number == 1).collect();
+    assert_eq!(act(&store, Verb::Requeue, &dead, NOW_MS).await, [1]);
+    assert_eq!(store.claim(9, NOW_MS).await, [], "the newer one is in flight");
+    store.settle(second.attempt, Outcome::DueAgain { due_at_ms: NOW_MS }, NOW_MS).await;
+    let next: Vec<i64> = store.claim(9, NOW_MS).await.iter().map(|claimed| claimed.action).collect();
+    assert_eq!(next, [1], "one at a time, the older first");
+}
+
+#[tokio::test]
+async fn within_a_limit_people_act_on_the_oldest_and_look_at_the_newest() {
+    let store = Harness::with(&approve("none", "")).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72)), at(2, &failure("3", 73))]).await;
+    let limit = std::time::Duration::from_secs(10);
+    let mut reader = Reader::open(&store.path(), limit).await.expect("it opens");
+    for (first, expected) in [(First::Oldest, [1, 2]), (First::Urgent, [3, 2])] {
+        let listing = reader.chosen(&Selection::default(), first, 2).await.expect("it is read");
+        let numbers: Vec<i64> = listing.rows.iter().map(|row| row.number).collect();
+        assert_eq!((numbers.as_slice(), listing.total), (&expected[..], 3), "{first:?}");
+    }
+    reader.close().await.expect("it closes");
 }
