@@ -72,6 +72,8 @@ pub struct Chosen {
     pub workspace: Option<i64>,
     /// Attempts so far, of all lives.
     pub attempts: i64,
+    /// Attempts up to this number belong to earlier lives.
+    pub requeued_after: i64,
     /// When it was planned, milliseconds since 1970.
     pub planned_at_ms: i64,
     /// When it is due, milliseconds since 1970.
@@ -107,7 +109,8 @@ macro_rules! chosen {
           SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
           AND (t.class IN ('lost', 'unavailable', 'partial_failure') \
                OR t.class = 'failed_in_body' AND EXISTS ( \
-                  SELECT 1 FROM json_each(a.params) p WHERE p.type = 'array' AND json_array_length(p.value) > 1)))"
+                  SELECT 1 FROM json_each(a.params) p WHERE p.type = 'array' AND json_array_length(p.value) > 1))), \
+          a.requeued_after"
     };
     (numbered) => {
         " FROM action a WHERE a.number IN (SELECT value FROM json_each(?1))"
@@ -287,6 +290,7 @@ fn of_row(row: &SqliteRow) -> Result<Chosen, StoreError> {
         planned_at_ms: number(11)?,
         due_at_ms: number(12)?,
         expires_at_ms: row.try_get(13).map_err(failed())?,
+        requeued_after: number(15)?,
         past: if row.try_get(14).map_err(failed())? { Past::Unknown } else { Past::Clear },
     })
 }

@@ -154,3 +154,14 @@ async fn within_a_limit_people_act_on_the_oldest_and_look_at_the_newest() {
     }
     reader.close().await.expect("it closes");
 }
+
+#[tokio::test]
+async fn what_is_held_for_another_reason_or_lives_again_is_not_what_was_shown() {
+    let store = Harness::with(&approve("none", "")).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72)), at(2, &failure("3", 73))]).await;
+    let shown = chosen(&store).await;
+    store.tamper("UPDATE action SET held_reason = 'stale' WHERE number = 1").await;
+    store.tamper("UPDATE action SET requeued_after = 1 WHERE number = 2").await;
+    assert_eq!(act(&store, Verb::Release, &shown, NOW_MS).await, [3]);
+    assert_eq!(act(&store, Verb::Cancel, &shown, NOW_MS).await, [] as [i64; 0]);
+}
