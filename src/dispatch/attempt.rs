@@ -25,7 +25,7 @@ const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
-    let since_event = since_event(&claimed, (shared.now_ms)());
+    let begun_ms = (shared.now_ms)();
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
@@ -37,14 +37,15 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
             settlement
         }
     };
+    let since_event = since_event(&claimed, &settlement, begun_ms);
     settle(shared, &claimed, settlement, since_event).await;
 }
 
-/// How long after its event an action is called for the first time.
-fn since_event(claimed: &Claimed, now_ms: i64) -> Option<Duration> {
-    let is_first = claimed.attempt_number == 1;
+/// How long after its event an action is sent for the first time. What never left was not sent.
+fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
+    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
     // The brokers' clocks are not ours: what lies in the future is now.
-    is_first.then(|| milliseconds(now_ms.saturating_sub(claimed.event_at_ms)))
+    is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
 
 fn milliseconds(ms: i64) -> Duration {
@@ -58,7 +59,7 @@ fn checked(
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| {
         let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        Box::new(Settlement { attempt: claimed.attempt, outcome, class: "unsendable", evidence })
+        Box::new(Settlement { attempt: claimed.attempt, outcome, class: word(Class::Unsendable), evidence })
     };
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
@@ -197,4 +198,47 @@ fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
         late,
         "settle"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::outbox::Past;
+
+    fn claimed(earlier_sent: i64) -> Claimed {
+        Claimed {
+            attempt: 9,
+            action: 1,
+            id: "c987920122ee4b31a5c0de1f00aa7753".into(),
+            attempt_number: 3,
+            attempt_of_life: 1,
+            event: 1,
+            rule: "r".into(),
+            rule_path: "r.toml".into(),
+            operation: "GetTaskInstance".into(),
+            version: "2024-05-18".into(),
+            params: "{}".into(),
+            workspace: None,
+            event_at_ms: 1_000,
+            first_sent_at_ms: 4_000,
+            earlier_tries: 0,
+            earlier_sent,
+            past: Past::Clear,
+        }
+    }
+
+    #[test]
+    fn an_action_is_sent_for_the_first_time_when_it_first_leaves() {
+        let settlement = |class| Settlement {
+            attempt: 9,
+            outcome: Outcome::Succeeded,
+            class,
+            evidence: Evidence::default(),
+        };
+        let since = |earlier_sent, class| since_event(&claimed(earlier_sent), &settlement(class), 4_000);
+        assert_eq!(since(0, "success"), Some(Duration::from_secs(3)));
+        assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));
+        assert_eq!(since(0, "unsendable"), None, "what the policy refuses is not sent");
+        assert_eq!(since(1, "success"), None);
+    }
 }

@@ -1,9 +1,10 @@
 //! The second life of an action: attempts before a requeue no longer count.
 
+use openeventd::action::HeldReason;
 use openeventd::store::operator::act::Verb;
 use openeventd::store::operator::select::{Chosen, First, Selection};
 use openeventd::store::operator::{Deed, Operator};
-use openeventd::store::outbox::{Outcome, Past, Settled};
+use openeventd::store::outbox::{Evidence, Outcome, Past, Settled, Settlement};
 use openeventd::store::retention::Horizons;
 use openeventd::store::{Reader, StoreError};
 use serde_json::json;
@@ -153,6 +154,36 @@ async fn within_a_limit_people_act_on_the_oldest_and_look_at_the_newest() {
         assert_eq!((numbers.as_slice(), listing.total), (&expected[..], 3), "{first:?}");
     }
     reader.close().await.expect("it closes");
+}
+
+#[tokio::test]
+async fn what_the_policy_refused_was_no_try_and_begins_no_time() {
+    let mut store = Harness::with(&live("converges", "")).await;
+    store.accept(&[at(0, &failure("1", 71))]).await;
+    for refusal in 0..3 {
+        let refused = store.claim(1, NOW_MS + refusal).await.remove(0);
+        assert_eq!((refused.attempt_number, refused.attempt_of_life), (refusal + 1, 1));
+        assert_eq!((refused.earlier_tries, refused.earlier_sent), (0, 0));
+        assert_eq!(refused.first_sent_at_ms, NOW_MS + refusal);
+        settle_as(&store, refused.attempt, Outcome::Held(HeldReason::Policy), "unsendable").await;
+        assert_eq!(act(&store, Verb::Release, &chosen(&store).await, NOW_MS).await, [1]);
+    }
+    assert_eq!(store.rows("first_sent_at", "action").await, [json!([null])]);
+    let later = NOW_MS + WITHIN_MS + 1;
+    let sent = store.claim(1, later).await.remove(0);
+    assert_eq!((sent.attempt_number, sent.attempt_of_life, sent.first_sent_at_ms), (4, 1, later));
+    settle_as(&store, sent.attempt, Outcome::DueAgain { due_at_ms: later }, "lost").await;
+    let again = store.claim(1, later + 1).await.remove(0);
+    assert_eq!((again.attempt_of_life, again.earlier_tries, again.earlier_sent), (2, 1, 1));
+    // What was sent keeps its time, whoever releases it.
+    settle_as(&store, again.attempt, Outcome::Held(HeldReason::Policy), "unsendable").await;
+    assert_eq!(act(&store, Verb::Release, &chosen(&store).await, later).await, [1]);
+    assert_eq!(store.rows("first_sent_at", "action").await, [json!([later])]);
+}
+
+async fn settle_as(store: &Harness, attempt: i64, outcome: Outcome, class: &'static str) {
+    let settlement = Settlement { attempt, outcome, class, evidence: Evidence::default() };
+    store.writer.settle(settlement, NOW_MS).await.expect("it is kept");
 }
 
 #[tokio::test]
