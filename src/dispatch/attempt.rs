@@ -82,8 +82,8 @@ async fn call(
     operation: &'static Operation,
     params: &Map<String, Value>,
 ) -> Settlement {
-    // The same token for every attempt of one action: a repetition gives the first result.
-    let call = Call { operation, params, client_token: Some(&claimed.id) };
+    let token = client_token(claimed);
+    let call = Call { operation, params, client_token: Some(&token) };
     let nonce = format!("{:032x}", fastrand::u128(..));
     let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
     let now_ms = (shared.now_ms)();
@@ -101,6 +101,15 @@ async fn call(
         outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
         class: class.map_or_else(word, |()| "success"),
         evidence: evidence(account, &result),
+    }
+}
+
+/// The same token for every attempt of one life: a repetition gives the first result. Whoever has an action
+/// sent again wants it done again, so another life has another token. The API takes 64 characters.
+fn client_token(claimed: &Claimed) -> String {
+    match claimed.requeued_after {
+        0 => claimed.id.clone(),
+        after => format!("{}-{after}", claimed.id),
     }
 }
 
@@ -212,6 +221,7 @@ mod tests {
             id: "c987920122ee4b31a5c0de1f00aa7753".into(),
             attempt_number: 3,
             attempt_of_life: 1,
+            requeued_after: 0,
             event: 1,
             rule: "r".into(),
             rule_path: "r.toml".into(),
@@ -240,5 +250,15 @@ mod tests {
         assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "unsendable"), None, "what the policy refuses is not sent");
         assert_eq!(since(1, "success"), None);
+    }
+
+    #[test]
+    fn each_life_of_an_action_has_a_client_token_of_its_own() {
+        let first = claimed(0);
+        assert_eq!(client_token(&first), first.id);
+        let later = |requeued_after| client_token(&Claimed { requeued_after, ..first.clone() });
+        assert_eq!(later(2), "c987920122ee4b31a5c0de1f00aa7753-2");
+        assert_ne!(later(3), later(2));
+        assert!(later(i64::MAX).len() <= 64, "the longest that the API takes");
     }
 }

@@ -48,6 +48,8 @@ pub struct Claimed {
     pub attempt_number: i64,
     /// The same, counted from when a person last had the action sent again, without those that never left.
     pub attempt_of_life: i64,
+    /// Attempts up to this number belong to earlier lives; 0 in the first.
+    pub requeued_after: i64,
     /// The event that caused it.
     pub event: i64,
     /// The rule that planned it.
@@ -128,7 +130,8 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     attempts - requeued_after - (SELECT count(*) FROM attempt t WHERE t.action = action.number \
         AND t.number > action.requeued_after AND t.class = 'unsendable'), \
     coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at), \
-    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'unsendable')";
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'unsendable'), \
+    requeued_after";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt (id, action, number, started_at) VALUES (?1, ?2, ?3, ?4)";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
@@ -269,6 +272,7 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         id: row.try_get(1)?,
         attempt_number: row.try_get(2)?,
         attempt_of_life: row.try_get(13)?,
+        requeued_after: row.try_get(16)?,
         event: row.try_get(3)?,
         rule: row.try_get(4)?,
         rule_path: row.try_get(5)?,

@@ -44,6 +44,7 @@ async fn a_requeued_action_has_all_its_attempts_anew() {
     assert_eq!(act(&store, Verb::Requeue, &chosen(&store).await, later).await, [1]);
     let third = store.claim(1, later).await.remove(0);
     assert_eq!((third.attempt_number, third.attempt_of_life), (3, 1));
+    assert_eq!((first.requeued_after, second.requeued_after, third.requeued_after), (0, 0, 2));
     assert_eq!((third.earlier_tries, third.past, third.first_sent_at_ms), (0, Past::Clear, later));
     let expires = store.rows("expires_at", "action").await;
     assert_eq!(expires, [json!([later + HOUR_MS / 2])]);
