@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::diagnostic::chain;
 use crate::duration::whole_ms;
 use crate::monitoring::Metrics;
 use crate::openapi::call::Client;
@@ -205,7 +206,7 @@ async fn step(
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
         Ok(claimed) => claimed,
         Err(error) if error.is_passing() => {
-            tracing::error!(id = "store_write_failed", error = %error, "no action was claimed, trying again");
+            tracing::error!(id = "store_write_failed", error = %chain(&error), "no action was claimed, trying again");
             Vec::new()
         }
         Err(error) => return Err(error),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::diagnostic::chain;
 use crate::dispatch::Alive;
 use crate::ingest::Gate;
 use crate::store::identity::Remaining;
@@ -74,7 +75,7 @@ impl Upkeep {
             match self.step().await {
                 Ok(()) => {}
                 Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %error, "upkeep is tried again");
+                    tracing::error!(id = "store_write_failed", error = %chain(&error), "upkeep is tried again");
                 }
                 Err(error) => return Err(error),
             }

@@ -39,7 +39,7 @@ const ABOVE: [&str; 11] = [
 ];
 const LINES_MAX: usize = 400;
 
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 24] = [
     Rule {
         name: "the pure core does no I/O",
         breaches: |path, text| {
@@ -236,6 +236,11 @@ const RULES: [Rule; 23] = [
         planted: ("src/lib.rs", "//! Map.\n/// Events.\npub mod event;\n\npub mod rule;"),
     },
     Rule {
+        name: "an alarm tells its error with all causes",
+        breaches: alarms_without_cause,
+        planted: ("src/ingest.rs", "fn f() {\n tracing::error!(\n id = \"x\",\n %error,\n \"gone\"\n );\n}"),
+    },
+    Rule {
         name: "every dependency has its reason",
         breaches: dependencies_without_reason,
         planted: ("Cargo.toml", "[dependencies]\n# Numbers.\na = \"1\"\n\nb = \"2\""),
@@ -378,6 +383,21 @@ fn secrets_shown(path: &str, text: &str) -> Vec<usize> {
     (0..lines.len())
         .filter(|at| (defines(lines[*at]) && derived(*at)) || implements(lines[*at]))
         .map(|at| at + 1)
+        .collect()
+}
+
+/// Errors of alarms that are logged by their own words alone, which leave the cause to their sources.
+fn alarms_without_cause(path: &str, text: &str) -> Vec<usize> {
+    if !path.starts_with("src/") {
+        return Vec::new();
+    }
+    let text = production(text);
+    text.match_indices("tracing::error!(")
+        .filter(|(at, _)| {
+            let alarm = text[*at..].split(");").next().unwrap_or_default();
+            alarm.contains("id = ") && alarm.contains("%error")
+        })
+        .map(|(at, _)| text[..at].matches('\n').count() + 1)
         .collect()
 }
 

@@ -53,8 +53,8 @@ enum Command {
     /// Have dead and unresolved actions sent again
     ///
     /// They are due at once, with all their attempts anew, in a window of at least 30 minutes. Of unresolved
-    /// ones, DataWorks may have executed the call; where a second execution would do something a second time,
-    /// they are left alone without --even-if-done.
+    /// ones, DataWorks may have executed the call, and of some dead ones a part of it; where a second execution
+    /// would do something a second time, they are left alone without --even-if-done.
     #[command(after_long_help = REQUEUE)]
     Requeue(act::RequeueArguments),
 }

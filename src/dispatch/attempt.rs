@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Shared;
 use super::judge::{Trial, judge};
 use crate::action::HeldReason;
+use crate::diagnostic::chain;
 use crate::monitoring::metrics::{Attempted, OTHER};
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
@@ -24,7 +25,7 @@ const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
-    let since_event = since_event(&claimed, (shared.now_ms)());
+    let begun_ms = (shared.now_ms)();
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
@@ -36,14 +37,15 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
             settlement
         }
     };
+    let since_event = since_event(&claimed, &settlement, begun_ms);
     settle(shared, &claimed, settlement, since_event).await;
 }
 
-/// How long after its event an action is called for the first time.
-fn since_event(claimed: &Claimed, now_ms: i64) -> Option<Duration> {
-    let is_first = claimed.attempt_number == 1;
+/// How long after its event an action is sent for the first time. What never left was not sent.
+fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
+    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
     // The brokers' clocks are not ours: what lies in the future is now.
-    is_first.then(|| milliseconds(now_ms.saturating_sub(claimed.event_at_ms)))
+    is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
 
 fn milliseconds(ms: i64) -> Duration {
@@ -57,7 +59,7 @@ fn checked(
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| {
         let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        Box::new(Settlement { attempt: claimed.attempt, outcome, class: "unsendable", evidence })
+        Box::new(Settlement { attempt: claimed.attempt, outcome, class: word(Class::Unsendable), evidence })
     };
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
@@ -80,8 +82,8 @@ async fn call(
     operation: &'static Operation,
     params: &Map<String, Value>,
 ) -> Settlement {
-    // The same token for every attempt of one action: a repetition gives the first result.
-    let call = Call { operation, params, client_token: Some(&claimed.id) };
+    let token = client_token(claimed);
+    let call = Call { operation, params, client_token: Some(&token) };
     let nonce = format!("{:032x}", fastrand::u128(..));
     let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
     let now_ms = (shared.now_ms)();
@@ -99,6 +101,15 @@ async fn call(
         outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
         class: class.map_or_else(word, |()| "success"),
         evidence: evidence(account, &result),
+    }
+}
+
+/// The same token for every attempt of one life: a repetition gives the first result. Whoever has an action
+/// sent again wants it done again, so another life has another token. The API takes 64 characters.
+fn client_token(claimed: &Claimed) -> String {
+    match claimed.requeued_after {
+        0 => claimed.id.clone(),
+        after => format!("{}-{after}", claimed.id),
     }
 }
 
@@ -152,12 +163,12 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, sinc
                 return;
             }
             Err(error) if error.is_passing() => {
-                tracing::error!(id = "store_write_failed", error = %error, action = %claimed.id, "settling is tried again");
+                tracing::error!(id = "store_write_failed", error = %chain(&error), action = %claimed.id, "settling is tried again");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
-                tracing::error!(id = "settle_failed", error = %error, action = %claimed.id, "the outcome was not kept");
+                tracing::error!(id = "settle_failed", error = %chain(&error), action = %claimed.id, "the outcome was not kept");
                 return;
             }
         }
@@ -196,4 +207,58 @@ fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
         late,
         "settle"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::outbox::Past;
+
+    fn claimed(earlier_sent: i64) -> Claimed {
+        Claimed {
+            attempt: 9,
+            action: 1,
+            id: "c987920122ee4b31a5c0de1f00aa7753".into(),
+            attempt_number: 3,
+            attempt_of_life: 1,
+            requeued_after: 0,
+            event: 1,
+            rule: "r".into(),
+            rule_path: "r.toml".into(),
+            operation: "GetTaskInstance".into(),
+            version: "2024-05-18".into(),
+            params: "{}".into(),
+            workspace: None,
+            event_at_ms: 1_000,
+            first_sent_at_ms: 4_000,
+            earlier_tries: 0,
+            earlier_sent,
+            past: Past::Clear,
+        }
+    }
+
+    #[test]
+    fn an_action_is_sent_for_the_first_time_when_it_first_leaves() {
+        let settlement = |class| Settlement {
+            attempt: 9,
+            outcome: Outcome::Succeeded,
+            class,
+            evidence: Evidence::default(),
+        };
+        let since = |earlier_sent, class| since_event(&claimed(earlier_sent), &settlement(class), 4_000);
+        assert_eq!(since(0, "success"), Some(Duration::from_secs(3)));
+        assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));
+        assert_eq!(since(0, "unsendable"), None, "what the policy refuses is not sent");
+        assert_eq!(since(1, "success"), None);
+    }
+
+    #[test]
+    fn each_life_of_an_action_has_a_client_token_of_its_own() {
+        let first = claimed(0);
+        assert_eq!(client_token(&first), first.id);
+        let later = |requeued_after| client_token(&Claimed { requeued_after, ..first.clone() });
+        assert_eq!(later(2), "c987920122ee4b31a5c0de1f00aa7753-2");
+        assert_ne!(later(3), later(2));
+        assert!(later(i64::MAX).len() <= 64, "the longest that the API takes");
+    }
 }

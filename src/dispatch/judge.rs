@@ -33,9 +33,9 @@ pub struct Retry {
 pub struct Trial {
     /// What a repetition would do.
     pub effect: RepeatEffect,
-    /// Which attempt of its action it was, from 1.
+    /// Which attempt of its action's life it was, from 1, without those that never left.
     pub attempt_number: u32,
-    /// Which attempt it was of those that were not throttled, from 1.
+    /// Which attempt it was of those that left and were not throttled, from 1.
     pub tries: u32,
     /// What the earlier attempts may have done.
     pub past: Past,

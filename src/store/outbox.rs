@@ -46,8 +46,10 @@ pub struct Claimed {
     pub id: String,
     /// Which attempt of the action this is, from 1.
     pub attempt_number: i64,
-    /// The same, counted from when a person last had the action sent again.
+    /// The same, counted from when a person last had the action sent again, without those that never left.
     pub attempt_of_life: i64,
+    /// Attempts up to this number belong to earlier lives; 0 in the first.
+    pub requeued_after: i64,
     /// The event that caused it.
     pub event: i64,
     /// The rule that planned it.
@@ -66,8 +68,10 @@ pub struct Claimed {
     pub event_at_ms: i64,
     /// When the first attempt of this life was claimed.
     pub first_sent_at_ms: i64,
-    /// Earlier attempts of this life that were not throttled.
+    /// Earlier attempts of this life that left and were not throttled.
     pub earlier_tries: i64,
+    /// Earlier attempts of all lives that left.
+    pub earlier_sent: i64,
     /// What the earlier attempts of this life may have done.
     pub past: Past,
 }
@@ -78,7 +82,7 @@ pub struct Claimed {
 pub enum Past {
     /// None of them was executed.
     Clear,
-    /// One of them may have been executed.
+    /// One of them may have been executed, or a part of it.
     Unknown,
 }
 
@@ -103,23 +107,31 @@ const PRIORITIES: &str = "WITH RECURSIVE level (priority) AS ( \
             WHERE a.state = 'planned' AND a.account = ?1 AND a.priority < level.priority) \
     FROM level WHERE level.priority IS NOT NULL) \
     SELECT priority FROM level WHERE priority IS NOT NULL";
+/// Older actions of the key go first. A person may have an older one sent again while a newer one is on its
+/// way, so nothing of the key may be in flight either; of those there are never many.
 const DUE: &str = "SELECT a.number FROM action a \
     WHERE a.state = 'planned' AND a.account = ?1 AND a.priority = ?2 AND a.due_at <= ?3 \
       AND (?4 IS NULL OR a.access = ?4) AND (a.expires_at IS NULL OR a.expires_at > ?3) \
       AND (a.in_order_by IS NULL OR NOT EXISTS ( \
            SELECT 1 FROM action b WHERE b.in_order_by = a.in_order_by AND b.number < a.number \
-           AND b.state IN ('planned', 'waiting', 'in_flight', 'unresolved'))) \
+           AND b.state IN ('planned', 'waiting', 'in_flight', 'unresolved')) \
+        AND NOT EXISTS (SELECT 1 FROM action b INDEXED BY action_in_flight \
+           WHERE b.state = 'in_flight' AND b.in_order_by = a.in_order_by)) \
     ORDER BY a.due_at, a.number LIMIT ?5";
+/// What the policy refused, or what could not be built, never left: it is no try.
 const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
     first_sent_at = coalesce(first_sent_at, ?3) \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-        AND t.class <> 'throttled'), \
+        AND t.class NOT IN ('throttled', 'unsendable')), \
     EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
         AND t.class IN ('lost', 'unavailable')), \
-    attempts - requeued_after, \
-    coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at)";
+    attempts - requeued_after - (SELECT count(*) FROM attempt t WHERE t.action = action.number \
+        AND t.number > action.requeued_after AND t.class = 'unsendable'), \
+    coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at), \
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'unsendable'), \
+    requeued_after";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt (id, action, number, started_at) VALUES (?1, ?2, ?3, ?4)";
 const NEXT_DUE: &str = "SELECT min(due_at) FROM action WHERE state = 'planned' AND account = ?1";
 const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
@@ -260,6 +272,7 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         id: row.try_get(1)?,
         attempt_number: row.try_get(2)?,
         attempt_of_life: row.try_get(13)?,
+        requeued_after: row.try_get(16)?,
         event: row.try_get(3)?,
         rule: row.try_get(4)?,
         rule_path: row.try_get(5)?,
@@ -271,5 +284,6 @@ fn of_row(row: &SqliteRow, attempt: i64) -> Result<Claimed, sqlx::Error> {
         earlier_tries: row.try_get(11)?,
         past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },
         event_at_ms: row.try_get(14)?,
+        earlier_sent: row.try_get(15)?,
     })
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::part::{self, Part};
 use super::{Parts, Running, SuperviseError, hooks, now_ms};
+use crate::diagnostic::chain;
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::replaying::Replaying;
@@ -185,7 +186,7 @@ async fn serve(parts: &Parts, board: &Arc<Board>) -> JoinSet<()> {
         Err(error) => tracing::error!(
             id = "monitoring_failed",
             address = %listen,
-            %error,
+            error = %chain(&error),
             "metrics and health are not served; set monitoring.listen to an address of its own, and restart"
         ),
     }

@@ -14,6 +14,7 @@ use crate::cli::terminal::{GOOD, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::config::Environment;
 use crate::store::operator::act::Verb;
+use crate::store::operator::select::First;
 use crate::store::operator::{Deed, Operator};
 
 /// What `openeventd outbox release` and `cancel` take.
@@ -88,7 +89,8 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
     let path = database.path(config)?;
     let mut reader = database.reader(config).await?;
     let selection = select.resolve(&mut reader, states(verb), now_ms()).await?;
-    let chosen = progress::shown("looking for actions", reader.chosen(&selection, ROWS_MAX)).await?;
+    let chosen =
+        progress::shown("looking for actions", reader.chosen(&selection, First::Oldest, ROWS_MAX)).await?;
     reader.close().await?;
     let preview = Preview::of(verb, chosen, if_done);
     // The output stays unlocked while a person thinks.
@@ -106,7 +108,10 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
     // Whether that is permitted is found out before anybody is asked.
     let operator = Operator::open(&path).await?;
     match acting.consent(&preview.question())? {
-        Consent::Given => act(operator, verb, &preview, select, acting).await,
+        Consent::Given => {
+            let who = who(&Environment::of_process(), &path);
+            act(operator, verb, &preview, select, acting, &who).await
+        }
         Consent::Declined => {
             operator.close().await?;
             writeln!(stdout(), "nothing was done")?;
@@ -122,15 +127,11 @@ async fn act(
     preview: &Preview,
     select: &SelectArguments,
     acting: &ActingArguments,
+    who: &str,
 ) -> Result<Exit, Failure> {
-    let who = who(&Environment::of_process());
     let target = format!("{}: {}", select.in_words(), preview.in_words());
-    let deed = Deed {
-        who: &who,
-        target: &target,
-        reason: acting.reason.as_deref().unwrap_or_default(),
-        now_ms: now_ms(),
-    };
+    let deed =
+        Deed { who, target: &target, reason: acting.reason.as_deref().unwrap_or_default(), now_ms: now_ms() };
     let acted = operator.act(verb, &preview.changes, &deed);
     let changed = progress::shown("waiting for a turn to write", acted).await;
     operator.close().await?;

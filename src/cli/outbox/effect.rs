@@ -3,6 +3,8 @@
 use crate::action::ActionState;
 use crate::operation::RepeatEffect;
 use crate::store::operator::act::Verb;
+use crate::store::operator::select::Chosen;
+use crate::store::outbox::Past;
 
 /// What a command does to one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,20 +24,42 @@ pub(super) enum IfDone {
     Again,
 }
 
-/// What `verb` does to an action that is `state` and whose repetition has `effect`.
-pub(super) fn effect(verb: Verb, state: ActionState, effect: RepeatEffect, if_done: IfDone) -> Effect {
+/// What is known of an action before a command changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: ActionState,
+    /// What a repetition does.
+    pub(super) repeat: RepeatEffect,
+    /// What its attempts may have done.
+    pub(super) past: Past,
+}
+
+impl From<&Chosen> for Standing {
+    fn from(row: &Chosen) -> Self {
+        Standing { state: row.state, repeat: row.repeat_effect, past: row.past }
+    }
+}
+
+/// What `verb` does to an action that stands so.
+pub(super) fn effect(verb: Verb, standing: Standing, if_done: IfDone) -> Effect {
     use ActionState as S;
-    match (verb, state) {
-        (Verb::Release, S::Held)
-        | (Verb::Requeue, S::Dead)
-        | (Verb::Cancel, S::Held | S::Dead | S::Unresolved | S::Planned | S::Waiting) => Effect::Done,
-        (Verb::Requeue, S::Unresolved) => match (effect, if_done) {
-            (RepeatEffect::None, _) => Effect::Done,
-            (RepeatEffect::Converges, _) | (_, IfDone::Again) => Effect::PerhapsTwice,
-            (RepeatEffect::Duplicates | RepeatEffect::Unknown, IfDone::LeaveAlone) => Effect::LeftAlone(
-                "DataWorks may have executed it: look there first, then requeue with --even-if-done, or cancel",
+    match (verb, standing.state) {
+        (Verb::Requeue, S::Dead) => match standing.past {
+            Past::Clear => Effect::Done,
+            Past::Unknown => again(
+                standing.repeat,
+                if_done,
+                "DataWorks may have executed a part of it: look there first, then requeue with \
+                 --even-if-done, or cancel",
             ),
         },
+        (Verb::Requeue, S::Unresolved) => again(
+            standing.repeat,
+            if_done,
+            "DataWorks may have executed it: look there first, then requeue with --even-if-done, or cancel",
+        ),
+        (Verb::Release, S::Held)
+        | (Verb::Cancel, S::Held | S::Dead | S::Unresolved | S::Planned | S::Waiting) => Effect::Done,
         (Verb::Release, S::Dead | S::Unresolved) => {
             Effect::LeftAlone("it was sent already: see `outbox requeue`")
         }
@@ -56,6 +80,15 @@ pub(super) fn effect(verb: Verb, state: ActionState, effect: RepeatEffect, if_do
     }
 }
 
+/// What sending again does to what may have been executed; `why` it may be left alone.
+fn again(repeat: RepeatEffect, if_done: IfDone, why: &'static str) -> Effect {
+    match (repeat, if_done) {
+        (RepeatEffect::None, _) => Effect::Done,
+        (RepeatEffect::Converges, _) | (_, IfDone::Again) => Effect::PerhapsTwice,
+        (RepeatEffect::Duplicates | RepeatEffect::Unknown, IfDone::LeaveAlone) => Effect::LeftAlone(why),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +98,9 @@ mod tests {
         use ActionState as S;
         let changed = |verb, if_done| -> Vec<ActionState> {
             let done = |state: &S| {
-                !matches!(effect(verb, *state, RepeatEffect::Duplicates, if_done), Effect::LeftAlone(_))
+                let standing =
+                    Standing { state: *state, repeat: RepeatEffect::Duplicates, past: Past::Clear };
+                !matches!(effect(verb, standing, if_done), Effect::LeftAlone(_))
             };
             S::ALL.into_iter().filter(done).collect()
         };
@@ -78,12 +113,19 @@ mod tests {
 
     #[test]
     fn what_may_be_done_twice_needs_another_word() {
-        let unresolved = |repeat, if_done| effect(Verb::Requeue, ActionState::Unresolved, repeat, if_done);
-        assert_eq!(unresolved(RepeatEffect::None, IfDone::LeaveAlone), Effect::Done);
-        assert_eq!(unresolved(RepeatEffect::Converges, IfDone::LeaveAlone), Effect::PerhapsTwice);
-        for repeat in [RepeatEffect::Duplicates, RepeatEffect::Unknown] {
-            assert!(matches!(unresolved(repeat, IfDone::LeaveAlone), Effect::LeftAlone(_)));
-            assert_eq!(unresolved(repeat, IfDone::Again), Effect::PerhapsTwice);
+        let cases = [
+            (ActionState::Unresolved, Past::Clear),
+            (ActionState::Unresolved, Past::Unknown),
+            (ActionState::Dead, Past::Unknown),
+        ];
+        for (state, past) in cases {
+            let requeued = |repeat, if_done| effect(Verb::Requeue, Standing { state, repeat, past }, if_done);
+            assert_eq!(requeued(RepeatEffect::None, IfDone::LeaveAlone), Effect::Done);
+            assert_eq!(requeued(RepeatEffect::Converges, IfDone::LeaveAlone), Effect::PerhapsTwice);
+            for repeat in [RepeatEffect::Duplicates, RepeatEffect::Unknown] {
+                assert!(matches!(requeued(repeat, IfDone::LeaveAlone), Effect::LeftAlone(_)));
+                assert_eq!(requeued(repeat, IfDone::Again), Effect::PerhapsTwice);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::database::DatabaseArguments;
 use crate::cli::instant::{age, now_ms};
 use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
-use crate::store::operator::select::Chosen;
+use crate::store::operator::select::{Chosen, First};
 
 /// What waits, the most urgent first.
 const WAITING: [ActionState; 6] = [
@@ -47,7 +47,7 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
     let mut reader = arguments.database.reader(config).await?;
     let now_ms = now_ms();
     let selection = arguments.select.resolve(&mut reader, &WAITING, now_ms).await?;
-    let chosen = reader.chosen(&selection, usize::from(arguments.limit));
+    let chosen = reader.chosen(&selection, First::Urgent, usize::from(arguments.limit));
     let listing = progress::shown("looking for actions", chosen).await?;
     let mut out = stdout();
     if arguments.json {

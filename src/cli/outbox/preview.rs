@@ -53,7 +53,7 @@ impl Preview {
         };
         for row in listing.rows {
             let group = (list::state(&row), row.rule.clone(), row.operation.clone());
-            match effect(verb, row.state, row.repeat_effect, if_done) {
+            match effect(verb, (&row).into(), if_done) {
                 Effect::LeftAlone(why) => *preview.left_alone.entry((why, group)).or_default() += 1,
                 done => {
                     let forbidden = verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);

@@ -22,7 +22,7 @@ const ID_DIGITS: usize = 32;
 /// How actions are chosen; several values of one kind widen the choice, several kinds narrow it.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct SelectArguments {
-    /// Actions by number, or by the beginning of their id
+    /// Actions by number, or by the beginning of their id; digits alone are a number
     #[arg(value_name = "ACTION")]
     actions: Vec<String>,
     /// In this state
@@ -56,6 +56,11 @@ pub(super) struct SelectArguments {
 pub(super) enum SelectError {
     #[error("there is no action {}: `openeventd outbox list` shows numbers and ids", Escaped(.0))]
     Unknown(String),
+    #[error(
+        "there is no action number {0}: digits alone are a number; of an id, give a beginning with a letter \
+         in it, or all {ID_DIGITS} digits"
+    )]
+    NoNumber(String),
     #[error("`{}` is no action: expected a number, or at least {PREFIX_MIN} hex digits of an id", Escaped(.0))]
     NoName(String),
     #[error("`{name}` begins the ids of several actions: {}, give more digits", .ids.join(", "))]
@@ -65,7 +70,7 @@ pub(super) enum SelectError {
 impl From<SelectError> for Failure {
     fn from(error: SelectError) -> Self {
         let exit = match error {
-            SelectError::Unknown(_) => Exit::NoInput,
+            SelectError::Unknown(_) | SelectError::NoNumber(_) => Exit::NoInput,
             SelectError::NoName(_) | SelectError::Ambiguous { .. } => Exit::Usage,
         };
         Failure::new(exit, error)
@@ -149,25 +154,74 @@ impl SelectArguments {
     }
 }
 
+/// How a person names an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    /// A number; `None` is larger than any.
+    Number(Option<i64>),
+    /// The beginning of an id, or all of it.
+    Id,
+    /// Neither.
+    Nothing,
+}
+
+impl Name {
+    /// What `name` is, in lower case. Ids begin with what looks like any number, so a number that no action
+    /// has must never mean the action whose id happens to begin with it.
+    fn of(name: &str) -> Self {
+        let is_hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        match name.len() {
+            ID_DIGITS if is_hex => Name::Id,
+            _ if is_number => Name::Number(name.parse().ok()),
+            PREFIX_MIN..=ID_DIGITS if is_hex => Name::Id,
+            _ => Name::Nothing,
+        }
+    }
+}
+
 /// The number of the action that `name` means.
 pub(super) async fn find(reader: &mut Reader, name: &str) -> Result<i64, Failure> {
     let name = name.trim().to_ascii_lowercase();
-    let number = name.parse::<i64>().ok().filter(|number| *number > 0);
-    let is_prefix =
-        (PREFIX_MIN..=ID_DIGITS).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if number.is_none() && !is_prefix {
-        return Err(SelectError::NoName(name).into());
-    }
-    let found = reader.named(number, is_prefix.then_some(name.as_str())).await?;
-    // A number is a number, even where ids begin with it.
-    let exact = found.iter().find(|named| Some(named.number) == number);
-    match (exact, found.as_slice()) {
-        (Some(named), _) => Ok(named.number),
-        (None, [only]) => Ok(only.number),
-        (None, []) => Err(SelectError::Unknown(name).into()),
-        (None, several) => {
+    let (found, unknown) = match Name::of(&name) {
+        Name::Nothing => return Err(SelectError::NoName(name).into()),
+        Name::Number(None) => return Err(SelectError::NoNumber(name).into()),
+        Name::Number(number) => (reader.named(number, None).await?, SelectError::NoNumber(name.clone())),
+        Name::Id => (reader.named(None, Some(&name)).await?, SelectError::Unknown(name.clone())),
+    };
+    match found.as_slice() {
+        [only] => Ok(only.number),
+        [] => Err(unknown.into()),
+        several => {
             let ids = several.iter().map(|named| named.id.clone()).collect();
             Err(SelectError::Ambiguous { name, ids }.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_alone_are_a_number_and_nothing_else() {
+        let whole = "3035".repeat(8);
+        let cases = [
+            ("7", Name::Number(Some(7))),
+            ("3035", Name::Number(Some(3035))),
+            ("0", Name::Number(Some(0))),
+            (&whole[..31], Name::Number(None)),
+            (&whole, Name::Id),
+            ("303a", Name::Id),
+            ("c0de", Name::Id),
+            ("c0d", Name::Nothing),
+            ("+3035", Name::Nothing),
+            ("303x", Name::Nothing),
+            ("", Name::Nothing),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(Name::of(name), expected, "{name}");
+        }
+        assert_eq!(Name::of(&format!("{whole}a")), Name::Nothing, "longer than an id");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::Style;
 use serde_json::{Map, Value};
 
-use super::effect::{Effect, IfDone, effect};
+use super::effect::{Effect, IfDone, Standing, effect};
 use super::list;
 use super::select::{SelectError, find};
 use crate::action::{ActionState, HeldReason};
@@ -16,13 +16,13 @@ use crate::cli::instant::age;
 use crate::cli::terminal::{Columns, DIM, NAME, TITLE, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::duration::whole_ms;
-use crate::operation::RepeatEffect;
 use crate::store::operator::act::Verb;
+use crate::store::operator::select::{First, Selection};
 
 /// What `openeventd outbox show` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The action by number, or by the beginning of its id
+    /// The action by number, or by the beginning of its id; digits alone are a number
     #[arg(value_name = "ACTION")]
     name: String,
     /// As one JSON object
@@ -59,18 +59,26 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
     let mut reader = arguments.database.reader(config).await?;
     let number = find(&mut reader, &arguments.name).await?;
     let story = progress::shown("reading the action", reader.action_story(number)).await?;
+    let this = Selection { numbers: vec![number], ..Selection::default() };
+    let chosen = progress::shown("reading the action", reader.chosen(&this, First::Urgent, 1)).await?;
+    let standing = chosen.rows.first().map(Standing::from);
     reader.close().await?;
     let Some(story) = story else { return Err(SelectError::Unknown(arguments.name.clone()).into()) };
     let mut out = stdout();
     if arguments.json {
         writeln!(out, "{}", Value::Object(story))?;
     } else {
-        write(&mut out, number, &story)?;
+        write(&mut out, number, &story, standing)?;
     }
     Ok(Exit::Success)
 }
 
-fn write(out: &mut impl Write, number: i64, story: &Map<String, Value>) -> io::Result<()> {
+fn write(
+    out: &mut impl Write,
+    number: i64,
+    story: &Map<String, Value>,
+    standing: Option<Standing>,
+) -> io::Result<()> {
     let state = ActionState::from_text(&text(story, "state"));
     let style = state.map_or(Style::new(), list::style);
     writeln!(out, "{} {}", styled(TITLE, &format!("action {number}")), styled(style, &text(story, "state")))?;
@@ -100,7 +108,7 @@ fn write(out: &mut impl Write, number: i64, story: &Map<String, Value>) -> io::R
     write!(out, "{}", fields.lines(2))?;
     write_attempts(out, story)?;
     write_operators(out, story)?;
-    write_commands(out, number, state, &text(story, "repeat_effect"))
+    write_commands(out, number, standing)
 }
 
 fn write_attempts(out: &mut impl Write, story: &Map<String, Value>) -> io::Result<()> {
@@ -156,13 +164,8 @@ pub(in crate::cli) fn write_operators(out: &mut impl Write, story: &Map<String, 
     write!(out, "{}", columns.lines(2))
 }
 
-fn write_commands(
-    out: &mut impl Write,
-    number: i64,
-    state: Option<ActionState>,
-    repeat_effect: &str,
-) -> io::Result<()> {
-    let (Some(state), Some(repeat)) = (state, RepeatEffect::from_text(repeat_effect)) else { return Ok(()) };
+fn write_commands(out: &mut impl Write, number: i64, standing: Option<Standing>) -> io::Result<()> {
+    let Some(standing) = standing else { return Ok(()) };
     writeln!(out, "{}", styled(TITLE, "commands"))?;
     let mut columns = Columns::new();
     for (verb, does) in [
@@ -171,7 +174,7 @@ fn write_commands(
         (Verb::Cancel, "it is never sent"),
     ] {
         let command = format!("outbox {} {number}", verb.as_str());
-        match effect(verb, state, repeat, IfDone::LeaveAlone) {
+        match effect(verb, standing, IfDone::LeaveAlone) {
             Effect::Done => columns.row([(NAME, command.as_str()), (Style::new(), does)]),
             Effect::PerhapsTwice => columns.row([
                 (NAME, command.as_str()),

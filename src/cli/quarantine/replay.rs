@@ -119,7 +119,7 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
         writeln!(stdout(), "nothing was done")?;
         return Ok(Exit::Success);
     }
-    let asked = ask(&mut operator, &chosen, arguments).await;
+    let asked = ask(&mut operator, &chosen, arguments, &who(&Environment::of_process(), &path)).await;
     operator.close().await?;
     let asked = asked?;
     if arguments.no_wait {
@@ -161,11 +161,15 @@ fn preview(out: &mut impl Write, chosen: &[Chosen], done: usize, beyond: usize) 
     Ok(())
 }
 
-async fn ask(operator: &mut Operator, chosen: &[Chosen], arguments: &Arguments) -> Result<Vec<i64>, Failure> {
-    let who = who(&Environment::of_process());
+async fn ask(
+    operator: &mut Operator,
+    chosen: &[Chosen],
+    arguments: &Arguments,
+    who: &str,
+) -> Result<Vec<i64>, Failure> {
     let target = arguments.select.in_words();
     let reason = arguments.acting.reason.as_deref().unwrap_or_default();
-    let deed = Deed { who: &who, target: &target, reason, now_ms: now_ms() };
+    let deed = Deed { who, target: &target, reason, now_ms: now_ms() };
     let ids: Vec<i64> = chosen.iter().map(|row| row.id).collect();
     let asked = operator.ask_for_replay(&ids, &deed);
     Ok(progress::shown("waiting for a turn to write", asked).await?)

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::select::Chosen;
 use super::{Deed, Kind, Operator, record};
+use crate::action::HeldReason;
 use crate::store::StoreError;
 
 /// What was released or requeued may be sent for at least so long from then on: its own time has mostly
@@ -33,22 +34,39 @@ impl Verb {
     }
 }
 
-// Each row of ?1 is [number, state, attempts] as it was shown. Another state, or another attempt since, is
-// another matter than the one that the person decided.
-const RELEASE: &str = "UPDATE action SET state = 'planned', held_reason = NULL, settled_at = NULL, due_at = ?2, \
-    expires_at = max(expires_at, ?3) FROM json_each(?1) shown \
-    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
-    AND action.attempts = shown.value ->> 2 AND action.state = 'held' RETURNING action.number";
-const REQUEUE: &str = "UPDATE action SET state = 'planned', settled_at = NULL, due_at = ?2, \
-    expires_at = max(expires_at, ?3), requeued_after = attempts, first_sent_at = NULL \
-    FROM json_each(?1) shown \
-    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
-    AND action.attempts = shown.value ->> 2 AND action.state IN ('dead', 'unresolved') RETURNING action.number";
-const CANCEL: &str = "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2 \
-    FROM json_each(?1) shown \
-    WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
-    AND action.attempts = shown.value ->> 2 \
-    AND action.state IN ('held', 'dead', 'unresolved', 'planned', 'waiting') RETURNING action.number";
+// Each row of ?1 is [number, state, attempts, held_reason, requeued_after] as it was shown. Where anything of
+// it has changed, or an attempt was made since, it is another matter than the one that the person decided.
+macro_rules! as_shown {
+    ($change:literal, $states:literal) => {
+        concat!(
+            $change,
+            " FROM json_each(?1) shown \
+             WHERE action.number = shown.value ->> 0 AND action.state = shown.value ->> 1 \
+             AND action.attempts = shown.value ->> 2 AND action.held_reason IS shown.value ->> 3 \
+             AND action.requeued_after = shown.value ->> 4 AND action.state IN (",
+            $states,
+            ") RETURNING action.number"
+        )
+    };
+}
+
+/// What was refused before it left has not begun the time in which a call may be repeated blindly.
+const RELEASE: &str = as_shown!(
+    "UPDATE action SET state = 'planned', held_reason = NULL, settled_at = NULL, due_at = ?2, \
+     expires_at = max(expires_at, ?3), \
+     first_sent_at = CASE WHEN EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number \
+        AND t.number > action.requeued_after AND t.class <> 'unsendable') THEN first_sent_at END",
+    "'held'"
+);
+const REQUEUE: &str = as_shown!(
+    "UPDATE action SET state = 'planned', settled_at = NULL, due_at = ?2, expires_at = max(expires_at, ?3), \
+     requeued_after = attempts, first_sent_at = NULL",
+    "'dead', 'unresolved'"
+);
+const CANCEL: &str = as_shown!(
+    "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2",
+    "'held', 'dead', 'unresolved', 'planned', 'waiting'"
+);
 
 impl Operator {
     /// Does `verb` to those of `shown` that still stand where they did, and gives their numbers; with the
@@ -78,7 +96,10 @@ impl Operator {
             Verb::Requeue => (REQUEUE, "requeue actions"),
             Verb::Cancel => (CANCEL, "cancel actions"),
         };
-        let rows = shown.iter().map(|row| json!([row.number, row.state.as_str(), row.attempts]));
+        let rows = shown.iter().map(|row| {
+            let reason = row.held_reason.map(HeldReason::as_str);
+            json!([row.number, row.state.as_str(), row.attempts, reason, row.requeued_after])
+        });
         let query = sqlx::query_scalar(statement)
             .bind(serde_json::Value::Array(rows.collect()).to_string())
             .bind(deed.now_ms);

@@ -1,6 +1,7 @@
 //! Choosing actions: by number, rule, state, age and the like, as a person asks for them.
 //!
-//! A question gives at most as many rows as were asked for, the most urgent first, and how many there are.
+//! A question gives at most as many rows as were asked for, the most urgent or the oldest first, and how many
+//! there are.
 
 use sqlx::Row;
 use sqlx::query::{Query, QueryScalar};
@@ -8,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::action::{ActionState, HeldReason};
 use crate::operation::RepeatEffect;
+use crate::store::outbox::Past;
 use crate::store::reader::Reader;
 use crate::store::{StoreError, columns};
 
@@ -34,6 +36,15 @@ pub struct Selection {
     pub planned_after_ms: Option<i64>,
 }
 
+/// Which of the chosen come first, and so are the ones within the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Those that need a person most, and the newest of them: for looking.
+    Urgent,
+    /// The oldest: for acting, in the order in which they were planned.
+    Oldest,
+}
+
 /// A chosen action, as a command shows it and later finds it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
@@ -53,12 +64,16 @@ pub struct Chosen {
     pub operation: String,
     /// What a repetition does.
     pub repeat_effect: RepeatEffect,
+    /// What the attempts of this life may have done, be it in part.
+    pub past: Past,
     /// The account that signs it.
     pub account: String,
     /// The event's workspace.
     pub workspace: Option<i64>,
     /// Attempts so far, of all lives.
     pub attempts: i64,
+    /// Attempts up to this number belong to earlier lives.
+    pub requeued_after: i64,
     /// When it was planned, milliseconds since 1970.
     pub planned_at_ms: i64,
     /// When it is due, milliseconds since 1970.
@@ -87,9 +102,15 @@ pub struct Named {
 
 // The parts of the statements, literals all, so that the statements are constants.
 macro_rules! chosen {
+    // A call for several things at once that reports failure may have been executed for some of them.
     (columns) => {
         "SELECT a.number, a.id, a.event, a.rule, a.state, a.held_reason, a.operation, a.repeat_effect, a.account, \
-         a.workspace, a.attempts, a.planned_at, a.due_at, a.expires_at"
+         a.workspace, a.attempts, a.planned_at, a.due_at, a.expires_at, a.attempts > a.requeued_after AND EXISTS ( \
+          SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
+          AND (t.class IN ('lost', 'unavailable', 'partial_failure') \
+               OR t.class = 'failed_in_body' AND EXISTS ( \
+                  SELECT 1 FROM json_each(a.params) p WHERE p.type = 'array' AND json_array_length(p.value) > 1))), \
+          a.requeued_after"
     };
     (numbered) => {
         " FROM action a WHERE a.number IN (SELECT value FROM json_each(?1))"
@@ -113,42 +134,53 @@ macro_rules! chosen {
           AND (?7 IS NULL OR a.account IN (SELECT value FROM json_each(?7))) \
           AND (?8 IS NULL OR a.planned_at < ?8) AND (?9 IS NULL OR a.planned_at > ?9)"
     };
-    (order) => {
+    (oldest) => {
+        " ORDER BY a.number LIMIT ?10"
+    };
+    (urgent) => {
         " ORDER BY CASE a.state WHEN 'unresolved' THEN 0 WHEN 'held' THEN 1 WHEN 'dead' THEN 2 \
           WHEN 'in_flight' THEN 3 WHEN 'planned' THEN 4 WHEN 'waiting' THEN 5 ELSE 6 END, a.number DESC LIMIT ?10"
     };
 }
 
-const NUMBERED: [&str; 2] = [
-    concat!(chosen!(columns), chosen!(numbered), chosen!(filter), chosen!(order)),
+const NUMBERED: [&str; 3] = [
+    concat!(chosen!(columns), chosen!(numbered), chosen!(filter), chosen!(urgent)),
+    concat!(chosen!(columns), chosen!(numbered), chosen!(filter), chosen!(oldest)),
     concat!("SELECT count(*)", chosen!(numbered), chosen!(filter)),
 ];
-const OPEN: [&str; 2] = [
-    concat!(chosen!(columns), chosen!(open), chosen!(filter), chosen!(order)),
+const OPEN: [&str; 3] = [
+    concat!(chosen!(columns), chosen!(open), chosen!(filter), chosen!(urgent)),
+    concat!(chosen!(columns), chosen!(open), chosen!(filter), chosen!(oldest)),
     concat!("SELECT count(*)", chosen!(open), chosen!(filter)),
 ];
-const ANY: [&str; 2] = [
-    concat!(chosen!(columns), chosen!(any), chosen!(filter), chosen!(order)),
+const ANY: [&str; 3] = [
+    concat!(chosen!(columns), chosen!(any), chosen!(filter), chosen!(urgent)),
+    concat!(chosen!(columns), chosen!(any), chosen!(filter), chosen!(oldest)),
     concat!("SELECT count(*)", chosen!(any), chosen!(filter)),
 ];
 /// Hex digits all stand below `g`, so this is a range of the index on ids.
 const NAMED: &str = "SELECT number, id FROM action WHERE number = ?1 OR (id >= ?2 AND id < ?2 || 'g') ORDER BY number LIMIT 4";
 
 impl Reader {
-    /// The actions that `selection` means, at most `rows_max` of them.
+    /// The actions that `selection` means, at most `rows_max` of them, in the order of `first`.
     ///
     /// # Errors
     /// The database cannot be read in time.
     pub async fn chosen(
         &mut self,
         selection: &Selection,
+        first: First,
         rows_max: usize,
     ) -> Result<Listing<Chosen>, StoreError> {
         let all_open = !selection.states.is_empty() && selection.states.iter().all(|state| state.is_open());
-        let [list, count] = match (selection.numbers.is_empty(), all_open) {
+        let [urgent, oldest, count] = match (selection.numbers.is_empty(), all_open) {
             (false, _) => NUMBERED,
             (true, true) => OPEN,
             (true, false) => ANY,
+        };
+        let list = match first {
+            First::Urgent => urgent,
+            First::Oldest => oldest,
         };
         let parameters = Parameters::of(selection);
         let failure = self.failed("choose actions");
@@ -258,5 +290,7 @@ fn of_row(row: &SqliteRow) -> Result<Chosen, StoreError> {
         planned_at_ms: number(11)?,
         due_at_ms: number(12)?,
         expires_at_ms: row.try_get(13).map_err(failed())?,
+        requeued_after: number(15)?,
+        past: if row.try_get(14).map_err(failed())? { Past::Unknown } else { Past::Clear },
     })
 }

@@ -77,6 +77,52 @@ async fn requeue_sends_dead_actions_again_and_asks_twice_for_what_may_be_done() 
 }
 
 #[tokio::test]
+async fn requeue_leaves_alone_what_died_after_a_part_of_it_was_done() {
+    const TWO: &str = "UPDATE action SET params = '{\"Ids\": [1, 2]}'";
+    // Class, for several things at once, and how many of (duplicates, converges) are requeued unwarned.
+    let cases = [
+        ("partial_failure", true, 0),
+        ("failed_in_body", true, 0),
+        ("failed_in_body", false, 2),
+        ("rejected", true, 2),
+        ("lost", false, 0),
+        ("unavailable", false, 0),
+    ];
+    for (class, several, unwarned) in cases {
+        let rules = format!("{}{}", live("duplicates", ""), live("converges", ""));
+        let (mut store, path) = store(&rules, 1).await;
+        if several {
+            store.tamper(TWO).await;
+        }
+        assert_eq!(settle_all(&store, Outcome::Dead, class).await, 2);
+        let act = ["outbox", "requeue", "--state", "dead", "--yes", "--reason", "r"];
+        let ran = openeventd(&path, &act).await;
+        assert_eq!(ran.code, 0, "{class}: {}", ran.err);
+        let warned = ran.out.contains("1 of them may have been executed by DataWorks");
+        assert_eq!(warned, unwarned == 0, "{class}: {}", ran.out);
+        let left = ran.out.contains("DataWorks may have executed a part of it: look there first");
+        assert_eq!(left, unwarned == 0, "{class}: {}", ran.out);
+        assert_eq!(store.count("action WHERE state = 'planned'").await, if left { 1 } else { 2 }, "{class}");
+        if left {
+            let shown = openeventd(&path, &["outbox", "list", "--state", "dead", "--json"]).await;
+            let action: Value = serde_json::from_str(&shown.out).expect("one object");
+            let number = action["number"].to_string();
+            let shown = openeventd(&path, &["outbox", "show", &number]).await;
+            let does =
+                format!("outbox requeue {number}  does nothing: DataWorks may have executed a part of it");
+            assert!(shown.out.contains(&does), "{}", shown.out);
+            let ran = openeventd(&path, &[&act[..], &["--even-if-done"]].concat()).await;
+            assert!(ran.out.contains("1 of them may have been executed by DataWorks"), "{}", ran.out);
+            assert_eq!(store.count("action WHERE state = 'planned'").await, 2, "{class}");
+            // In its new life nothing of it was done yet.
+            settle_all(&store, Outcome::Dead, "rejected").await;
+            let ran = openeventd(&path, &act).await;
+            assert!(!ran.out.contains("may have been executed"), "{}", ran.out);
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
     let (mut store, path) = store(&approve("none", ""), 2).await;
     let cases: [(&[&str], i32, &str); 8] = [
@@ -85,7 +131,7 @@ async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
         (&["release", "--yes", "--reason", "r"], 64, "nothing is chosen"),
         (&["release", "--all", "--dry-run"], 0, ""),
         (&["release", "--all", "--yes", "--reason", " "], 64, "some words"),
-        (&["cancel", "77", "--yes", "--reason", "r"], 66, "there is no action 77"),
+        (&["cancel", "77", "--yes", "--reason", "r"], 66, "there is no action number 77"),
         (&["cancel", "x", "--yes", "--reason", "r"], 64, "expected a number"),
         (&["requeue", "--all", "--yes", "--reason", "r"], 0, ""),
     ];
@@ -96,6 +142,23 @@ async fn nothing_is_done_without_consent_a_reason_and_a_choice() {
     }
     assert_eq!(states(&mut store).await, vec![json!(["held", "approve"]); 2]);
     assert_eq!(deeds(&mut store).await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn a_number_that_no_action_has_is_never_the_beginning_of_an_id() {
+    let (mut store, path) = store(&approve("none", ""), 2).await;
+    let id = "30350000000000000000000000000000";
+    store.tamper("UPDATE action SET id = '30350000000000000000000000000000' WHERE number = 1").await;
+    store.tamper("UPDATE action SET id = '2a' || substr(id, 3) WHERE number = 2").await;
+    for number in ["3035", "30350000", "0", "99999999999999999999"] {
+        let ran = openeventd(&path, &["outbox", "cancel", number, "--yes", "--reason", "r"]).await;
+        assert_eq!(ran.code, 66, "{number}: {}", ran.out);
+        assert!(ran.err.contains(&format!("there is no action number {number}")), "{}", ran.err);
+    }
+    assert_eq!(states(&mut store).await, vec![json!(["held", "approve"]); 2]);
+    let ran = openeventd(&path, &["outbox", "cancel", id, "--yes", "--reason", "r"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(states(&mut store).await, [json!(["cancelled", null]), json!(["held", "approve"])]);
 }
 
 #[tokio::test]
@@ -122,7 +185,7 @@ async fn a_choice_is_narrowed_by_each_of_its_kinds() {
             (&["--workspace", "7"], &[]),
             (&["--account", "other"], &[]),
             (&["2", "3"], &[3, 2]),
-            (&[&id[..6]], &[3]),
+            (&[&id[..20]], &[3]),
         ];
         for (arguments, expected) in cases {
             let ran = openeventd(&path, &[&["outbox", "list", "--json"], arguments].concat()).await;

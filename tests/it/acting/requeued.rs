@@ -1,9 +1,10 @@
 //! The second life of an action: attempts before a requeue no longer count.
 
+use openeventd::action::HeldReason;
 use openeventd::store::operator::act::Verb;
-use openeventd::store::operator::select::{Chosen, Selection};
+use openeventd::store::operator::select::{Chosen, First, Selection};
 use openeventd::store::operator::{Deed, Operator};
-use openeventd::store::outbox::{Outcome, Past, Settled};
+use openeventd::store::outbox::{Evidence, Outcome, Past, Settled, Settlement};
 use openeventd::store::retention::Horizons;
 use openeventd::store::{Reader, StoreError};
 use serde_json::json;
@@ -16,7 +17,7 @@ const WITHIN_MS: i64 = 600_000;
 async fn chosen(store: &Harness) -> Vec<Chosen> {
     let limit = std::time::Duration::from_secs(10);
     let mut reader = Reader::open(&store.path(), limit).await.expect("it opens");
-    let chosen = reader.chosen(&Selection::default(), 100).await.expect("it is read");
+    let chosen = reader.chosen(&Selection::default(), First::Urgent, 100).await.expect("it is read");
     reader.close().await.expect("it closes");
     chosen.rows
 }
@@ -43,6 +44,7 @@ async fn a_requeued_action_has_all_its_attempts_anew() {
     assert_eq!(act(&store, Verb::Requeue, &chosen(&store).await, later).await, [1]);
     let third = store.claim(1, later).await.remove(0);
     assert_eq!((third.attempt_number, third.attempt_of_life), (3, 1));
+    assert_eq!((first.requeued_after, second.requeued_after, third.requeued_after), (0, 0, 2));
     assert_eq!((third.earlier_tries, third.past, third.first_sent_at_ms), (0, Past::Clear, later));
     let expires = store.rows("expires_at", "action").await;
     assert_eq!(expires, [json!([later + HOUR_MS / 2])]);
@@ -122,4 +124,76 @@ async fn what_is_no_database_of_ours_is_refused_and_not_made() {
     assert!(!absent.exists());
     std::fs::write(&absent, "").expect("it is written");
     assert!(matches!(Operator::open(&absent).await, Err(StoreError::Older { .. })));
+}
+
+#[tokio::test]
+async fn what_is_requeued_waits_for_the_newer_call_of_its_key_that_is_on_its_way() {
+    let ordered = live("duplicates", "").replace("params", "in_order_by = \"{{ workspace }}\"\nparams");
+    let store = Harness::with(&ordered).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72))]).await;
+    let first = store.claim(9, NOW_MS).await.remove(0);
+    store.settle(first.attempt, Outcome::Dead, NOW_MS).await;
+    let second = store.claim(9, NOW_MS).await.remove(0);
+    assert_eq!((first.action, second.action), (1, 2));
+    let dead: Vec<Chosen> = chosen(&store).await.into_iter().filter(|row| row.number == 1).collect();
+    assert_eq!(act(&store, Verb::Requeue, &dead, NOW_MS).await, [1]);
+    assert_eq!(store.claim(9, NOW_MS).await, [], "the newer one is in flight");
+    store.settle(second.attempt, Outcome::DueAgain { due_at_ms: NOW_MS }, NOW_MS).await;
+    let next: Vec<i64> = store.claim(9, NOW_MS).await.iter().map(|claimed| claimed.action).collect();
+    assert_eq!(next, [1], "one at a time, the older first");
+}
+
+#[tokio::test]
+async fn within_a_limit_people_act_on_the_oldest_and_look_at_the_newest() {
+    let store = Harness::with(&approve("none", "")).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72)), at(2, &failure("3", 73))]).await;
+    let limit = std::time::Duration::from_secs(10);
+    let mut reader = Reader::open(&store.path(), limit).await.expect("it opens");
+    for (first, expected) in [(First::Oldest, [1, 2]), (First::Urgent, [3, 2])] {
+        let listing = reader.chosen(&Selection::default(), first, 2).await.expect("it is read");
+        let numbers: Vec<i64> = listing.rows.iter().map(|row| row.number).collect();
+        assert_eq!((numbers.as_slice(), listing.total), (&expected[..], 3), "{first:?}");
+    }
+    reader.close().await.expect("it closes");
+}
+
+#[tokio::test]
+async fn what_the_policy_refused_was_no_try_and_begins_no_time() {
+    let mut store = Harness::with(&live("converges", "")).await;
+    store.accept(&[at(0, &failure("1", 71))]).await;
+    for refusal in 0..3 {
+        let refused = store.claim(1, NOW_MS + refusal).await.remove(0);
+        assert_eq!((refused.attempt_number, refused.attempt_of_life), (refusal + 1, 1));
+        assert_eq!((refused.earlier_tries, refused.earlier_sent), (0, 0));
+        assert_eq!(refused.first_sent_at_ms, NOW_MS + refusal);
+        settle_as(&store, refused.attempt, Outcome::Held(HeldReason::Policy), "unsendable").await;
+        assert_eq!(act(&store, Verb::Release, &chosen(&store).await, NOW_MS).await, [1]);
+    }
+    assert_eq!(store.rows("first_sent_at", "action").await, [json!([null])]);
+    let later = NOW_MS + WITHIN_MS + 1;
+    let sent = store.claim(1, later).await.remove(0);
+    assert_eq!((sent.attempt_number, sent.attempt_of_life, sent.first_sent_at_ms), (4, 1, later));
+    settle_as(&store, sent.attempt, Outcome::DueAgain { due_at_ms: later }, "lost").await;
+    let again = store.claim(1, later + 1).await.remove(0);
+    assert_eq!((again.attempt_of_life, again.earlier_tries, again.earlier_sent), (2, 1, 1));
+    // What was sent keeps its time, whoever releases it.
+    settle_as(&store, again.attempt, Outcome::Held(HeldReason::Policy), "unsendable").await;
+    assert_eq!(act(&store, Verb::Release, &chosen(&store).await, later).await, [1]);
+    assert_eq!(store.rows("first_sent_at", "action").await, [json!([later])]);
+}
+
+async fn settle_as(store: &Harness, attempt: i64, outcome: Outcome, class: &'static str) {
+    let settlement = Settlement { attempt, outcome, class, evidence: Evidence::default() };
+    store.writer.settle(settlement, NOW_MS).await.expect("it is kept");
+}
+
+#[tokio::test]
+async fn what_is_held_for_another_reason_or_lives_again_is_not_what_was_shown() {
+    let store = Harness::with(&approve("none", "")).await;
+    store.accept(&[at(0, &failure("1", 71)), at(1, &failure("2", 72)), at(2, &failure("3", 73))]).await;
+    let shown = chosen(&store).await;
+    store.tamper("UPDATE action SET held_reason = 'stale' WHERE number = 1").await;
+    store.tamper("UPDATE action SET requeued_after = 1 WHERE number = 2").await;
+    assert_eq!(act(&store, Verb::Release, &shown, NOW_MS).await, [3]);
+    assert_eq!(act(&store, Verb::Cancel, &shown, NOW_MS).await, [] as [i64; 0]);
 }
