@@ -21,6 +21,7 @@ use crate::openapi::{Account, Edition, Secrets};
 use crate::operation::Access;
 use crate::rule::Policy;
 use crate::store::outbox::{Claimed, Wanted};
+use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 pub mod judge;
@@ -202,10 +203,14 @@ async fn step(
         lease_ms: whole_ms(shared.settings.lease),
         repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
     };
+    let of_lane = format!("{} {:?}", lane.account.name, lane.access);
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
-        Ok(claimed) => claimed,
+        Ok(claimed) => {
+            shared.writer.retries().over(Work::Claim, of_lane);
+            claimed
+        }
         Err(error) if error.is_passing() => {
-            tracing::error!(id = "store_write_failed", error = %error, "no action was claimed, trying again");
+            shared.writer.retries().failed(Work::Claim, of_lane, &error);
             Vec::new()
         }
         Err(error) => return Err(error),

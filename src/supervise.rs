@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::part::Part;
 use self::start::Opened;
 use crate::action::plan::Trust;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, chain};
 use crate::kafka::KafkaError;
 use crate::monitoring::board::{Condition, Reload, ReloadOutcome, Stage};
 use crate::monitoring::{self, Alarms, Board};
@@ -247,7 +247,8 @@ impl Running {
                         Ok(ReloadOutcome::Done)
                     }
                     Err(error) if error.is_passing() => {
-                        tracing::error!(id = "store_write_failed", %error, "the rules in force stay: reload again");
+                        // Nobody tries it again but the person who asked: what has no end must not be an alarm that ends.
+                        tracing::warn!(error = %chain(&error), "the rules are not reloaded, those in force stay: reload again");
                         Ok(ReloadOutcome::Refused)
                     }
                     Err(error) => Err(error.into()),

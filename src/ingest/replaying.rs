@@ -18,6 +18,7 @@ use crate::event::decode::Limits;
 use crate::monitoring::Metrics;
 use crate::store::accept::{Deciding, Replayed};
 use crate::store::identity::Remaining;
+use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 /// Between two looks for something to replay.
@@ -52,11 +53,15 @@ impl Replaying {
     /// The database refuses for good.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         while !*stop.borrow() {
-            match self.step().await {
+            let stepped = self.step().await;
+            if stepped.is_ok() {
+                self.writer.retries().over(Work::Replay, "");
+            }
+            match stepped {
                 Ok((_, Remaining::More)) => continue,
                 Ok((_, Remaining::Nothing)) => {}
                 Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %error, "the replay is tried again");
+                    self.writer.retries().failed(Work::Replay, "", &error);
                 }
                 Err(error) => return Err(error),
             }

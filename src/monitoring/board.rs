@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::figures::now_ms;
 use super::{Alarms, Metrics};
 use crate::escape::Escaped;
 use crate::store::backlog::Backlog;
@@ -15,6 +16,9 @@ use crate::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};
 
 /// Without a look for so long, what was observed says nothing any more.
 const LOOK_LASTS: Duration = Duration::from_secs(20);
+
+/// Writes that have failed for so long stop the work, milliseconds; shorter ones only delay it.
+const FAILING_STOPS_AFTER_MS: i64 = 20_000;
 
 /// One part of the status line is cut here, characters.
 const PART_CHARS_MAX: usize = 90;
@@ -184,10 +188,13 @@ impl Board {
                 .stalled
                 .push(format!("the daemon did not look at itself for {} s", at.elapsed().as_secs()));
         }
+        if self.alarms.active().iter().any(writes_fail) {
+            observed.intake = Intake::Stalled;
+        }
         observed
     }
 
-    /// Whether the process does its work.
+    /// Whether the process moves. Writes that fail do not make it dead: they fail after a restart too.
     #[must_use]
     pub fn health(&self) -> Verdict {
         let observed = self.observed();
@@ -205,15 +212,16 @@ impl Board {
         if observed.assigned == 0 {
             reasons.push("no partition is assigned".to_owned());
         }
+        let stops = self.alarms.active().iter().any(writes_fail);
         let wrong = self.wrong(&condition);
-        if reasons.is_empty() {
+        if reasons.is_empty() && !stops {
             return Verdict::Yes(wrong);
         }
         reasons.extend(wrong);
         Verdict::No(reasons)
     }
 
-    /// What is wrong without keeping the daemon from its work.
+    /// What is wrong, whether or not it keeps the daemon from its work.
     fn wrong(&self, condition: &Condition) -> Vec<String> {
         let degraded = condition.rules.condition == RulesCondition::Degraded;
         let degraded =
@@ -277,6 +285,11 @@ impl Board {
             failing: self.alarms.active(),
         }
     }
+}
+
+/// Whether it tells that nothing can be kept, for so long that it is more than a delay.
+fn writes_fail(failing: &Failing) -> bool {
+    failing.kind == "store_write_failed" && now_ms().saturating_sub(failing.since) >= FAILING_STOPS_AFTER_MS
 }
 
 fn told(failing: &Failing) -> String {

@@ -172,6 +172,7 @@ fn seconds(ms: i64) -> f64 {
     std::time::Duration::from_millis(u64::try_from(ms).unwrap_or_default()).as_secs_f64()
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
     crate::duration::whole_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

@@ -17,6 +17,7 @@ use super::board::{Observed, Stage};
 use crate::diagnostic::chain;
 use crate::store::backlog::{Backlog, Backlogs};
 use crate::store::daemon::{Daemon, Intake, Partition};
+use crate::store::retries::Work;
 use crate::store::wal::{self, WalSize};
 use crate::store::{StoreError, Writer};
 
@@ -227,7 +228,11 @@ impl Watching {
         // A writer that hangs must not keep us from seeing just that.
         let renewed = tokio::time::timeout(RENEW_TIME_MAX, self.writer.renew_daemon(row)).await;
         match renewed {
-            Ok(Ok(())) => memory.failed = false,
+            Ok(Ok(())) => {
+                self.writer.retries().over(Work::Row, "");
+                memory.failed = false;
+            }
+            Ok(Err(error)) if error.is_passing() => self.writer.retries().failed(Work::Row, "", &error),
             Err(_elapsed) => tracing::debug!("the row of the daemon still waits for the writer"),
             Ok(Err(error)) if memory.failed || matches!(error, StoreError::Closed) => {
                 tracing::debug!(error = %chain(&error), "the row of the daemon is still not renewed");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openeventd::monitoring::alarms::{ALARMS, Alarms, Ends, Told};
 use openeventd::monitoring::board::{
@@ -294,6 +294,35 @@ async fn what_stands_still_is_not_alive() {
     assert!(matches!(board.readiness(), Verdict::No(_)));
     let states = [("state", "stalled")];
     assert_eq!(served.scrape().await.value("openeventd_intake", &states), Some(1.0));
+}
+
+#[tokio::test]
+async fn writes_that_fail_for_a_while_stop_the_work_and_are_no_reason_for_a_restart() {
+    let store = Harness::with("").await;
+    let board = board(&store);
+    let served = Served::of(&board).await;
+    board.observe(Observed { assigned: 1, intake: Intake::Polling, ..Observed::default() });
+    let told = Told {
+        id: "store_write_failed".into(),
+        message: "accepting a batch fails".into(),
+        ..Told::default()
+    };
+    let now_ms = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        i64::try_from(since.as_millis()).expect("not that late")
+    };
+    let line = "store_write_failed: accepting a batch fails\n";
+    board.alarms.raise(told.clone(), now_ms());
+    assert_eq!(served.get("/readyz").await, (200, format!("ready\n{line}")), "it may be over soon");
+    board.alarms.end(&told);
+    board.alarms.raise(told.clone(), now_ms() - 21_000);
+    assert_eq!(served.get("/readyz").await, (503, format!("not ready\n{line}")));
+    assert_eq!(served.get("/healthz").await.0, 200);
+    assert_eq!((board.row(NOW_MS).intake, board.row(NOW_MS).failing.len()), (Intake::Stalled, 1));
+    assert!(board.status().starts_with("store_write_failed: accepting"), "{}", board.status());
+    board.alarms.end(&told);
+    assert_eq!(served.get("/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(board.row(NOW_MS).intake, Intake::Polling);
 }
 
 #[tokio::test]
