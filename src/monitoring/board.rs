@@ -124,6 +124,15 @@ impl Default for Observed {
     }
 }
 
+impl Observed {
+    /// How many of our partitions have not told how far behind they are.
+    #[must_use]
+    pub fn lag_unknown(&self) -> usize {
+        let known = self.partitions.iter().filter(|partition| partition.lag.is_some()).count();
+        self.assigned.saturating_sub(known)
+    }
+}
+
 /// Yes or no, and why; one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -212,7 +221,7 @@ impl Board {
         if observed.assigned == 0 {
             reasons.push("no partition is assigned".to_owned());
         }
-        let stops = self.alarms.active().iter().any(writes_fail);
+        let stops = self.alarms.active().iter().any(stops_the_work);
         let wrong = self.wrong(&condition);
         if reasons.is_empty() && !stops {
             return Verdict::Yes(wrong);
@@ -246,9 +255,8 @@ impl Board {
             Intake::Paused => parts.push("intake is paused".to_owned()),
             Intake::Polling | Intake::Stalled => {}
         }
-        let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
         let plural = if observed.assigned == 1 { "" } else { "s" };
-        parts.push(format!("{} partition{plural}, {lag} records behind", observed.assigned));
+        parts.push(format!("{} partition{plural}, {}", observed.assigned, behind(&observed)));
         if let Some(backlog) = &observed.backlog {
             let held: i64 = backlog.held.iter().map(|(_, count)| count).sum();
             parts.push(format!("{} calls planned, {} in flight", backlog.planned, backlog.in_flight));
@@ -292,6 +300,11 @@ fn writes_fail(failing: &Failing) -> bool {
     failing.kind == "store_write_failed" && now_ms().saturating_sub(failing.since) >= FAILING_STOPS_AFTER_MS
 }
 
+/// Whether nothing is taken while it is so.
+fn stops_the_work(failing: &Failing) -> bool {
+    failing.kind == "disk_nearly_full" || writes_fail(failing)
+}
+
 fn told(failing: &Failing) -> String {
     let Failing { kind, subject, message, fix, .. } = failing;
     let mut line = kind.clone();
@@ -302,6 +315,16 @@ fn told(failing: &Failing) -> String {
         }
     }
     one_line(&line)
+}
+
+/// How far behind, as far as it is known: a partition that was paused from its start has not told its end.
+fn behind(observed: &Observed) -> String {
+    let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
+    match observed.lag_unknown() {
+        0 => format!("{lag} records behind"),
+        all if all >= observed.assigned => "lag unknown".to_owned(),
+        some => format!("{lag} records behind, lag of {some} unknown"),
+    }
 }
 
 fn short(text: &str) -> String {

@@ -249,7 +249,8 @@ async fn ready_is_who_has_partitions_and_does_not_stop_and_says_what_is_wrong_ev
     let served = Served::of(&board).await;
     let (status, text) = served.get("/readyz").await;
     assert_eq!((status, text.as_str()), (503, "not ready\nno partition is assigned\n"));
-    board.observe(Observed { assigned: 2, intake: Intake::Polling, ..Observed::default() });
+    let partitions = vec![partition(0), Partition { partition: 1, ..partition(0) }];
+    board.observe(Observed { assigned: 2, partitions, intake: Intake::Polling, ..Observed::default() });
     assert_eq!(served.get("/readyz").await, (200, "ready\n".to_owned()));
     board.change(|condition| {
         condition.rules.condition = RulesCondition::Degraded;
@@ -294,6 +295,30 @@ async fn what_stands_still_is_not_alive() {
     assert!(matches!(board.readiness(), Verdict::No(_)));
     let states = [("state", "stalled")];
     assert_eq!(served.scrape().await.value("openeventd_intake", &states), Some(1.0));
+}
+
+#[tokio::test]
+async fn an_intake_that_is_paused_for_the_disk_is_not_ready_and_what_it_does_not_know_is_not_zero() {
+    let store = Harness::with("").await;
+    let board = board(&store);
+    let served = Served::of(&board).await;
+    let unknown = Partition { end: None, lag: None, ..partition(0) };
+    let partitions = vec![unknown.clone()];
+    board.observe(Observed { assigned: 1, partitions, intake: Intake::Paused, ..Observed::default() });
+    assert_eq!(board.status(), "intake is paused; 1 partition, lag unknown");
+    let told = Told { id: "disk_nearly_full".into(), message: "paused".into(), ..Told::default() };
+    board.alarms.raise(told.clone(), NOW_MS);
+    let expected = (503, "not ready\ndisk_nearly_full: paused\n".to_owned());
+    assert_eq!(served.get("/readyz").await, expected);
+    assert_eq!(served.get("/healthz").await.0, 200);
+    let page = served.scrape().await;
+    assert_eq!(page.value("openeventd_lag_unknown_partitions", &[]), Some(1.0));
+    assert_eq!(page.value("openeventd_ready", &[]), Some(0.0));
+    board.alarms.end(&told);
+    let partitions = vec![Partition { partition: 1, ..partition(3) }, unknown];
+    board.observe(Observed { assigned: 2, partitions, intake: Intake::Polling, ..Observed::default() });
+    assert_eq!(served.get("/readyz").await.0, 200);
+    assert_eq!(board.status(), "2 partitions, 3 records behind, lag of 1 unknown");
 }
 
 #[tokio::test]
