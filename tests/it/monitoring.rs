@@ -13,6 +13,7 @@ use openeventd::monitoring::board::{
 use openeventd::monitoring::metrics::Attempted;
 use openeventd::monitoring::server;
 use openeventd::monitoring::watch::{Paused, Pulse, STALLED_AFTER, Seen, Watching};
+use openeventd::record::Record;
 use openeventd::store::daemon::{Intake, Partition, RulesCondition};
 use openeventd::store::outbox::Outcome;
 use serde_json::json;
@@ -319,6 +320,22 @@ async fn an_intake_that_is_paused_for_the_disk_is_not_ready_and_what_it_does_not
     board.observe(Observed { assigned: 2, partitions, intake: Intake::Polling, ..Observed::default() });
     assert_eq!(served.get("/readyz").await.0, 200);
     assert_eq!(board.status(), "2 partitions, 3 records behind, lag of 1 unknown");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_makes_no_event_newer_than_its_acceptance_after_a_restart_either() {
+    let store = Harness::with("").await;
+    let text = failure("a", 1);
+    let ahead = Record { timestamp_ms: Some(NOW_MS + HOUR_MS), ..at(0, &text) };
+    let behind = Record { timestamp_ms: Some(NOW_MS - HOUR_MS), ..at(1, &text) };
+    store.accept(&[behind]).await;
+    let last = async || {
+        store.backlogs.last_events().await.expect("it is read").iter().map(|of| of.1).collect::<Vec<_>>()
+    };
+    assert_eq!(last().await, [NOW_MS - HOUR_MS]);
+    let text = failure("b", 1);
+    store.accept(&[Record { payload: text.as_bytes(), offset: 2, ..ahead }]).await;
+    assert_eq!(last().await, [NOW_MS]);
 }
 
 #[tokio::test]
