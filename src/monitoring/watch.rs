@@ -123,21 +123,39 @@ struct Memory {
     failed: bool,
 }
 
+/// What is to be told of stalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn<'a> {
+    Begins(&'a String),
+    Ends,
+    Nothing,
+}
+
 impl Memory {
-    fn tell_of_stalls(&mut self, stalled: &[String]) {
-        match (stalled, self.is_stalled) {
-            ([first, ..], false) => {
-                tracing::error!(
-                    id = "intake_stalled",
-                    "{first}: the service manager restarts the daemon if it stays so"
-                );
+    fn tell_of_stalls(&mut self, stage: Stage, stalled: &[String]) {
+        match self.turn(stage, stalled) {
+            Turn::Begins(first) => tracing::error!(
+                id = "intake_stalled",
+                "{first}: the service manager restarts the daemon if it stays so"
+            ),
+            Turn::Ends => tracing::info!(id = "intake_stalled", "over: everything moves again"),
+            Turn::Nothing => {}
+        }
+    }
+
+    fn turn<'a>(&mut self, stage: Stage, stalled: &'a [String]) -> Turn<'a> {
+        match (stage, stalled, self.is_stalled) {
+            // Nobody looks any more, so nothing is known to move again.
+            (Stage::Stopping | Stage::Stopped { .. }, ..) => Turn::Nothing,
+            (Stage::Running, [first, ..], false) => {
                 self.is_stalled = true;
+                Turn::Begins(first)
             }
-            ([], true) => {
-                tracing::info!(id = "intake_stalled", "over: everything moves again");
+            (Stage::Running, [], true) => {
                 self.is_stalled = false;
+                Turn::Ends
             }
-            _ => {}
+            (Stage::Running, ..) => Turn::Nothing,
         }
     }
 }
@@ -191,7 +209,7 @@ impl Watching {
             // The polls have ended, as they should.
             Stage::Stopping | Stage::Stopped { .. } => Vec::new(),
         };
-        memory.tell_of_stalls(&stalled);
+        memory.tell_of_stalls(condition.stage, &stalled);
         let intake = match paused {
             _ if !stalled.is_empty() => Intake::Stalled,
             Paused::Yes => Intake::Paused,
@@ -246,5 +264,22 @@ impl Watching {
                 memory.failed = true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_told_once_and_a_stop_does_not_end_it() {
+        let (mut memory, still, none) = (Memory::default(), ["it stands".to_owned()], []);
+        assert_eq!(memory.turn(Stage::Running, &none), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Begins(&still[0]));
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Running, &none), Turn::Ends);
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Begins(&still[0]));
+        assert_eq!(memory.turn(Stage::Stopping, &none), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Stopped { at_ms: 1 }, &none), Turn::Nothing);
     }
 }
