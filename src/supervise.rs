@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::part::Part;
+use self::service::extending;
 use self::start::Opened;
 use crate::action::plan::Trust;
 use crate::diagnostic::{Diagnostic, chain};
@@ -131,14 +132,15 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     // From here on a signal waits for its turn instead of ending the process.
     let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let started_at_ms = now_ms();
-    let store = Store::open(&parts.store).await?;
+    let store = extending(Store::open(&parts.store)).await?;
     let backlogs = store.backlogs();
     let (first, condition) = rules::first(&parts, &store).await?;
-    let (writer, positions, closing) = store.into_writer(now_ms()).await?;
+    let (writer, positions, closing) = extending(store.into_writer(now_ms())).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
     let stop_timeout = parts.stop_timeout;
     let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
-    let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
+    let recover = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms());
+    let recovered = extending(recover).await?;
     tracing::info!(
         rules = first.rules.len(),
         rule_set = %first.hash,

@@ -95,6 +95,8 @@ pub struct Observed {
     pub intake: Intake,
     /// Why it stands still, if it does.
     pub stalled: Vec<String>,
+    /// What of it a restart is to end.
+    pub lifeless: Vec<String>,
     /// How many partitions are ours.
     pub assigned: usize,
     /// Where each of them stands.
@@ -114,6 +116,7 @@ impl Default for Observed {
         Observed {
             intake: Intake::Starting,
             stalled: Vec::new(),
+            lifeless: Vec::new(),
             assigned: 0,
             partitions: Vec::new(),
             backlog: None,
@@ -193,9 +196,9 @@ impl Board {
         let (at, mut observed) = self.observed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if at.elapsed() > LOOK_LASTS {
             observed.intake = Intake::Stalled;
-            observed
-                .stalled
-                .push(format!("the daemon did not look at itself for {} s", at.elapsed().as_secs()));
+            let text = format!("the daemon did not look at itself for {} s", at.elapsed().as_secs());
+            observed.stalled.push(text.clone());
+            observed.lifeless.push(text);
         }
         if self.alarms.active().iter().any(writes_fail) {
             observed.intake = Intake::Stalled;
@@ -203,11 +206,16 @@ impl Board {
         observed
     }
 
-    /// Whether the process moves. Writes that fail do not make it dead: they fail after a restart too.
+    /// Whether the process lives, or a restart would help. Writes that fail do so after a restart too, and a
+    /// write-ahead log that is being moved would be moved anew: both are told and waited for.
     #[must_use]
     pub fn health(&self) -> Verdict {
         let observed = self.observed();
-        if observed.stalled.is_empty() { Verdict::Yes(Vec::new()) } else { Verdict::No(observed.stalled) }
+        if observed.lifeless.is_empty() {
+            Verdict::Yes(observed.stalled)
+        } else {
+            Verdict::No(observed.lifeless)
+        }
     }
 
     /// Whether events are taken and what follows is done; what is wrong otherwise is told as well.

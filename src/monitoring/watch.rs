@@ -39,6 +39,10 @@ const RENEW_TIME_MAX: Duration = Duration::from_secs(5);
 /// What has not moved for so long stands still: the polls and the writer move every few seconds.
 pub const STALLED_AFTER: Duration = Duration::from_secs(20);
 
+/// The writer is given up later: SQLite moves a large write-ahead log in one call, within which nothing can
+/// be seen to move, and after a restart it would begin anew.
+pub const WRITER_LIFELESS_AFTER: Duration = Duration::from_mins(5);
+
 /// What the Kafka side tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -66,24 +70,52 @@ pub struct Pulse {
     beats: Arc<AtomicU64>,
     seen: u64,
     since: Instant,
+    lifeless_after: Duration,
+}
+
+/// Something that stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// What, and for how long.
+    pub text: String,
+    still: Duration,
+    lifeless_after: Duration,
+}
+
+/// Those of `stalls` that a restart is to end. What stands still may wait for another that does, so the
+/// longest patience holds for all.
+#[must_use]
+pub fn lifeless(stalls: &[Stall]) -> Vec<String> {
+    let patience = stalls.iter().map(|stall| stall.lifeless_after).max().unwrap_or_default();
+    stalls.iter().filter(|stall| stall.still >= patience).map(|stall| stall.text.clone()).collect()
 }
 
 impl Pulse {
     /// The pulse of what is called `name` in a sentence.
     #[must_use]
     pub fn new(name: &'static str, beats: Arc<AtomicU64>) -> Self {
-        Pulse { name, beats, seen: 0, since: Instant::now() }
+        Pulse { name, beats, seen: 0, since: Instant::now(), lifeless_after: STALLED_AFTER }
+    }
+
+    /// The same, with more patience before a restart is wanted.
+    #[must_use]
+    pub fn lifeless_after(self, lifeless_after: Duration) -> Self {
+        Pulse { lifeless_after, ..self }
     }
 
     /// Tells of it if it has stood still for too long.
-    pub fn stalled(&mut self) -> Option<String> {
+    pub fn stalled(&mut self) -> Option<Stall> {
         let beats = self.beats.load(Ordering::Relaxed);
         if beats != self.seen {
             self.seen = beats;
             self.since = Instant::now();
         }
         let still = self.since.elapsed();
-        (still >= STALLED_AFTER).then(|| format!("{} has not moved for {} s", self.name, still.as_secs()))
+        (still >= STALLED_AFTER).then(|| Stall {
+            text: format!("{} has not moved for {} s", self.name, still.as_secs()),
+            still,
+            lifeless_after: self.lifeless_after,
+        })
     }
 }
 
@@ -204,11 +236,12 @@ impl Watching {
         }
         let Seen { assigned, partitions, paused } = (self.see)();
         let condition = self.board.condition();
-        let stalled: Vec<String> = match condition.stage {
+        let stalls: Vec<Stall> = match condition.stage {
             Stage::Running => self.pulses.iter_mut().filter_map(Pulse::stalled).collect(),
             // The polls have ended, as they should.
             Stage::Stopping | Stage::Stopped { .. } => Vec::new(),
         };
+        let stalled: Vec<String> = stalls.iter().map(|stall| stall.text.clone()).collect();
         memory.tell_of_stalls(condition.stage, &stalled);
         let intake = match paused {
             _ if !stalled.is_empty() => Intake::Stalled,
@@ -221,6 +254,7 @@ impl Watching {
         self.board.observe(Observed {
             intake,
             stalled,
+            lifeless: lifeless(&stalls),
             assigned,
             partitions,
             backlog: memory.backlog.clone(),

@@ -12,7 +12,9 @@ use openeventd::monitoring::board::{
 };
 use openeventd::monitoring::metrics::Attempted;
 use openeventd::monitoring::server;
-use openeventd::monitoring::watch::{Paused, Pulse, STALLED_AFTER, Seen, Watching};
+use openeventd::monitoring::watch::{
+    Paused, Pulse, STALLED_AFTER, Seen, WRITER_LIFELESS_AFTER, Watching, lifeless,
+};
 use openeventd::record::Record;
 use openeventd::store::daemon::{Intake, Partition, RulesCondition};
 use openeventd::store::outbox::Outcome;
@@ -290,7 +292,13 @@ async fn what_stands_still_is_not_alive() {
     let served = Served::of(&board).await;
     assert_eq!(served.get("/healthz").await, (200, "alive\n".to_owned()));
     let stalled = vec!["the writer has not moved for 21 s".to_owned()];
-    board.observe(Observed { assigned: 1, intake: Intake::Stalled, stalled, ..Observed::default() });
+    let lifeless = Vec::new();
+    let observed =
+        Observed { assigned: 1, intake: Intake::Stalled, stalled, lifeless, ..Observed::default() };
+    board.observe(observed.clone());
+    assert_eq!(served.get("/healthz").await, (200, "alive\nthe writer has not moved for 21 s\n".to_owned()));
+    assert_eq!(served.get("/readyz").await.0, 503);
+    board.observe(Observed { lifeless: observed.stalled.clone(), ..observed });
     let expected = (503, "not alive\nthe writer has not moved for 21 s\n".to_owned());
     assert_eq!(served.get("/healthz").await, expected);
     assert!(matches!(board.readiness(), Verdict::No(_)));
@@ -467,9 +475,29 @@ async fn a_pulse_that_stops_is_told_of_after_a_while_and_no_more_once_it_moves()
     beats.fetch_add(1, Ordering::Relaxed);
     assert_eq!(pulse.stalled(), None);
     tokio::time::advance(Duration::from_secs(21)).await;
-    assert_eq!(pulse.stalled().as_deref(), Some("the writer has not moved for 21 s"));
+    assert_eq!(pulse.stalled().map(|stall| stall.text).as_deref(), Some("the writer has not moved for 21 s"));
     beats.fetch_add(1, Ordering::Relaxed);
     assert_eq!(pulse.stalled(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_moves_a_large_log_is_given_more_time_and_those_who_wait_for_it_too() {
+    let polls = Arc::new(AtomicU64::new(0));
+    let mut pulses = [
+        Pulse::new("polling", Arc::clone(&polls)),
+        Pulse::new("the writer", Arc::default()).lifeless_after(WRITER_LIFELESS_AFTER),
+    ];
+    let mut look = || pulses.iter_mut().filter_map(Pulse::stalled).collect::<Vec<_>>();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(look().len(), 2);
+    assert!(lifeless(&look()).is_empty(), "polling may wait for the writer");
+    tokio::time::advance(WRITER_LIFELESS_AFTER).await;
+    assert_eq!(lifeless(&look()).len(), 2);
+    // Polling alone has nothing to wait for.
+    let mut pulse = Pulse::new("polling", polls);
+    tokio::time::advance(STALLED_AFTER).await;
+    let stalls: Vec<_> = pulse.stalled().into_iter().collect();
+    assert_eq!(lifeless(&stalls), ["polling has not moved for 20 s"]);
 }
 
 #[test]
