@@ -118,6 +118,10 @@ pub enum SuperviseError {
 /// For the last renewal of the daemon's row, however long the stop took.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// From `stop_timeout` to the last moment at which the database is closed, the last word included. The
+/// unit's `TimeoutStopSec` allows for it.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -137,7 +141,6 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     let (first, condition) = rules::first(&parts, &store).await?;
     let (writer, positions, closing) = extending(store.into_writer(now_ms())).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
-    let stop_timeout = parts.stop_timeout;
     let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
     let recover = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms());
     let recovered = extending(recover).await?;
@@ -164,9 +167,9 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
         },
     ));
     let running = Running::start(parts, Opened { writer, positions, backlogs }, deciding, board).await?;
-    let outcome = running.until_stopped(signals, ended).await;
+    let (outcome, stopped_by) = running.until_stopped(signals, ended).await;
     // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
-    let written = writing.ended_by(Instant::now() + stop_timeout).await;
+    let written = writing.ended_by(stopped_by + CLOSING).await;
     outcome.and(written)
 }
 
@@ -190,20 +193,22 @@ struct Running {
 }
 
 impl Running {
-    /// Waits for the end or the first failure, reloading rules when told, then stops everything.
+    /// Waits for the end or the first failure, reloading rules when told, then stops everything; gives until
+    /// when that was to take.
     async fn until_stopped(
         mut self,
         signals: service::Signals,
         ended: impl Future<Output = ()>,
-    ) -> Result<(), SuperviseError> {
+    ) -> (Result<(), SuperviseError>, Instant) {
         let outcome = tokio::select! {
             outcome = self.watch(signals) => outcome,
             () = ended => Ok(()),
         };
         self.board.change(|condition| condition.stage = Stage::Stopping);
         service::stopping();
-        let stopped = self.stop().await;
-        outcome.and(stopped)
+        let deadline = Instant::now() + self.parts.stop_timeout;
+        let stopped = self.stop(deadline).await;
+        (outcome.and(stopped), deadline)
     }
 
     /// Reloads rules when told, until a signal says stop or a part fails.
@@ -280,9 +285,8 @@ impl Running {
         self.deciding.send_replace(Arc::new(deciding));
     }
 
-    /// Ends the parts in order, within the stop time-out.
-    async fn stop(mut self) -> Result<(), SuperviseError> {
-        let deadline = Instant::now() + self.parts.stop_timeout;
+    /// Ends the parts in order, by `deadline` and a last word.
+    async fn stop(mut self, deadline: Instant) -> Result<(), SuperviseError> {
         self.stop_polling.store(true, Ordering::Release);
         self.stop.send_replace(true);
         let mut outcome = self.polling.ended_by(deadline).await;
