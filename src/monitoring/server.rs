@@ -1,9 +1,11 @@
 //! Metrics and health over HTTP/1.1.
 //!
 //! Serves `/metrics`, `/healthz` and `/readyz` to whoever may connect, and nothing else: no request has a
-//! body, none changes anything. A connection carries one request and is closed after a few seconds whatever
-//! it did, and their number is bounded.
+//! body, none changes anything. A connection carries one request, which must come within a second, and is
+//! closed after a few seconds whatever it did. Their number is bounded: the oldest makes room for a new one, so
+//! that nobody keeps others out by saying nothing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,20 +18,23 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Board;
 use super::board::Verdict;
 use super::figures::Figures;
 use super::process::Process;
 
-/// More connections wait for one of these to end.
+/// With one more, the oldest is closed.
 const CONNECTIONS_MAX: usize = 16;
+
+/// A request that is not there by then does not come.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// No connection lasts longer.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(5);
@@ -62,17 +67,20 @@ pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
 /// Shows `board` to whoever connects, for as long as it is polled.
 pub async fn serve(listener: TcpListener, board: Arc<Board>) {
     let pages = router(board);
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut by_age: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
-                let pages = pages.clone();
-                tokio::spawn(async move {
-                    answer(connection, pages).await;
-                    drop(permit);
-                });
+                // The set keeps what has ended until it is taken.
+                while connections.try_join_next().is_some() {}
+                by_age.retain(|one| !one.is_finished());
+                if by_age.len() >= CONNECTIONS_MAX
+                    && let Some(oldest) = by_age.pop_front()
+                {
+                    oldest.abort();
+                }
+                by_age.push_back(connections.spawn(answer(connection, pages.clone())));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection for metrics was not taken");
@@ -85,6 +93,8 @@ pub async fn serve(listener: TcpListener, board: Arc<Board>) {
 /// One request of one connection.
 async fn answer(connection: TcpStream, pages: Router) {
     let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
         .keep_alive(false)
         .max_buf_size(REQUEST_BYTES_MAX)
         .serve_connection(TokioIo::new(connection), TowerToHyperService::new(pages));

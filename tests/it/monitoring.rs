@@ -1,10 +1,11 @@
 //! Metrics, health and the row of the daemon, over real HTTP and a real store; Kafka's side is data.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openeventd::monitoring::alarms::{ALARMS, Alarms, Ends, Told};
 use openeventd::monitoring::board::{
@@ -389,12 +390,28 @@ async fn nothing_else_is_served() {
         let (status, _) = served.ask(request.clone()).await;
         assert_eq!(status, expected, "{}", request.chars().take(60).collect::<String>());
     }
-    // Connections that say nothing do not keep others out for good.
-    let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(served.address)).collect();
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_waiting_and_are_closed_soon() {
+    let store = Harness::with("").await;
+    let served = Served::of(&board(&store)).await;
     let address = served.address;
-    let answer = tokio::task::spawn_blocking(move || get(address, "/healthz")).await.expect("an answer");
-    assert_eq!(answer.status, 200);
-    drop(silent);
+    let (waited, lasted) = tokio::task::spawn_blocking(move || {
+        let mut silent: Vec<_> =
+            (0..200).map(|_| TcpStream::connect(address).expect("somebody listens")).collect();
+        let begun = Instant::now();
+        assert_eq!(get(address, "/healthz").status, 200);
+        let waited = begun.elapsed();
+        let last = silent.last_mut().expect("there are 200");
+        // Closed, with an answer that says so or without.
+        let _closed = last.read_to_end(&mut Vec::new());
+        (waited, begun.elapsed())
+    })
+    .await
+    .expect("an answer");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(lasted < Duration::from_secs(4), "a silent connection lasted {lasted:?}");
 }
 
 #[tokio::test]
