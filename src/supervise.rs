@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::part::Part;
+use self::reload::{Reloaded, Reloads, Source};
 use self::service::extending;
 use self::start::Opened;
 use crate::action::plan::Trust;
@@ -35,6 +36,8 @@ use crate::{dispatch, ingest, kafka, upkeep};
 mod hooks;
 
 mod part;
+
+mod reload;
 
 pub mod replay;
 
@@ -175,7 +178,7 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
 
 /// The parts at work.
 struct Running {
-    parts: Parts,
+    parts: Arc<Parts>,
     writer: Writer,
     deciding: watch::Sender<Arc<Deciding>>,
     stop: watch::Sender<bool>,
@@ -214,6 +217,13 @@ impl Running {
     /// Reloads rules when told, until a signal says stop or a part fails.
     async fn watch(&mut self, mut signals: service::Signals) -> Result<(), SuperviseError> {
         let mut watchdog = service::Watchdog::new();
+        let configuration = self.deciding.borrow().configuration;
+        let mut reloads = Reloads::of(Source {
+            parts: Arc::clone(&self.parts),
+            writer: self.writer.clone(),
+            configuration,
+            board: Arc::clone(&self.board),
+        });
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -221,8 +231,12 @@ impl Running {
                         tracing::info!("stopping");
                         return Ok(());
                     }
-                    service::Signal::Reload => self.reload().await?,
+                    service::Signal::Reload => reloads.ask(),
                 },
+                read = reloads.read() => {
+                    self.reloaded(read?);
+                    reloads.done();
+                }
                 () = watchdog.tick() => service::feed(&self.board),
                 error = self.polling.failed() => return Err(error),
                 error = self.accepting.failed() => return Err(error),
@@ -234,43 +248,29 @@ impl Running {
         }
     }
 
-    /// Reads the rules again, and notes what that came to.
-    async fn reload(&self) -> Result<(), SuperviseError> {
-        let notified = service::Reloading::begin(&self.board);
-        let outcome = self.put_in_force().await?;
-        self.board.change(|condition| condition.reload = Some(Reload { at_ms: now_ms(), outcome }));
-        notified.end(&self.board);
-        Ok(())
-    }
-
-    /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
-    async fn put_in_force(&self) -> Result<ReloadOutcome, SuperviseError> {
-        match (self.parts.read_rules)() {
-            Ok((rules, _warnings)) => {
-                let configuration = self.deciding.borrow().configuration;
-                match rules::deciding(&self.parts, rules, configuration, &self.writer).await {
-                    Ok(deciding) => {
-                        self.change_rules(deciding);
-                        Ok(ReloadOutcome::Done)
-                    }
-                    Err(error) if error.is_passing() => {
-                        // Nobody tries it again but the person who asked: what has no end must not be an alarm that ends.
-                        tracing::warn!(error = %chain(&error), "the rules are not reloaded, those in force stay: reload again");
-                        Ok(ReloadOutcome::Refused)
-                    }
-                    Err(error) => Err(error.into()),
-                }
+    /// Puts the rules that were read in force, or keeps those in force; notes what the reload came to.
+    fn reloaded(&self, reloaded: Reloaded) {
+        let outcome = match reloaded {
+            Reloaded::Read(deciding) => {
+                self.change_rules(deciding);
+                ReloadOutcome::Done
             }
-            Err(problems) => {
+            Reloaded::NotKept(error) => {
+                // Nobody tries it again but the person who asked: what has no end is no alarm that ends.
+                tracing::warn!(error = %chain(&error), "the rules were not kept, those in force stay: reload again");
+                ReloadOutcome::Refused
+            }
+            Reloaded::Wrong(problems) => {
                 rules::log_problems(&problems);
                 tracing::error!(
                     id = "rules_degraded",
                     "the rule directory has errors: the rules in force stay"
                 );
                 self.board.change(|condition| condition.rules.condition = RulesCondition::Degraded);
-                Ok(ReloadOutcome::Refused)
+                ReloadOutcome::Refused
             }
-        }
+        };
+        self.board.change(|condition| condition.reload = Some(Reload { at_ms: now_ms(), outcome }));
     }
 
     fn change_rules(&self, deciding: Deciding) {

@@ -117,7 +117,7 @@ impl Running {
             ),
             upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping.clone()))),
             replaying: Part::new("replaying", tokio::spawn(replaying.run(stopping))),
-            parts,
+            parts: Arc::new(parts),
             writer,
             deciding,
             stop,
