@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::diagnostic::chain;
 use crate::duration::whole_ms;
 use crate::monitoring::Metrics;
 use crate::openapi::call::Client;
@@ -22,6 +21,7 @@ use crate::openapi::{Account, Edition, Secrets};
 use crate::operation::Access;
 use crate::rule::Policy;
 use crate::store::outbox::{Claimed, Wanted};
+use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 pub mod judge;
@@ -203,10 +203,14 @@ async fn step(
         lease_ms: whole_ms(shared.settings.lease),
         repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
     };
+    let of_lane = format!("{} {:?}", lane.account.name, lane.access);
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
-        Ok(claimed) => claimed,
+        Ok(claimed) => {
+            shared.writer.retries().over(Work::Claim, of_lane);
+            claimed
+        }
         Err(error) if error.is_passing() => {
-            tracing::error!(id = "store_write_failed", error = %chain(&error), "no action was claimed, trying again");
+            shared.writer.retries().failed(Work::Claim, of_lane, &error);
             Vec::new()
         }
         Err(error) => return Err(error),

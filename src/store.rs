@@ -43,6 +43,8 @@ pub mod reader;
 
 pub mod retention;
 
+pub mod retries;
+
 pub mod totals;
 
 pub mod versions;

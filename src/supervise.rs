@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::part::Part;
+use self::reload::{Reloaded, Reloads, Source};
+use self::service::extending;
 use self::start::Opened;
 use crate::action::plan::Trust;
 use crate::diagnostic::{Diagnostic, chain};
@@ -34,6 +36,8 @@ use crate::{dispatch, ingest, kafka, upkeep};
 mod hooks;
 
 mod part;
+
+mod reload;
 
 pub mod replay;
 
@@ -117,6 +121,10 @@ pub enum SuperviseError {
 /// For the last renewal of the daemon's row, however long the stop took.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// From `stop_timeout` to the last moment at which the database is closed, the last word included. The
+/// unit's `TimeoutStopSec` allows for it.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -131,14 +139,14 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     // From here on a signal waits for its turn instead of ending the process.
     let signals = service::Signals::listen().map_err(SuperviseError::Signals)?;
     let started_at_ms = now_ms();
-    let store = Store::open(&parts.store).await?;
+    let store = extending(Store::open(&parts.store)).await?;
     let backlogs = store.backlogs();
     let (first, condition) = rules::first(&parts, &store).await?;
-    let (writer, positions, closing) = store.into_writer(now_ms()).await?;
+    let (writer, positions, closing) = extending(store.into_writer(now_ms())).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
-    let stop_timeout = parts.stop_timeout;
     let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
-    let recovered = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms()).await?;
+    let recover = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms());
+    let recovered = extending(recover).await?;
     tracing::info!(
         rules = first.rules.len(),
         rule_set = %first.hash,
@@ -162,15 +170,15 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
         },
     ));
     let running = Running::start(parts, Opened { writer, positions, backlogs }, deciding, board).await?;
-    let outcome = running.until_stopped(signals, ended).await;
+    let (outcome, stopped_by) = running.until_stopped(signals, ended).await;
     // A part that did not end in time may still hold the writer: the file is whole without its goodbye.
-    let written = writing.ended_by(Instant::now() + stop_timeout).await;
+    let written = writing.ended_by(stopped_by + CLOSING).await;
     outcome.and(written)
 }
 
 /// The parts at work.
 struct Running {
-    parts: Parts,
+    parts: Arc<Parts>,
     writer: Writer,
     deciding: watch::Sender<Arc<Deciding>>,
     stop: watch::Sender<bool>,
@@ -188,25 +196,34 @@ struct Running {
 }
 
 impl Running {
-    /// Waits for the end or the first failure, reloading rules when told, then stops everything.
+    /// Waits for the end or the first failure, reloading rules when told, then stops everything; gives until
+    /// when that was to take.
     async fn until_stopped(
         mut self,
         signals: service::Signals,
         ended: impl Future<Output = ()>,
-    ) -> Result<(), SuperviseError> {
+    ) -> (Result<(), SuperviseError>, Instant) {
         let outcome = tokio::select! {
             outcome = self.watch(signals) => outcome,
             () = ended => Ok(()),
         };
         self.board.change(|condition| condition.stage = Stage::Stopping);
         service::stopping();
-        let stopped = self.stop().await;
-        outcome.and(stopped)
+        let deadline = Instant::now() + self.parts.stop_timeout;
+        let stopped = self.stop(deadline).await;
+        (outcome.and(stopped), deadline)
     }
 
     /// Reloads rules when told, until a signal says stop or a part fails.
     async fn watch(&mut self, mut signals: service::Signals) -> Result<(), SuperviseError> {
         let mut watchdog = service::Watchdog::new();
+        let configuration = self.deciding.borrow().configuration;
+        let mut reloads = Reloads::of(Source {
+            parts: Arc::clone(&self.parts),
+            writer: self.writer.clone(),
+            configuration,
+            board: Arc::clone(&self.board),
+        });
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -214,8 +231,12 @@ impl Running {
                         tracing::info!("stopping");
                         return Ok(());
                     }
-                    service::Signal::Reload => self.reload().await?,
+                    service::Signal::Reload => reloads.ask(),
                 },
+                read = reloads.read() => {
+                    self.reloaded(read?);
+                    reloads.done();
+                }
                 () = watchdog.tick() => service::feed(&self.board),
                 error = self.polling.failed() => return Err(error),
                 error = self.accepting.failed() => return Err(error),
@@ -227,42 +248,29 @@ impl Running {
         }
     }
 
-    /// Reads the rules again, and notes what that came to.
-    async fn reload(&self) -> Result<(), SuperviseError> {
-        let notified = service::Reloading::begin(&self.board);
-        let outcome = self.put_in_force().await?;
-        self.board.change(|condition| condition.reload = Some(Reload { at_ms: now_ms(), outcome }));
-        notified.end(&self.board);
-        Ok(())
-    }
-
-    /// Puts the rules of the directory in force, or keeps those in force if the directory has errors.
-    async fn put_in_force(&self) -> Result<ReloadOutcome, SuperviseError> {
-        match (self.parts.read_rules)() {
-            Ok((rules, _warnings)) => {
-                let configuration = self.deciding.borrow().configuration;
-                match rules::deciding(&self.parts, rules, configuration, &self.writer).await {
-                    Ok(deciding) => {
-                        self.change_rules(deciding);
-                        Ok(ReloadOutcome::Done)
-                    }
-                    Err(error) if error.is_passing() => {
-                        tracing::error!(id = "store_write_failed", error = %chain(&error), "the rules in force stay: reload again");
-                        Ok(ReloadOutcome::Refused)
-                    }
-                    Err(error) => Err(error.into()),
-                }
+    /// Puts the rules that were read in force, or keeps those in force; notes what the reload came to.
+    fn reloaded(&self, reloaded: Reloaded) {
+        let outcome = match reloaded {
+            Reloaded::Read(deciding) => {
+                self.change_rules(deciding);
+                ReloadOutcome::Done
             }
-            Err(problems) => {
+            Reloaded::NotKept(error) => {
+                // Nobody tries it again but the person who asked: what has no end is no alarm that ends.
+                tracing::warn!(error = %chain(&error), "the rules were not kept, those in force stay: reload again");
+                ReloadOutcome::Refused
+            }
+            Reloaded::Wrong(problems) => {
                 rules::log_problems(&problems);
                 tracing::error!(
                     id = "rules_degraded",
                     "the rule directory has errors: the rules in force stay"
                 );
                 self.board.change(|condition| condition.rules.condition = RulesCondition::Degraded);
-                Ok(ReloadOutcome::Refused)
+                ReloadOutcome::Refused
             }
-        }
+        };
+        self.board.change(|condition| condition.reload = Some(Reload { at_ms: now_ms(), outcome }));
     }
 
     fn change_rules(&self, deciding: Deciding) {
@@ -277,9 +285,8 @@ impl Running {
         self.deciding.send_replace(Arc::new(deciding));
     }
 
-    /// Ends the parts in order, within the stop time-out.
-    async fn stop(mut self) -> Result<(), SuperviseError> {
-        let deadline = Instant::now() + self.parts.stop_timeout;
+    /// Ends the parts in order, by `deadline` and a last word.
+    async fn stop(mut self, deadline: Instant) -> Result<(), SuperviseError> {
         self.stop_polling.store(true, Ordering::Release);
         self.stop.send_replace(true);
         let mut outcome = self.polling.ended_by(deadline).await;

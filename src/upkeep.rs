@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::diagnostic::chain;
 use crate::dispatch::Alive;
 use crate::ingest::Gate;
 use crate::store::identity::Remaining;
 use crate::store::retention::Horizons;
+use crate::store::retries::Work;
 use crate::store::wal::{self, WalSize};
 use crate::store::{StoreError, Writer};
 
@@ -73,9 +73,9 @@ impl Upkeep {
         while !*stop.borrow() {
             self.measure(&mut alarms);
             match self.step().await {
-                Ok(()) => {}
+                Ok(()) => self.writer.retries().over(Work::Upkeep, ""),
                 Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %chain(&error), "upkeep is tried again");
+                    self.writer.retries().failed(Work::Upkeep, "", &error);
                 }
                 Err(error) => return Err(error),
             }

@@ -16,6 +16,7 @@ use crate::openapi::{Account, Call};
 use crate::operation::{self, ApiVersion, Operation};
 use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
+use crate::store::retries::Work;
 
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -158,16 +159,18 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, sinc
     loop {
         match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
             Ok(settled) => {
+                shared.writer.retries().over(Work::Settle, &claimed.id);
                 count(shared, claimed, &settlement, since_event);
                 log(claimed, &settlement, settled);
                 return;
             }
             Err(error) if error.is_passing() => {
-                tracing::error!(id = "store_write_failed", error = %chain(&error), action = %claimed.id, "settling is tried again");
+                shared.writer.retries().failed(Work::Settle, &claimed.id, &error);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
             Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
+                shared.writer.retries().over(Work::Settle, &claimed.id);
                 tracing::error!(id = "settle_failed", error = %chain(&error), action = %claimed.id, "the outcome was not kept");
                 return;
             }

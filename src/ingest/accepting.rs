@@ -10,6 +10,7 @@ use crate::diagnostic::chain;
 use crate::kafka::Consumer;
 use crate::monitoring::Metrics;
 use crate::store::accept::Accepted;
+use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 /// Between two tries to accept a batch that the disk did not take.
@@ -72,9 +73,12 @@ impl Accepting {
         let accepted = loop {
             let (batch, deciding) = (Arc::clone(&intake.batch), Arc::clone(&intake.deciding));
             match self.writer.accept(batch, deciding, (self.now_ms)()).await {
-                Ok(accepted) => break accepted,
+                Ok(accepted) => {
+                    self.writer.retries().over(Work::Batch, "");
+                    break accepted;
+                }
                 Err(error) if error.is_passing() => {
-                    tracing::error!(id = "store_write_failed", error = %chain(&error), "the batch is kept and tried again");
+                    self.writer.retries().failed(Work::Batch, "", &error);
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => return Err(error),

@@ -20,6 +20,7 @@ use crate::event::decode::Limits;
 use crate::monitoring::Metrics;
 use crate::store::accept::{Deciding, Quarantined, Replayed, ToReplay};
 use crate::store::identity::Remaining;
+use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 /// Between two looks for something to replay.
@@ -60,12 +61,16 @@ impl Replaying {
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         while !*stop.borrow() {
             let mut pause = LOOK_AGAIN;
-            match self.step().await {
+            let stepped = self.step().await;
+            if stepped.is_ok() {
+                self.writer.retries().over(Work::Replay, "");
+            }
+            match stepped {
                 Ok(Remaining::More) => continue,
                 Ok(Remaining::Nothing) => {}
                 Err(StoreError::Closed) => return Err(StoreError::Closed),
                 Err(error) => {
-                    tracing::error!(id = "store_write_failed", error = %chain(&error), "the replay is tried again");
+                    self.writer.retries().failed(Work::Replay, "", &error);
                     // What does not pass concerns the replay alone: a person's wish must not stop the daemon.
                     pause = if error.is_passing() { LOOK_AGAIN } else { REST };
                 }

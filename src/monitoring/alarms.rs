@@ -31,7 +31,7 @@ pub const ALARMS: [(&str, Ends); 11] = [
     ("rules_degraded", Ends::WhenOver),
     ("rules_invalid", Ends::AtOnce),
     ("settle_failed", Ends::AtOnce),
-    ("store_write_failed", Ends::AtOnce),
+    ("store_write_failed", Ends::WhenOver),
     ("wal_too_large", Ends::WhenOver),
 ];
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::figures::now_ms;
 use super::{Alarms, Metrics};
 use crate::escape::Escaped;
 use crate::store::backlog::Backlog;
@@ -15,6 +16,9 @@ use crate::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};
 
 /// Without a look for so long, what was observed says nothing any more.
 const LOOK_LASTS: Duration = Duration::from_secs(20);
+
+/// Writes that have failed for so long stop the work, milliseconds; shorter ones only delay it.
+const FAILING_STOPS_AFTER_MS: i64 = 20_000;
 
 /// One part of the status line is cut here, characters.
 const PART_CHARS_MAX: usize = 90;
@@ -91,6 +95,8 @@ pub struct Observed {
     pub intake: Intake,
     /// Why it stands still, if it does.
     pub stalled: Vec<String>,
+    /// What of it a restart is to end.
+    pub lifeless: Vec<String>,
     /// How many partitions are ours.
     pub assigned: usize,
     /// Where each of them stands.
@@ -110,6 +116,7 @@ impl Default for Observed {
         Observed {
             intake: Intake::Starting,
             stalled: Vec::new(),
+            lifeless: Vec::new(),
             assigned: 0,
             partitions: Vec::new(),
             backlog: None,
@@ -117,6 +124,15 @@ impl Default for Observed {
             wal_bytes: 0,
             disk_free_bytes: None,
         }
+    }
+}
+
+impl Observed {
+    /// How many of our partitions have not told how far behind they are.
+    #[must_use]
+    pub fn lag_unknown(&self) -> usize {
+        let known = self.partitions.iter().filter(|partition| partition.lag.is_some()).count();
+        self.assigned.saturating_sub(known)
     }
 }
 
@@ -180,18 +196,26 @@ impl Board {
         let (at, mut observed) = self.observed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if at.elapsed() > LOOK_LASTS {
             observed.intake = Intake::Stalled;
-            observed
-                .stalled
-                .push(format!("the daemon did not look at itself for {} s", at.elapsed().as_secs()));
+            let text = format!("the daemon did not look at itself for {} s", at.elapsed().as_secs());
+            observed.stalled.push(text.clone());
+            observed.lifeless.push(text);
+        }
+        if self.alarms.active().iter().any(writes_fail) {
+            observed.intake = Intake::Stalled;
         }
         observed
     }
 
-    /// Whether the process does its work.
+    /// Whether the process lives, or a restart would help. Writes that fail do so after a restart too, and a
+    /// write-ahead log that is being moved would be moved anew: both are told and waited for.
     #[must_use]
     pub fn health(&self) -> Verdict {
         let observed = self.observed();
-        if observed.stalled.is_empty() { Verdict::Yes(Vec::new()) } else { Verdict::No(observed.stalled) }
+        if observed.lifeless.is_empty() {
+            Verdict::Yes(observed.stalled)
+        } else {
+            Verdict::No(observed.lifeless)
+        }
     }
 
     /// Whether events are taken and what follows is done; what is wrong otherwise is told as well.
@@ -205,15 +229,16 @@ impl Board {
         if observed.assigned == 0 {
             reasons.push("no partition is assigned".to_owned());
         }
+        let stops = self.alarms.active().iter().any(stops_the_work);
         let wrong = self.wrong(&condition);
-        if reasons.is_empty() {
+        if reasons.is_empty() && !stops {
             return Verdict::Yes(wrong);
         }
         reasons.extend(wrong);
         Verdict::No(reasons)
     }
 
-    /// What is wrong without keeping the daemon from its work.
+    /// What is wrong, whether or not it keeps the daemon from its work.
     fn wrong(&self, condition: &Condition) -> Vec<String> {
         let degraded = condition.rules.condition == RulesCondition::Degraded;
         let degraded =
@@ -238,9 +263,8 @@ impl Board {
             Intake::Paused => parts.push("intake is paused".to_owned()),
             Intake::Polling | Intake::Stalled => {}
         }
-        let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
         let plural = if observed.assigned == 1 { "" } else { "s" };
-        parts.push(format!("{} partition{plural}, {lag} records behind", observed.assigned));
+        parts.push(format!("{} partition{plural}, {}", observed.assigned, behind(&observed)));
         if let Some(backlog) = &observed.backlog {
             let held: i64 = backlog.held.iter().map(|(_, count)| count).sum();
             parts.push(format!("{} calls planned, {} in flight", backlog.planned, backlog.in_flight));
@@ -279,6 +303,16 @@ impl Board {
     }
 }
 
+/// Whether it tells that nothing can be kept, for so long that it is more than a delay.
+fn writes_fail(failing: &Failing) -> bool {
+    failing.kind == "store_write_failed" && now_ms().saturating_sub(failing.since) >= FAILING_STOPS_AFTER_MS
+}
+
+/// Whether nothing is taken while it is so.
+fn stops_the_work(failing: &Failing) -> bool {
+    failing.kind == "disk_nearly_full" || writes_fail(failing)
+}
+
 fn told(failing: &Failing) -> String {
     let Failing { kind, subject, message, fix, .. } = failing;
     let mut line = kind.clone();
@@ -289,6 +323,16 @@ fn told(failing: &Failing) -> String {
         }
     }
     one_line(&line)
+}
+
+/// How far behind, as far as it is known: a partition that was paused from its start has not told its end.
+fn behind(observed: &Observed) -> String {
+    let lag: i64 = observed.partitions.iter().filter_map(|partition| partition.lag).sum();
+    match observed.lag_unknown() {
+        0 => format!("{lag} records behind"),
+        all if all >= observed.assigned => "lag unknown".to_owned(),
+        some => format!("{lag} records behind, lag of {some} unknown"),
+    }
 }
 
 fn short(text: &str) -> String {

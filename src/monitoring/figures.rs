@@ -82,6 +82,9 @@ fn intake(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
     out.gauges("intake", "1 for the state of the intake", states)?;
     let assigned = i64::try_from(observed.assigned).unwrap_or(i64::MAX);
     out.gauge("partitions_assigned", "Partitions that are ours", None, assigned)?;
+    let unknown = i64::try_from(observed.lag_unknown()).unwrap_or(i64::MAX);
+    let help = "Partitions that are ours and have no lag_records, since their end is not known";
+    out.gauge("lag_unknown_partitions", help, None, unknown)?;
     let numbers: Vec<String> = observed.partitions.iter().map(|one| one.partition.to_string()).collect();
     let lags = observed.partitions.iter().zip(&numbers).filter_map(|(one, number)| {
         one.lag.map(|lag| ([("topic", one.topic.as_str()), ("partition", number.as_str())], lag))
@@ -172,6 +175,7 @@ fn seconds(ms: i64) -> f64 {
     std::time::Duration::from_millis(u64::try_from(ms).unwrap_or_default()).as_secs_f64()
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
     crate::duration::whole_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

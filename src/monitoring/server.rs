@@ -1,8 +1,9 @@
 //! Metrics and health over HTTP/1.1.
 //!
 //! Serves `/metrics`, `/healthz` and `/readyz` to whoever may connect, and nothing else: no request has a
-//! body, none changes anything. A connection carries one request and is closed after a few seconds whatever
-//! it did, and their number is bounded.
+//! body, none changes anything. A connection carries one request, which must come within a second, and is
+//! closed after a few seconds whatever it did. Their number is bounded: the oldest makes room for a new one, so
+//! that nobody keeps others out by saying nothing.
 
 use std::io;
 use std::net::SocketAddr;

@@ -17,6 +17,7 @@ use super::board::{Observed, Stage};
 use crate::diagnostic::chain;
 use crate::store::backlog::{Backlog, Backlogs};
 use crate::store::daemon::{Daemon, Intake, Partition};
+use crate::store::retries::Work;
 use crate::store::wal::{self, WalSize};
 use crate::store::{StoreError, Writer};
 
@@ -37,6 +38,10 @@ const RENEW_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What has not moved for so long stands still: the polls and the writer move every few seconds.
 pub const STALLED_AFTER: Duration = Duration::from_secs(20);
+
+/// The writer is given up later: SQLite moves a large write-ahead log in one call, within which nothing can
+/// be seen to move, and after a restart it would begin anew.
+pub const WRITER_LIFELESS_AFTER: Duration = Duration::from_mins(5);
 
 /// What the Kafka side tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,24 +70,52 @@ pub struct Pulse {
     beats: Arc<AtomicU64>,
     seen: u64,
     since: Instant,
+    lifeless_after: Duration,
+}
+
+/// Something that stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// What, and for how long.
+    pub text: String,
+    still: Duration,
+    lifeless_after: Duration,
+}
+
+/// Those of `stalls` that a restart is to end. What stands still may wait for another that does, so the
+/// longest patience holds for all.
+#[must_use]
+pub fn lifeless(stalls: &[Stall]) -> Vec<String> {
+    let patience = stalls.iter().map(|stall| stall.lifeless_after).max().unwrap_or_default();
+    stalls.iter().filter(|stall| stall.still >= patience).map(|stall| stall.text.clone()).collect()
 }
 
 impl Pulse {
     /// The pulse of what is called `name` in a sentence.
     #[must_use]
     pub fn new(name: &'static str, beats: Arc<AtomicU64>) -> Self {
-        Pulse { name, beats, seen: 0, since: Instant::now() }
+        Pulse { name, beats, seen: 0, since: Instant::now(), lifeless_after: STALLED_AFTER }
+    }
+
+    /// The same, with more patience before a restart is wanted.
+    #[must_use]
+    pub fn lifeless_after(self, lifeless_after: Duration) -> Self {
+        Pulse { lifeless_after, ..self }
     }
 
     /// Tells of it if it has stood still for too long.
-    pub fn stalled(&mut self) -> Option<String> {
+    pub fn stalled(&mut self) -> Option<Stall> {
         let beats = self.beats.load(Ordering::Relaxed);
         if beats != self.seen {
             self.seen = beats;
             self.since = Instant::now();
         }
         let still = self.since.elapsed();
-        (still >= STALLED_AFTER).then(|| format!("{} has not moved for {} s", self.name, still.as_secs()))
+        (still >= STALLED_AFTER).then(|| Stall {
+            text: format!("{} has not moved for {} s", self.name, still.as_secs()),
+            still,
+            lifeless_after: self.lifeless_after,
+        })
     }
 }
 
@@ -122,21 +155,39 @@ struct Memory {
     failed: bool,
 }
 
+/// What is to be told of stalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn<'a> {
+    Begins(&'a String),
+    Ends,
+    Nothing,
+}
+
 impl Memory {
-    fn tell_of_stalls(&mut self, stalled: &[String]) {
-        match (stalled, self.is_stalled) {
-            ([first, ..], false) => {
-                tracing::error!(
-                    id = "intake_stalled",
-                    "{first}: the service manager restarts the daemon if it stays so"
-                );
+    fn tell_of_stalls(&mut self, stage: Stage, stalled: &[String]) {
+        match self.turn(stage, stalled) {
+            Turn::Begins(first) => tracing::error!(
+                id = "intake_stalled",
+                "{first}: the service manager restarts the daemon if it stays so"
+            ),
+            Turn::Ends => tracing::info!(id = "intake_stalled", "over: everything moves again"),
+            Turn::Nothing => {}
+        }
+    }
+
+    fn turn<'a>(&mut self, stage: Stage, stalled: &'a [String]) -> Turn<'a> {
+        match (stage, stalled, self.is_stalled) {
+            // Nobody looks any more, so nothing is known to move again.
+            (Stage::Stopping | Stage::Stopped { .. }, ..) => Turn::Nothing,
+            (Stage::Running, [first, ..], false) => {
                 self.is_stalled = true;
+                Turn::Begins(first)
             }
-            ([], true) => {
-                tracing::info!(id = "intake_stalled", "over: everything moves again");
+            (Stage::Running, [], true) => {
                 self.is_stalled = false;
+                Turn::Ends
             }
-            _ => {}
+            (Stage::Running, ..) => Turn::Nothing,
         }
     }
 }
@@ -185,12 +236,13 @@ impl Watching {
         }
         let Seen { assigned, partitions, paused } = (self.see)();
         let condition = self.board.condition();
-        let stalled: Vec<String> = match condition.stage {
+        let stalls: Vec<Stall> = match condition.stage {
             Stage::Running => self.pulses.iter_mut().filter_map(Pulse::stalled).collect(),
             // The polls have ended, as they should.
             Stage::Stopping | Stage::Stopped { .. } => Vec::new(),
         };
-        memory.tell_of_stalls(&stalled);
+        let stalled: Vec<String> = stalls.iter().map(|stall| stall.text.clone()).collect();
+        memory.tell_of_stalls(condition.stage, &stalled);
         let intake = match paused {
             _ if !stalled.is_empty() => Intake::Stalled,
             Paused::Yes => Intake::Paused,
@@ -202,6 +254,7 @@ impl Watching {
         self.board.observe(Observed {
             intake,
             stalled,
+            lifeless: lifeless(&stalls),
             assigned,
             partitions,
             backlog: memory.backlog.clone(),
@@ -227,7 +280,11 @@ impl Watching {
         // A writer that hangs must not keep us from seeing just that.
         let renewed = tokio::time::timeout(RENEW_TIME_MAX, self.writer.renew_daemon(row)).await;
         match renewed {
-            Ok(Ok(())) => memory.failed = false,
+            Ok(Ok(())) => {
+                self.writer.retries().over(Work::Row, "");
+                memory.failed = false;
+            }
+            Ok(Err(error)) if error.is_passing() => self.writer.retries().failed(Work::Row, "", &error),
             Err(_elapsed) => tracing::debug!("the row of the daemon still waits for the writer"),
             Ok(Err(error)) if memory.failed || matches!(error, StoreError::Closed) => {
                 tracing::debug!(error = %chain(&error), "the row of the daemon is still not renewed");
@@ -241,5 +298,22 @@ impl Watching {
                 memory.failed = true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_told_once_and_a_stop_does_not_end_it() {
+        let (mut memory, still, none) = (Memory::default(), ["it stands".to_owned()], []);
+        assert_eq!(memory.turn(Stage::Running, &none), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Begins(&still[0]));
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Running, &none), Turn::Ends);
+        assert_eq!(memory.turn(Stage::Running, &still), Turn::Begins(&still[0]));
+        assert_eq!(memory.turn(Stage::Stopping, &none), Turn::Nothing);
+        assert_eq!(memory.turn(Stage::Stopped { at_ms: 1 }, &none), Turn::Nothing);
     }
 }

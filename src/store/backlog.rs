@@ -19,7 +19,7 @@ const TIME_MAX: Duration = Duration::from_secs(2);
 /// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
 const STEPS_PER_LOOK: i32 = 10_000;
 
-/// Events looked at to find the last of each code.
+/// Events looked at to find the last of each code: a full table would be read before the time is up.
 const LAST_EVENTS: i64 = 10_000;
 
 /// What waits.
@@ -65,7 +65,7 @@ const WAITING: &str = "SELECT \
     (SELECT count(*) FROM (SELECT 1 FROM gap LIMIT ?1))";
 const HELD: &str = "SELECT held_reason, count(*) FROM (SELECT held_reason FROM action \
     WHERE state IN ('held', 'dead', 'unresolved', 'waiting') AND state = 'held' LIMIT ?1) GROUP BY held_reason";
-const LAST_OF_EACH_CODE: &str = "SELECT o.code, max(coalesce(e.kafka_at, e.accepted_at)) \
+const LAST_OF_EACH_CODE: &str = "SELECT o.code, max(min(coalesce(e.kafka_at, e.accepted_at), e.accepted_at)) \
     FROM (SELECT origin, kafka_at, accepted_at FROM event ORDER BY seq DESC LIMIT ?1) e \
     JOIN origin o ON o.id = e.origin WHERE o.code IS NOT NULL GROUP BY o.code";
 
@@ -90,7 +90,8 @@ impl Backlogs {
         counted
     }
 
-    /// When the last event of each code came, among the newest events.
+    /// When the last event of each code came, among the newest events. A producer's clock that is ahead
+    /// makes none of them newer than its acceptance, as in the counts of what is accepted.
     ///
     /// # Errors
     /// The database cannot be read, or not in time.

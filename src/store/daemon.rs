@@ -77,7 +77,7 @@ pub enum Intake {
     Polling,
     /// Partitions are paused: the writer is behind, or the disk nearly full.
     Paused,
-    /// Polls or commits have not moved for a while.
+    /// Polls or the writer have not moved for a while, or writes have failed for as long.
     Stalled,
 }
 

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::accept::Stream;
 use super::identity::IdentityLog;
+use super::retries::Retries;
 use super::wal::{self, Wal};
 use super::{StoreError, columns, plan_state};
 use crate::action::PlanState;
@@ -48,6 +49,7 @@ const ORIGINS_MAX: usize = 4096;
 pub struct Writer {
     queue: mpsc::Sender<Job>,
     beats: Arc<AtomicU64>,
+    retries: Retries,
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -129,14 +131,20 @@ impl Writer {
         let (sender, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let beats = Arc::new(AtomicU64::new(0));
         let task = WriterTask { state, queue, wal: Wal::left_by_an_earlier_run(), beats: Arc::clone(&beats) };
-        Ok((Writer { queue: sender, beats }, task))
+        Ok((Writer { queue: sender, beats, retries: Retries::default() }, task))
     }
 
-    /// Counts the rounds of the writer, with work or without, so that a watchdog sees whether they go on:
-    /// there is one every few seconds.
+    /// Counts the rounds of the writer, with work or without, with success or without, so that a watchdog
+    /// sees whether they go on: there is one every few seconds. Whether writes succeed, [`Self::retries`] knows.
     #[must_use]
     pub fn beats(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.beats)
+    }
+
+    /// Where whoever tries a failed write again tells it.
+    #[must_use]
+    pub fn retries(&self) -> &Retries {
+        &self.retries
     }
 
     /// What the writing connection says about the durability of its commits.

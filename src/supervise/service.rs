@@ -81,13 +81,38 @@ pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
+/// Asked for at each sign of life while the start takes its time. What is left of it when the start goes on
+/// is for the group to be joined, as in a start that is not slow.
+const START_LONGER: Duration = Duration::from_mins(2);
+
+/// Between two signs of life of a slow start; the unit allows two minutes without any.
+const EXTEND_EVERY: Duration = Duration::from_secs(30);
+
+/// Waits for a step of the start that may take long, such as the repair or migration of a large database,
+/// and keeps the service manager waiting too.
+pub(super) async fn extending<T>(step: impl Future<Output = T>) -> T {
+    let longer = u32::try_from(START_LONGER.as_micros()).unwrap_or(u32::MAX);
+    let states = [NotifyState::ExtendTimeoutUsec(longer), NotifyState::Status("opening the database")];
+    meanwhile(step, || notify(&states)).await
+}
+
+async fn meanwhile<T>(step: impl Future<Output = T>, mut tell: impl FnMut()) -> T {
+    let mut step = std::pin::pin!(step);
+    loop {
+        match tokio::time::timeout(EXTEND_EVERY, &mut step).await {
+            Ok(done) => return done,
+            Err(_elapsed) => tell(),
+        }
+    }
+}
+
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
     }
 }
 
-/// Tells how we are, and that we live if polls and commits go on.
+/// Tells how we are, and that we live unless a restart is to help.
 pub(super) fn feed(board: &Board) {
     let status = board.status();
     match board.health() {
@@ -115,5 +140,22 @@ impl Watchdog {
 
     pub(super) async fn tick(&mut self) {
         self.interval.tick().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_takes_long_asks_for_more_time_before_it_is_out_of_it() {
+        let mut told = 0;
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            "opened"
+        };
+        assert_eq!(meanwhile(slow, || told += 1).await, "opened");
+        assert_eq!(told, 6);
+        assert!(START_LONGER > EXTEND_EVERY * 2);
     }
 }

@@ -16,7 +16,7 @@ use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::replaying::Replaying;
 use crate::ingest::{self, Gate, Polling};
 use crate::kafka::Consumer;
-use crate::monitoring::watch::{Paused, Pulse, Seen, Watching};
+use crate::monitoring::watch::{Paused, Pulse, Seen, WRITER_LIFELESS_AFTER, Watching};
 use crate::monitoring::{Board, server};
 use crate::openapi::call::Client;
 use crate::store::Writer;
@@ -119,7 +119,7 @@ impl Running {
             ),
             upkeep: Part::new("upkeep", tokio::spawn(upkeep.run(stopping.clone()))),
             replaying: Part::new("replaying", tokio::spawn(replaying.run(stopping))),
-            parts,
+            parts: Arc::new(parts),
             writer,
             deciding,
             stop,
@@ -149,7 +149,7 @@ fn watching(
         see: Box::new(seen_of(Arc::clone(consumer))),
         pulses: vec![
             Pulse::new("the polling of Kafka", heartbeat),
-            Pulse::new("the writer of the database", writer.beats()),
+            Pulse::new("the writer of the database", writer.beats()).lifeless_after(WRITER_LIFELESS_AFTER),
         ],
         path: parts.store.path.clone(),
         now_ms,

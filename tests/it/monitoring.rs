@@ -1,10 +1,11 @@
 //! Metrics, health and the row of the daemon, over real HTTP and a real store; Kafka's side is data.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openeventd::monitoring::alarms::{ALARMS, Alarms, Ends, Told};
 use openeventd::monitoring::board::{
@@ -12,7 +13,10 @@ use openeventd::monitoring::board::{
 };
 use openeventd::monitoring::metrics::Attempted;
 use openeventd::monitoring::server;
-use openeventd::monitoring::watch::{Paused, Pulse, STALLED_AFTER, Seen, Watching};
+use openeventd::monitoring::watch::{
+    Paused, Pulse, STALLED_AFTER, Seen, WRITER_LIFELESS_AFTER, Watching, lifeless,
+};
+use openeventd::record::Record;
 use openeventd::store::daemon::{Intake, Partition, RulesCondition};
 use openeventd::store::outbox::Outcome;
 use serde_json::json;
@@ -249,7 +253,8 @@ async fn ready_is_who_has_partitions_and_does_not_stop_and_says_what_is_wrong_ev
     let served = Served::of(&board).await;
     let (status, text) = served.get("/readyz").await;
     assert_eq!((status, text.as_str()), (503, "not ready\nno partition is assigned\n"));
-    board.observe(Observed { assigned: 2, intake: Intake::Polling, ..Observed::default() });
+    let partitions = vec![partition(0), Partition { partition: 1, ..partition(0) }];
+    board.observe(Observed { assigned: 2, partitions, intake: Intake::Polling, ..Observed::default() });
     assert_eq!(served.get("/readyz").await, (200, "ready\n".to_owned()));
     board.change(|condition| {
         condition.rules.condition = RulesCondition::Degraded;
@@ -288,12 +293,87 @@ async fn what_stands_still_is_not_alive() {
     let served = Served::of(&board).await;
     assert_eq!(served.get("/healthz").await, (200, "alive\n".to_owned()));
     let stalled = vec!["the writer has not moved for 21 s".to_owned()];
-    board.observe(Observed { assigned: 1, intake: Intake::Stalled, stalled, ..Observed::default() });
+    let lifeless = Vec::new();
+    let observed =
+        Observed { assigned: 1, intake: Intake::Stalled, stalled, lifeless, ..Observed::default() };
+    board.observe(observed.clone());
+    assert_eq!(served.get("/healthz").await, (200, "alive\nthe writer has not moved for 21 s\n".to_owned()));
+    assert_eq!(served.get("/readyz").await.0, 503);
+    board.observe(Observed { lifeless: observed.stalled.clone(), ..observed });
     let expected = (503, "not alive\nthe writer has not moved for 21 s\n".to_owned());
     assert_eq!(served.get("/healthz").await, expected);
     assert!(matches!(board.readiness(), Verdict::No(_)));
     let states = [("state", "stalled")];
     assert_eq!(served.scrape().await.value("openeventd_intake", &states), Some(1.0));
+}
+
+#[tokio::test]
+async fn an_intake_that_is_paused_for_the_disk_is_not_ready_and_what_it_does_not_know_is_not_zero() {
+    let store = Harness::with("").await;
+    let board = board(&store);
+    let served = Served::of(&board).await;
+    let unknown = Partition { end: None, lag: None, ..partition(0) };
+    let partitions = vec![unknown.clone()];
+    board.observe(Observed { assigned: 1, partitions, intake: Intake::Paused, ..Observed::default() });
+    assert_eq!(board.status(), "intake is paused; 1 partition, lag unknown");
+    let told = Told { id: "disk_nearly_full".into(), message: "paused".into(), ..Told::default() };
+    board.alarms.raise(told.clone(), NOW_MS);
+    let expected = (503, "not ready\ndisk_nearly_full: paused\n".to_owned());
+    assert_eq!(served.get("/readyz").await, expected);
+    assert_eq!(served.get("/healthz").await.0, 200);
+    let page = served.scrape().await;
+    assert_eq!(page.value("openeventd_lag_unknown_partitions", &[]), Some(1.0));
+    assert_eq!(page.value("openeventd_ready", &[]), Some(0.0));
+    board.alarms.end(&told);
+    let partitions = vec![Partition { partition: 1, ..partition(3) }, unknown];
+    board.observe(Observed { assigned: 2, partitions, intake: Intake::Polling, ..Observed::default() });
+    assert_eq!(served.get("/readyz").await.0, 200);
+    assert_eq!(board.status(), "2 partitions, 3 records behind, lag of 1 unknown");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_makes_no_event_newer_than_its_acceptance_after_a_restart_either() {
+    let store = Harness::with("").await;
+    let text = failure("a", 1);
+    let ahead = Record { timestamp_ms: Some(NOW_MS + HOUR_MS), ..at(0, &text) };
+    let behind = Record { timestamp_ms: Some(NOW_MS - HOUR_MS), ..at(1, &text) };
+    store.accept(&[behind]).await;
+    let last = async || {
+        store.backlogs.last_events().await.expect("it is read").iter().map(|of| of.1).collect::<Vec<_>>()
+    };
+    assert_eq!(last().await, [NOW_MS - HOUR_MS]);
+    let text = failure("b", 1);
+    store.accept(&[Record { payload: text.as_bytes(), offset: 2, ..ahead }]).await;
+    assert_eq!(last().await, [NOW_MS]);
+}
+
+#[tokio::test]
+async fn writes_that_fail_for_a_while_stop_the_work_and_are_no_reason_for_a_restart() {
+    let store = Harness::with("").await;
+    let board = board(&store);
+    let served = Served::of(&board).await;
+    board.observe(Observed { assigned: 1, intake: Intake::Polling, ..Observed::default() });
+    let told = Told {
+        id: "store_write_failed".into(),
+        message: "accepting a batch fails".into(),
+        ..Told::default()
+    };
+    let now_ms = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        i64::try_from(since.as_millis()).expect("not that late")
+    };
+    let line = "store_write_failed: accepting a batch fails\n";
+    board.alarms.raise(told.clone(), now_ms());
+    assert_eq!(served.get("/readyz").await, (200, format!("ready\n{line}")), "it may be over soon");
+    board.alarms.end(&told);
+    board.alarms.raise(told.clone(), now_ms() - 21_000);
+    assert_eq!(served.get("/readyz").await, (503, format!("not ready\n{line}")));
+    assert_eq!(served.get("/healthz").await.0, 200);
+    assert_eq!((board.row(NOW_MS).intake, board.row(NOW_MS).failing.len()), (Intake::Stalled, 1));
+    assert!(board.status().starts_with("store_write_failed: accepting"), "{}", board.status());
+    board.alarms.end(&told);
+    assert_eq!(served.get("/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(board.row(NOW_MS).intake, Intake::Polling);
 }
 
 #[tokio::test]
@@ -310,12 +390,28 @@ async fn nothing_else_is_served() {
         let (status, _) = served.ask(request.clone()).await;
         assert_eq!(status, expected, "{}", request.chars().take(60).collect::<String>());
     }
-    // Connections that say nothing do not keep others out for good.
-    let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(served.address)).collect();
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_waiting_and_are_closed_soon() {
+    let store = Harness::with("").await;
+    let served = Served::of(&board(&store)).await;
     let address = served.address;
-    let answer = tokio::task::spawn_blocking(move || get(address, "/healthz")).await.expect("an answer");
-    assert_eq!(answer.status, 200);
-    drop(silent);
+    let (waited, lasted) = tokio::task::spawn_blocking(move || {
+        let mut silent: Vec<_> =
+            (0..200).map(|_| TcpStream::connect(address).expect("somebody listens")).collect();
+        let begun = Instant::now();
+        assert_eq!(get(address, "/healthz").status, 200);
+        let waited = begun.elapsed();
+        let last = silent.last_mut().expect("there are 200");
+        // Closed, with an answer that says so or without.
+        let _closed = last.read_to_end(&mut Vec::new());
+        (waited, begun.elapsed())
+    })
+    .await
+    .expect("an answer");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(lasted < Duration::from_secs(4), "a silent connection lasted {lasted:?}");
 }
 
 #[tokio::test]
@@ -396,9 +492,29 @@ async fn a_pulse_that_stops_is_told_of_after_a_while_and_no_more_once_it_moves()
     beats.fetch_add(1, Ordering::Relaxed);
     assert_eq!(pulse.stalled(), None);
     tokio::time::advance(Duration::from_secs(21)).await;
-    assert_eq!(pulse.stalled().as_deref(), Some("the writer has not moved for 21 s"));
+    assert_eq!(pulse.stalled().map(|stall| stall.text).as_deref(), Some("the writer has not moved for 21 s"));
     beats.fetch_add(1, Ordering::Relaxed);
     assert_eq!(pulse.stalled(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_moves_a_large_log_is_given_more_time_and_those_who_wait_for_it_too() {
+    let polls = Arc::new(AtomicU64::new(0));
+    let mut pulses = [
+        Pulse::new("polling", Arc::clone(&polls)),
+        Pulse::new("the writer", Arc::default()).lifeless_after(WRITER_LIFELESS_AFTER),
+    ];
+    let mut look = || pulses.iter_mut().filter_map(Pulse::stalled).collect::<Vec<_>>();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(look().len(), 2);
+    assert!(lifeless(&look()).is_empty(), "polling may wait for the writer");
+    tokio::time::advance(WRITER_LIFELESS_AFTER).await;
+    assert_eq!(lifeless(&look()).len(), 2);
+    // Polling alone has nothing to wait for.
+    let mut pulse = Pulse::new("polling", polls);
+    tokio::time::advance(STALLED_AFTER).await;
+    let stalls: Vec<_> = pulse.stalled().into_iter().collect();
+    assert_eq!(lifeless(&stalls), ["polling has not moved for 20 s"]);
 }
 
 #[test]
