@@ -177,8 +177,6 @@ impl Memory {
 
     fn turn<'a>(&mut self, stage: Stage, stalled: &'a [String]) -> Turn<'a> {
         match (stage, stalled, self.is_stalled) {
-            // Nobody looks any more, so nothing is known to move again.
-            (Stage::Stopping | Stage::Stopped { .. }, ..) => Turn::Nothing,
             (Stage::Running, [first, ..], false) => {
                 self.is_stalled = true;
                 Turn::Begins(first)
@@ -187,7 +185,8 @@ impl Memory {
                 self.is_stalled = false;
                 Turn::Ends
             }
-            (Stage::Running, ..) => Turn::Nothing,
+            // After the stop began nobody looks any more, so nothing is known to move again.
+            _ => Turn::Nothing,
         }
     }
 }

@@ -505,7 +505,7 @@ async fn a_writer_that_moves_a_large_log_is_given_more_time_and_those_who_wait_f
         Pulse::new("the writer", Arc::default()).lifeless_after(WRITER_LIFELESS_AFTER),
     ];
     let mut look = || pulses.iter_mut().filter_map(Pulse::stalled).collect::<Vec<_>>();
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(look().len(), 2);
     assert!(lifeless(&look()).is_empty(), "polling may wait for the writer");
     tokio::time::advance(WRITER_LIFELESS_AFTER).await;
