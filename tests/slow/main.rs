@@ -5,7 +5,15 @@
 #[path = "../it/harness.rs"]
 mod harness;
 
+#[path = "../it/exposition.rs"]
+mod exposition;
+
+#[path = "../it/watched/daemon.rs"]
+mod daemon;
+
 mod demo;
+
+mod writes;
 
 use openeventd::store::wal::{self, WalSize};
 use sqlx::Connection as _;

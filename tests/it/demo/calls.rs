@@ -1,6 +1,6 @@
 //! The demonstration's endpoint: it lets through what is signed rightly and new, and nothing else.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openeventd::demo::endpoint::{AccessKey, Endpoint, Fate, Fates};
 use openeventd::openapi::call::Client;
@@ -122,7 +122,7 @@ async fn each_fate_is_met_once_and_success_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_request_is_closed_and_too_many_connections_wait() {
+async fn half_a_request_is_closed_and_keeps_nobody_out() {
     let endpoint = endpoint(Fates::new()).await;
     let address = endpoint.url().replace("http://", "");
     let mut half_open = Vec::new();
@@ -131,12 +131,10 @@ async fn half_a_request_is_closed_and_too_many_connections_wait() {
         stream.write_all(b"GET / HTTP/1.1\r\nX: y").await.expect("written");
         half_open.push(stream);
     }
-    let begun = Instant::now();
     let account = account(&endpoint.url());
     let patient = Settings { timeout: Duration::from_secs(20), ..settings() };
     let params = json!({"Ids": [INSTANCE]});
     call(&account, &patient, "RerunTaskInstances", params, "n-1", now_ms()).await.expect("success");
-    assert!(begun.elapsed() > Duration::from_secs(1), "it was served beside all the others");
     for mut stream in half_open {
         let mut rest = Vec::new();
         let closing = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
