@@ -110,6 +110,17 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Closes the gate if there is no room from the start: nothing may come in before the first round.
+    pub fn guard(&self) {
+        if self.is_full(free_bytes(&self.settings.path)) {
+            self.gate.close();
+        }
+    }
+
+    fn is_full(&self, free_bytes: Option<u64>) -> bool {
+        free_bytes.is_some_and(|free| free < self.settings.disk_free_min)
+    }
+
     fn measure(&self, alarms: &mut Alarms) {
         let size = wal::measure(&self.settings.path, self.settings.wal_bytes_max);
         match (size, alarms.wal) {
@@ -130,7 +141,7 @@ impl Upkeep {
             _ => {}
         }
         let free = free_bytes(&self.settings.path);
-        match (free.is_some_and(|free| free < self.settings.disk_free_min), alarms.disk) {
+        match (self.is_full(free), alarms.disk) {
             (true, false) => {
                 tracing::error!(
                     id = "disk_nearly_full",

@@ -69,6 +69,14 @@ impl Running {
             gate: Arc::clone(&gate),
             now_ms,
         };
+        let upkeep = Upkeep {
+            writer: writer.clone(),
+            settings: parts.upkeep.clone(),
+            alive: alive.clone(),
+            gate: Arc::clone(&gate),
+            now_ms,
+        };
+        upkeep.guard();
         let polling = Polling {
             consumer: Arc::clone(&consumer),
             settings: parts.ingest.clone(),
@@ -101,13 +109,12 @@ impl Running {
             secrets: parts.secrets.clone(),
             policy: parts.policy.clone(),
             settings: parts.dispatch.clone(),
-            alive: alive.clone(),
+            alive,
             changed,
             metrics: Arc::clone(&board.metrics),
             now_ms,
         });
         let accounts = parts.accounts.iter().cloned().map(Arc::new).collect();
-        let upkeep = Upkeep { writer: writer.clone(), settings: parts.upkeep.clone(), alive, gate, now_ms };
         let (stop_watching, watching_stops) = watch::channel(false);
         let watching = watching(&parts, &board, &writer, backlogs, &consumer, heartbeat);
         let serving = serve(&parts, &board).await;

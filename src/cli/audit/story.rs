@@ -7,8 +7,10 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::super::instant::{age, ago, spaced};
+use super::super::outbox::show::meaning;
 use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, styled};
 use super::line::{Nested, came_to, code, of_state, shortened, state_told};
+use crate::action::HeldReason;
 use crate::escape::Escaped;
 use crate::store::look::rows::{Row, Value};
 use crate::store::look::story::Story;
@@ -135,7 +137,7 @@ fn record(event: &Row, now_ms: i64) -> Columns {
 }
 
 fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
-    fields.add("Why", shown(decision, "message"));
+    fields.add("Why", shown(decision, "message").or_else(|| distrusted(decision, event)));
     if let Value::Real(seconds) = decision.get("age_seconds") {
         let calls = decision.integer("calls_in_hour").unwrap_or_default();
         fields.add(
@@ -154,6 +156,30 @@ fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
     );
 }
 
+/// Why nothing may be done about an event.
+fn distrusted(decision: &Row, event: &Row) -> Option<String> {
+    if decision.text("outcome") != Some("untrusted") {
+        return None;
+    }
+    let named = |column| shown(event, column).unwrap_or_else(|| "not told".to_owned());
+    let (account, workspace) = (named("account"), named("workspace"));
+    Some(format!(
+        "[trust] does not name its workspace ({workspace}) or its account ({account}): nothing is called"
+    ))
+}
+
+/// Why an action stands where it does, and where to go on from there.
+fn why(state: &str, held_reason: Option<&str>, number: i64) -> Option<String> {
+    let told = match state {
+        "held" => held_reason.and_then(HeldReason::from_text).map(meaning)?,
+        "observed" => return Some("its rule observes: nothing was sent, and nothing will be".to_owned()),
+        "dead" => "DataWorks refused it, or its attempts were used up",
+        "unresolved" => "it was sent, and nobody knows whether it was executed",
+        _ => return None,
+    };
+    Some(format!("{told}; what can be done: `openeventd outbox show {number}`"))
+}
+
 fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     let word = |column| action.text(column).unwrap_or("?");
     let repeated = match word("repeat_effect") {
@@ -165,7 +191,8 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     let (operation, version, access) = (word("operation"), word("version"), word("access"));
     fields.add("Call", Some(format!("{operation} {version}, a {access}; sent again it {repeated}")));
     fields.add("Parameters", shown(action, "params"));
-    fields.add("Action", action.text("id"));
+    let number = action.integer("number").unwrap_or_default();
+    fields.add("Action", Some(format!("{number}, id {}", word("id"))));
     let state = state_told(word("state"), action.text("held_reason"));
     let attempts = match action.integer("attempts").unwrap_or_default() {
         1 => "1 attempt".to_owned(),
@@ -173,6 +200,7 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     };
     let settled = timed(action, "settled_at", now_ms).map(|at| format!(", settled {at}")).unwrap_or_default();
     fields.styled("State", of_state(word("state")), &format!("{state}, {attempts}{settled}"));
+    fields.add("Why", why(word("state"), action.text("held_reason"), number));
     if matches!(word("state"), "planned" | "held" | "waiting" | "in_flight") {
         fields.add("Due", timed(action, "due_at", now_ms));
         fields.add("Expires", timed(action, "expires_at", now_ms));

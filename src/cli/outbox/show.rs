@@ -189,7 +189,7 @@ fn write_commands(out: &mut impl Write, number: i64, standing: Option<Standing>)
 }
 
 /// What a reason to hold means to whoever has to decide.
-fn meaning(reason: HeldReason) -> &'static str {
+pub(in crate::cli) fn meaning(reason: HeldReason) -> &'static str {
     match reason {
         HeldReason::Approve => "its rule asks a person each time (mode approve)",
         HeldReason::Stale => "its event was older than the rule's max_event_age when it arrived",
