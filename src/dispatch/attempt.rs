@@ -192,9 +192,13 @@ fn count(shared: &Shared, claimed: &Claimed, settlement: &Settlement, since_even
 
 fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
     let late = match settled {
-        Settled::Applied => "",
-        Settled::Late => "late",
-        Settled::Superseded => "superseded",
+        Settled::Applied => None,
+        Settled::Late => Some("late"),
+        Settled::Superseded => Some("superseded"),
+    };
+    let due_at_ms = match settlement.outcome {
+        Outcome::DueAgain { due_at_ms } => Some(due_at_ms),
+        _ => None,
     };
     tracing::info!(
         event = claimed.event,
@@ -203,7 +207,8 @@ fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
         operation = %claimed.operation,
         attempt = claimed.attempt_number,
         class = settlement.class,
-        outcome = ?settlement.outcome,
+        outcome = settlement.outcome.as_str(),
+        due_at_ms,
         http_status = settlement.evidence.http_status,
         request_id = settlement.evidence.request_id.as_deref(),
         error_code = settlement.evidence.error_code.as_deref(),

@@ -73,7 +73,7 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
 /// The actions in columns, with their titles.
 pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
     let mut columns = Columns::new();
-    let titles = ["NUMBER", "ID", "STATE", "RULE", "OPERATION", "WORKSPACE", "ATTEMPTS", "PLANNED"];
+    let titles = ["NUMBER", "ID", "STATE", "RULE", "OPERATION", "WORKSPACE", "ATTEMPTS", "EVENT", "PLANNED"];
     columns.row(titles.map(|title| (DIM, title)));
     for row in rows {
         let due_in = row.due_at_ms - now_ms;
@@ -89,6 +89,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
             (Style::new(), row.operation.as_str()),
             (Style::new(), row.workspace.map(|id| id.to_string()).unwrap_or_default().as_str()),
             (Style::new(), row.attempts.to_string().as_str()),
+            (Style::new(), row.event.to_string().as_str()),
             (DIM, format!("{} ago{due}", age(now_ms - row.planned_at_ms)).as_str()),
         ]);
     }

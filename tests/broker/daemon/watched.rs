@@ -179,7 +179,7 @@ fn an_intake_that_is_paused_for_the_disks_sake_is_alive_and_the_watchdog_is_fed(
     }
     assert_eq!(get(address, "/healthz").status, 200);
     let ready = get(address, "/readyz");
-    assert_eq!((ready.status, ready.body.contains("disk_nearly_full: ")), (200, true), "{ready:?}");
+    assert_eq!((ready.status, ready.body.contains("disk_nearly_full: ")), (503, true), "{ready:?}");
     let database = home.database();
     Audit::of(&database).until("SELECT count(*) FROM daemons WHERE intake = 'paused'", 1);
     daemon.stop();
