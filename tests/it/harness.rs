@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use openeventd::action::plan::Trust;
 use openeventd::batch::RecordBatch;
@@ -89,6 +90,20 @@ pub(crate) fn at(offset: i64, payload: &str) -> Record<'_> {
     Record { topic: "events", offset, ..Record::of_payload(payload.as_bytes()) }
 }
 
+/// The store at its file. A program that another test is just starting holds every lock of this process for a
+/// moment, from its fork to its exec, those of a store that was closed meanwhile as well.
+async fn opened(settings: &Settings) -> Store {
+    let begun = Instant::now();
+    loop {
+        match Store::open(settings).await {
+            Err(StoreError::InUse { .. }) if begun.elapsed() < Duration::from_secs(10) => {
+                tokio::task::yield_now().await;
+            }
+            opened => return opened.expect("the store opens"),
+        }
+    }
+}
+
 /// The open store.
 pub(crate) struct Harness {
     directory: TempDir,
@@ -109,7 +124,7 @@ impl Harness {
 
     pub(crate) async fn open(directory: TempDir, rules: &str, file_mode: u32) -> Self {
         let path = directory.path().join("audit.db");
-        let store = Store::open(&Settings { path: path.clone(), file_mode }).await.expect("the store opens");
+        let store = opened(&Settings { path: path.clone(), file_mode }).await;
         let backlogs = store.backlogs();
         let (writer, positions, closing) = store.into_writer(NOW_MS).await.expect("the writer starts");
         let closing = tokio::spawn(Closing::run(closing));
