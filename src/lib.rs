@@ -49,6 +49,9 @@ pub mod openapi;
 
 // -- the halves, and the program --
 
+// The clock on the wall; the pure modules take the time as an argument.
+pub mod clock;
+
 // From Kafka to the accepted batch.
 pub mod ingest;
 

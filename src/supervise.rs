@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use self::reload::{Reloaded, Reloads, Source};
 use self::service::extending;
 use self::start::Opened;
 use crate::action::plan::Trust;
+use crate::clock::now_ms;
 use crate::diagnostic::{Diagnostic, chain};
 use crate::kafka::KafkaError;
 use crate::monitoring::board::{Condition, Reload, ReloadOutcome, Stage};
@@ -124,12 +125,6 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 /// From `stop_timeout` to the last moment at which the database is closed, the last word included. The
 /// unit's `TimeoutStopSec` allows for it.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// Milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    crate::duration::whole_ms(since)
-}
 
 /// Runs until a signal, a failure, or until `ended` is ready.
 ///

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use self::target::Target;
 use super::database::DatabaseArguments;
-use super::{Exit, Failure, instant, progress, terminal};
+use super::{Exit, Failure, progress, terminal};
+use crate::clock::now_ms;
 use crate::duration::whole_ms;
 use crate::store::Reader;
 use crate::store::look::event::{Known, ObjectKind};
@@ -124,7 +125,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let target = arguments.target.as_deref().map(Target::of).transpose()?;
     let mut reader = arguments.database.reader(config).await?;
-    let now_ms = instant::now_ms();
+    let now_ms = now_ms();
     let since_ms = arguments.since.map(|since| now_ms.saturating_sub(whole_ms(since)));
     if let Some(states) = &arguments.actions {
         return actions::show(&mut reader, arguments, states, since_ms, now_ms).await;

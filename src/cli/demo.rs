@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The whole demonstration.
 async fn play(mut directory: Directory) -> Result<(), Failure> {
-    let story = Story::at(jiff::Timestamp::now().as_millisecond());
+    let story = Story::at(crate::clock::now_ms());
     let stage = Arc::new(Stage::set(&mut directory, &story).await.map_err(of_demo)?);
     let (config, alarms) = configure(&mut directory, &stage)?;
     let audit = config.store.path.clone();

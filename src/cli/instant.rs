@@ -2,12 +2,6 @@
 
 use jiff::Timestamp;
 
-/// Milliseconds since 1970.
-#[must_use]
-pub fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
-}
-
 /// Milliseconds since 1970 of a time as the views write it.
 #[must_use]
 pub fn ms_of(time: &str) -> Option<i64> {

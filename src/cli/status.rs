@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::database::DatabaseArguments;
-use super::{Exit, Failure, instant, progress, terminal};
+use super::{Exit, Failure, progress, terminal};
+use crate::clock::now_ms;
 use crate::upkeep;
 
 // What the figures come to.
@@ -61,7 +62,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let mut reader = arguments.database.reader(config).await?;
     let path = reader.path.clone();
-    let now_ms = instant::now_ms();
+    let now_ms = now_ms();
     let looking = reader.condition(now_ms);
     let condition = progress::shown("looking at the audit database", looking).await?;
     drop(reader);

@@ -146,7 +146,7 @@ async fn serve(
 ) -> Response {
     let request_id = format!("{:032X}", fastrand::u128(..));
     let form = std::str::from_utf8(&body).unwrap_or_default();
-    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let now_ms = crate::clock::now_ms();
     let passed = {
         let mut gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
         gate.pass(method.as_str(), query.as_deref().unwrap_or_default(), form, now_ms)

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::figures::now_ms;
 use super::{Alarms, Metrics};
+use crate::clock::now_ms;
 use crate::escape::Escaped;
 use crate::store::backlog::Backlog;
 use crate::store::daemon::{Daemon, Failing, Intake, Partition, RulesCondition};

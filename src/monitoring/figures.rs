@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric as _};
@@ -14,6 +13,7 @@ use prometheus_client::registry::Unit;
 
 use super::Board;
 use super::board::{Condition, Observed, ReloadOutcome, Verdict};
+use crate::clock::now_ms;
 use crate::store::daemon::{Intake, RulesCondition};
 
 /// Reads the board at each scrape.
@@ -173,9 +173,4 @@ fn sentence(help: &str) -> String {
 
 fn seconds(ms: i64) -> f64 {
     std::time::Duration::from_millis(u64::try_from(ms).unwrap_or_default()).as_secs_f64()
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    crate::duration::whole_ms(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

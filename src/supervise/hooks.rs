@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{now_ms, service};
+use super::service;
+use crate::clock::now_ms;
 use crate::diagnostic::chain;
 use crate::ingest::accepting::Progress;
 use crate::ingest::start::{StartAt, decide};

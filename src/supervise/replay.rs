@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
 use super::part::Part;
-use super::{Parts, SuperviseError, now_ms, rules};
+use super::{Parts, SuperviseError, rules};
+use crate::clock::now_ms;
 use crate::ingest::Gate;
 use crate::ingest::replaying::Replaying;
 use crate::monitoring::Metrics;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Parts, SuperviseError, now_ms};
+use super::{Parts, SuperviseError};
+use crate::clock::now_ms;
 use crate::diagnostic::Diagnostic;
 use crate::monitoring::board::RulesInForce;
 use crate::rule::RuleSet;

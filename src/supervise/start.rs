@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::part::{self, Part};
-use super::{Parts, Running, SuperviseError, hooks, now_ms};
+use super::{Parts, Running, SuperviseError, hooks};
+use crate::clock::now_ms;
 use crate::diagnostic::chain;
 use crate::dispatch::{self, Alive, Shared};
 use crate::ingest::accepting::{Accepting, Progress};

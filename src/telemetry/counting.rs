@@ -3,7 +3,6 @@
 //! A layer beside the one that writes, so the level that operators chose for the log changes nothing.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -30,8 +29,7 @@ impl<S: Subscriber> Layer<S> for Counting {
         let mut told = Told::default();
         event.record(&mut Reading(&mut told));
         if *event.metadata().level() == Level::ERROR {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.0.raise(told, crate::duration::whole_ms(since));
+            self.0.raise(told, crate::clock::now_ms());
         } else {
             self.0.end(&told);
         }

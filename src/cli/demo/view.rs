@@ -9,6 +9,7 @@ use std::time::Duration;
 use anstyle::Style;
 
 use crate::cli::terminal::{self, BAD, DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
+use crate::clock::now_ms;
 use crate::demo::Stage;
 use crate::escape::Escaped;
 use crate::store::follow::{NewAttempt, NewDecision, NewDuplicates, NewEvent, NewQuarantined, News};
@@ -137,10 +138,6 @@ pub(super) fn print(line: &str) -> io::Result<()> {
     let mut stdout = terminal::stdout();
     writeln!(stdout, "{}", line.trim_end())?;
     stdout.flush()
-}
-
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 fn event_text(event: &NewEvent) -> String {

@@ -8,9 +8,10 @@ use anstyle::Style;
 use super::select::SelectArguments;
 use crate::action::ActionState;
 use crate::cli::database::DatabaseArguments;
-use crate::cli::instant::{age, now_ms};
+use crate::cli::instant::age;
 use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
+use crate::clock::now_ms;
 use crate::store::operator::select::{Chosen, First};
 
 /// What waits, the most urgent first.

@@ -7,9 +7,10 @@ use anstyle::Style;
 
 use super::select::SelectArguments;
 use crate::cli::database::DatabaseArguments;
-use crate::cli::instant::{age, now_ms};
+use crate::cli::instant::age;
 use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
+use crate::clock::now_ms;
 use crate::store::operator::quarantine::{Chosen, Replay, Replayed};
 
 /// What `openeventd quarantine list` takes.

@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::connect::Connection;
 use super::line::{self, Topics};
@@ -78,10 +78,9 @@ impl Follow {
         arguments: &Arguments,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Follow {
             connection: Connection::new(&config.kafka, stop)?,
-            begin: arguments.from.begin(crate::duration::whole_ms(now)),
+            begin: arguments.from.begin(crate::clock::now_ms()),
             showing: Showing {
                 about: config.kafka.topics.join(", "),
                 topics: if config.kafka.topics.len() == 1 { Topics::One } else { Topics::Several },
