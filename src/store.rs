@@ -10,7 +10,7 @@
 //!
 //! Next: [`crate::openapi`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -245,10 +245,9 @@ impl StoreError {
     /// The error of a statement that was to `action`.
     pub(crate) fn sql(action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
         move |source| {
-            let full = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-            // 13 is SQLITE_FULL; its extended codes share the low byte.
-            match full.and_then(|code| code.parse::<u32>().ok()) {
-                Some(code) if code & 0xff == 13 => StoreError::DiskFull,
+            match primary_code(&source) {
+                // SQLITE_FULL.
+                Some(13) => StoreError::DiskFull,
                 _ => StoreError::Sql { action, source: Arc::new(source) },
             }
         }
@@ -259,13 +258,22 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         match self {
             StoreError::DiskFull | StoreError::Undone => true,
-            StoreError::Sql { source, .. } => {
-                // 5 busy, 6 locked, 10 I/O: the disk or another process may recover.
-                let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-                code.and_then(|code| code.parse::<u32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10))
-            }
+            // 5 busy, 6 locked, 10 I/O: the disk or another process may recover.
+            StoreError::Sql { source, .. } => matches!(primary_code(source), Some(5 | 6 | 10)),
             _ => false,
         }
     }
+}
+
+/// SQLite's result code of an error, if it is one of SQLite's; extended codes share the low byte.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// A file that lies beside the database at `path`, as SQLite names them: `-wal`, `-shm`, and our `-lock`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

@@ -8,16 +8,13 @@ use std::time::{Duration, Instant};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, reader};
 
 /// No count goes further.
 pub const COUNTED_MAX: i64 = 100_000;
 
 /// All questions of one look together.
 const TIME_MAX: Duration = Duration::from_secs(2);
-
-/// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
-const STEPS_PER_LOOK: i32 = 10_000;
 
 /// Events looked at to find the last of each code: a full table would be read before the time is up.
 const LAST_EVENTS: i64 = 10_000;
@@ -124,10 +121,8 @@ async fn count(connection: &mut SqliteConnection) -> Result<Backlog, StoreError>
 
 /// Interrupts what runs on `connection` for longer than [`TIME_MAX`] from now.
 async fn limit_time(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let until = Instant::now() + TIME_MAX;
-    let mut handle = connection.lock_handle().await.map_err(StoreError::sql("limit a reader's time"))?;
-    handle.set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < until);
-    Ok(())
+    let limited = reader::limit_time(connection, Instant::now() + TIME_MAX).await;
+    limited.map_err(StoreError::sql("limit a reader's time"))
 }
 
 /// The connection goes back to others, who have no such limit.

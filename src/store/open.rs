@@ -19,7 +19,7 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use super::positions::Positions;
 use super::writer::{Writer, WriterTask};
-use super::{Settings, StoreError};
+use super::{Settings, StoreError, beside};
 
 /// "OEvd": marks the file as ours (`PRAGMA application_id`).
 pub const APPLICATION_ID: i64 = 0x4f45_7664;
@@ -114,7 +114,7 @@ impl Store {
 
 /// Takes the lock file beside the database; the kernel frees it when the process ends, however it ends.
 fn lock(path: &Path, mode: u32) -> Result<File, StoreError> {
-    let lock_path = lock_path(path);
+    let lock_path = beside(path, "-lock");
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -143,12 +143,6 @@ fn give_to_owner(lock: &File, path: &Path) -> io::Result<()> {
         return Ok(());
     }
     fchown(lock, Some(database.uid()), Some(database.gid()))
-}
-
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-lock");
-    PathBuf::from(name)
 }
 
 /// SQLite gives the WAL and its index the permissions of the database, so these decide for all three.

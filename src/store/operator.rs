@@ -20,8 +20,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::StoreError;
-use super::columns;
 use super::open::{reader_options, refuse_unfit, shown};
+use super::{columns, primary_code};
 
 pub mod act;
 
@@ -184,11 +184,6 @@ fn permitted(path: &Path) -> Result<(), StoreError> {
         }
         _ => StoreError::Open { path: shown(path), source: Arc::new(error) },
     })
-}
-
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
-    code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 fn refusal(path: &Path, action: &'static str, error: sqlx::Error) -> StoreError {

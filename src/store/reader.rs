@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::StoreError;
 use super::open::{Unfit, reader_options, schema_of};
+use super::{StoreError, primary_code};
 
 // What keeps a file from being read.
 mod unreadable;
@@ -56,11 +56,7 @@ impl Reader {
         })?;
         schema.or_older(path)?;
         let mut connection = options.connect().await.map_err(failed)?;
-        connection
-            .lock_handle()
-            .await
-            .map_err(failed)?
-            .set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < until);
+        limit_time(&mut connection, until).await.map_err(failed)?;
         Ok(Reader { path: path.to_owned(), connection, time_limit })
     }
 
@@ -76,13 +72,18 @@ impl Reader {
     pub(super) fn failed(&self, action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError + use<> {
         let (path, time_limit) = (self.path.clone(), self.time_limit);
         move |error| {
-            let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-            // 9 is SQLITE_INTERRUPT: the progress handler said no.
-            if code.is_some_and(|code| code == "9") {
+            // SQLITE_INTERRUPT: the progress handler said no.
+            if primary_code(&error) == Some(9) {
                 return StoreError::TooLong { seconds: time_limit.as_secs() };
             }
             let told = unreadable::of(&path, &error, time_limit.min(PATIENCE_MAX));
             told.unwrap_or_else(|| StoreError::sql(action)(error))
         }
     }
+}
+
+/// Interrupts what still runs on `connection` at `until`, and all that comes later.
+pub(super) async fn limit_time(connection: &mut SqliteConnection, until: Instant) -> Result<(), sqlx::Error> {
+    connection.lock_handle().await?.set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < until);
+    Ok(())
 }

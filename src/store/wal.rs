@@ -4,12 +4,14 @@
 //! it is idle; both stop at the oldest open reader. So it grows without bound only while somebody reads
 //! an old state: a large file has one likely cause, which the alarm names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor as _, Row as _};
 use tokio::time::Instant;
+
+use super::beside;
 
 /// Without a change for so long, the log is emptied. Jobs alone do not count: dispatch and upkeep look for
 /// work all the time and mostly find none. Shorter than the daemon takes to renew its own row, which would
@@ -34,9 +36,7 @@ pub enum WalSize {
 /// Measures the write-ahead log of the database at `path`; a missing file is empty.
 #[must_use]
 pub fn measure(path: &Path, bytes_max: u64) -> WalSize {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let bytes = std::fs::metadata(PathBuf::from(name)).map_or(0, |metadata| metadata.len());
+    let bytes = std::fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
     if bytes > bytes_max { WalSize::Alarming { bytes } } else { WalSize::Normal { bytes } }
 }
 

@@ -3,9 +3,9 @@
 //! Every part is bounded: it takes an index, or the newest rows only, so that the answer comes at once
 //! from a database of any size.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::super::{Reader, StoreError};
+use super::super::{Reader, StoreError, beside};
 use super::rows::{Bounds, Row};
 
 /// Events looked at for the last of each code.
@@ -92,7 +92,7 @@ impl Reader {
             gaps: self.only(sqlx::query(GAPS)).await?,
             calls: self.rows(LOOKING, sqlx::query(CALLS).bind(now_ms - HOUR_MS), Bounds::WIDE).await?.rows,
             database_bytes: bytes(&self.path),
-            wal_bytes: bytes(&wal(&self.path)),
+            wal_bytes: bytes(&beside(&self.path, "-wal")),
         })
     }
 
@@ -108,10 +108,4 @@ impl Reader {
 /// The size of a file; one that is not there is empty.
 fn bytes(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
-
-fn wal(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
 }

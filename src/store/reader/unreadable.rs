@@ -5,13 +5,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::Access;
 
-use super::super::StoreError;
 use super::super::open::shown;
+use super::super::{StoreError, beside, primary_code};
 
 /// Refuses what cannot be a database, or must not be read by this user.
 pub(super) fn refuse(path: &Path) -> Result<(), StoreError> {
@@ -66,18 +66,11 @@ fn may_write_beside(path: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK).is_ok()
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 /// What SQLite's `error` about the file means, if it is about the file.
 pub(super) fn of(path: &Path, error: &sqlx::Error, patience: Duration) -> Option<StoreError> {
     let refused = error.as_database_error()?;
-    let code: u32 = refused.code()?.parse().ok()?;
     let path_shown = shown(path);
-    Some(match code & 0xff {
+    Some(match primary_code(error)? {
         // Busy or locked: somebody holds it exclusively.
         5 | 6 => StoreError::Busy { path: path_shown, seconds: patience.as_secs() },
         // Input failed, or what is read makes no sense.
