@@ -49,6 +49,9 @@ pub mod openapi;
 
 // -- the halves, and the program --
 
+// Files and directories that all stay, or all go again.
+pub mod begun;
+
 // The clock on the wall; the pure modules take the time as an argument.
 pub mod clock;
 

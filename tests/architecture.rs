@@ -24,7 +24,8 @@ struct Rule {
 const PURE: [&str; 8] =
     ["diagnostic", "duration", "escape", "record", "event", "rule", "operation", "action"];
 const EDGES: [&str; 3] = ["kafka", "store", "openapi"];
-const ABOVE: [&str; 12] = [
+const ABOVE: [&str; 13] = [
+    "begun",
     "clock",
     "ingest",
     "dispatch",

@@ -3,12 +3,13 @@
 //! What is made in it is remembered and removed again, with it, unless it is kept: a demonstration that could
 //! not begin leaves nothing. What somebody else put there stays.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::begun::Begun;
 
 /// The name of the first; further ones have a number behind it.
 const NAME: &str = "openeventd-demo";
@@ -45,8 +46,7 @@ pub enum DirectoryError {
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    files: Vec<PathBuf>,
-    directories: Vec<PathBuf>,
+    begun: Begun,
 }
 
 impl Directory {
@@ -55,12 +55,9 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`]; nothing that existed was changed.
     pub fn create(asked: Option<&Path>) -> Result<Self, DirectoryError> {
-        let (path, made) = create(asked)?;
-        let directories = match made {
-            Made::New => vec![path.clone()],
-            Made::Empty => Vec::new(),
-        };
-        Ok(Directory { path, files: Vec::new(), directories })
+        let mut begun = Begun::default();
+        let path = create(asked, &mut begun)?;
+        Ok(Directory { path, begun })
     }
 
     /// Where it is.
@@ -71,59 +68,32 @@ impl Directory {
 
     /// Makes a directory in it.
     pub(super) fn subdirectory(&mut self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)?;
-        self.directories.push(path.to_owned());
-        Ok(())
+        self.begun.directory(path, 0o777)
     }
 
     /// Opens a new file for writing.
     pub(super) fn file(&mut self, path: &Path, mode: u32) -> io::Result<File> {
-        let file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?;
-        self.files.push(path.to_owned());
-        Ok(file)
+        self.begun.file(path, mode)
     }
 
     /// Keeps everything.
     pub fn keep(&mut self) {
-        self.files.clear();
-        self.directories.clear();
+        self.begun.keep();
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        for path in self.files.drain(..) {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove what was begun");
-            }
-        }
-        // Innermost first; one that somebody else has put something into stays.
-        for path in self.directories.drain(..).rev() {
-            if let Err(error) = fs::remove_dir(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove a directory that was made");
-            }
-        }
-    }
-}
-
-/// Whether the directory was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
-    New,
-    Empty,
-}
-
-fn create(asked: Option<&Path>) -> Result<(PathBuf, Made), DirectoryError> {
-    let Some(asked) = asked else { return Ok((create_numbered(Path::new(""))?, Made::New)) };
+/// The directory `asked`, made unless it is there and empty; without it one in the current directory.
+fn create(asked: Option<&Path>, begun: &mut Begun) -> Result<PathBuf, DirectoryError> {
+    let Some(asked) = asked else { return create_numbered(Path::new(""), begun) };
     if asked.to_str().is_none() {
         return Err(DirectoryError::NotText(asked.to_owned()));
     }
     let failed = |source| DirectoryError::Create { path: asked.to_owned(), source };
-    match make(asked) {
-        Ok(()) => Ok((asked.to_owned(), Made::New)),
+    match begun.directory(asked, MODE) {
+        Ok(()) => Ok(asked.to_owned()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             match fs::read_dir(asked).map_err(failed)?.next() {
-                None => Ok((asked.to_owned(), Made::Empty)),
+                None => Ok(asked.to_owned()),
                 Some(_) => Err(DirectoryError::NotEmpty(asked.to_owned())),
             }
         }
@@ -132,13 +102,13 @@ fn create(asked: Option<&Path>) -> Result<(PathBuf, Made), DirectoryError> {
 }
 
 /// The first directory below `parent` whose name is free.
-fn create_numbered(parent: &Path) -> Result<PathBuf, DirectoryError> {
+fn create_numbered(parent: &Path, begun: &mut Begun) -> Result<PathBuf, DirectoryError> {
     for number in 1..=NUMBER_MAX {
         let path = match number {
             1 => parent.join(NAME),
             _ => parent.join(format!("{NAME}-{number}")),
         };
-        match make(&path) {
+        match begun.directory(&path, MODE) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(source) => return Err(DirectoryError::Create { path, source }),
@@ -147,33 +117,32 @@ fn create_numbered(parent: &Path) -> Result<PathBuf, DirectoryError> {
     Err(DirectoryError::AllTaken)
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(MODE).create(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_further_demonstration_gets_a_number_and_leaves_the_others_alone() {
-        let parent = tempfile::tempdir().expect("a directory");
+        let (parent, mut begun) = (tempfile::tempdir().expect("a directory"), Begun::default());
         for name in [NAME, "openeventd-demo-2"] {
-            let made = create_numbered(parent.path()).expect("a free name");
+            let made = create_numbered(parent.path(), &mut begun).expect("a free name");
             assert_eq!(made, parent.path().join(name));
         }
     }
 
     #[test]
     fn a_directory_that_holds_anything_is_refused() {
-        let parent = tempfile::tempdir().expect("a directory");
+        let (parent, mut begun) = (tempfile::tempdir().expect("a directory"), Begun::default());
         let asked = parent.path().join("new");
-        create(Some(&asked)).expect("a new one");
-        create(Some(&asked)).expect("an empty one");
+        create(Some(&asked), &mut begun).expect("a new one");
+        create(Some(&asked), &mut begun).expect("an empty one");
         fs::write(asked.join("kept"), "").expect("a file");
-        assert!(matches!(create(Some(&asked)), Err(DirectoryError::NotEmpty(_))));
-        assert!(matches!(create(Some(&asked.join("kept"))), Err(DirectoryError::Create { .. })));
-        assert!(matches!(create(Some(&parent.path().join("no/such"))), Err(DirectoryError::Create { .. })));
+        assert!(matches!(create(Some(&asked), &mut begun), Err(DirectoryError::NotEmpty(_))));
+        assert!(matches!(create(Some(&asked.join("kept")), &mut begun), Err(DirectoryError::Create { .. })));
+        assert!(matches!(
+            create(Some(&parent.path().join("no/such")), &mut begun),
+            Err(DirectoryError::Create { .. })
+        ));
     }
 
     #[test]

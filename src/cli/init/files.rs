@@ -1,22 +1,18 @@
-//! Files that are all written, or none: what was made is removed again unless it is kept.
-//!
-//! A file that exists is never opened for writing, whatever its name leads to.
+//! Files that are all written, or none, shared with the group of the directory that they come into.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::InitError;
+use crate::begun::Begun;
 
 /// What was made so far.
 #[derive(Debug, Default)]
-pub(super) struct Files {
-    files: Vec<PathBuf>,
-    directories: Vec<PathBuf>,
-}
+pub(super) struct Files(Begun);
 
 impl Files {
     /// Makes a directory, and those above it, unless it is there.
@@ -28,8 +24,7 @@ impl Files {
             self.directory(parent, 0o755)?;
         }
         let failed = |source| InitError::Directory { path: path.to_owned(), source };
-        DirBuilder::new().mode(mode).create(path).map_err(failed)?;
-        self.directories.push(path.to_owned());
+        self.0.directory(path, mode).map_err(failed)?;
         if mode & 0o070 != 0 {
             File::open(path).and_then(|directory| share(&directory, path)).map_err(failed)?;
         }
@@ -42,10 +37,7 @@ impl Files {
             io::ErrorKind::AlreadyExists => InitError::Exists(vec![path.to_owned()]),
             _ => InitError::Write { path: path.to_owned(), source },
         };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
-        // From here on it is ours to remove.
-        self.files.push(path.to_owned());
+        let mut file = self.0.file(path, mode).map_err(failed)?;
         if mode & 0o070 != 0 {
             share(&file, path).map_err(failed)?;
         }
@@ -59,8 +51,7 @@ impl Files {
 
     /// Keeps everything, and gives the files in the order in which they were written.
     pub(super) fn keep(mut self) -> Vec<PathBuf> {
-        self.directories.clear();
-        let files = std::mem::take(&mut self.files);
+        let files = self.0.keep();
         // The names themselves are durable once their directories are.
         let parents = files.iter().filter_map(|path| path.parent()).filter_map(|path| File::open(path).ok());
         for directory in parents {
@@ -81,22 +72,6 @@ fn share(file: &File, path: &Path) -> io::Result<()> {
         // Only members may give to a group; to others it is not theirs to share.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         done => done,
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        for path in self.files.drain(..) {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove what was begun");
-            }
-        }
-        // Innermost first; one that somebody else has put something into stays.
-        for path in self.directories.drain(..).rev() {
-            if let Err(error) = fs::remove_dir(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove a directory that was made");
-            }
-        }
     }
 }
 
