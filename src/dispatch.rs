@@ -7,6 +7,7 @@
 //! Next: [`crate::upkeep`].
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -91,6 +92,13 @@ struct Lane {
     account: Arc<Account>,
     access: Option<Access>,
     limiter: Arc<RateLimiter>,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = self.access.map_or("calls", Access::as_str);
+        write!(f, "{} {access}", self.account.name)
+    }
 }
 
 /// Calls due actions of all accounts until `stop` turns true, then waits for the calls in flight.
@@ -203,14 +211,13 @@ async fn step(
         lease_ms: whole_ms(shared.settings.lease),
         repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
     };
-    let of_lane = format!("{} {:?}", lane.account.name, lane.access);
     let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
         Ok(claimed) => {
-            shared.writer.retries().over(Work::Claim, of_lane);
+            shared.writer.retries().over(Work::Claim, lane);
             claimed
         }
         Err(error) if error.is_passing() => {
-            shared.writer.retries().failed(Work::Claim, of_lane, &error);
+            shared.writer.retries().failed(Work::Claim, lane, &error);
             Vec::new()
         }
         Err(error) => return Err(error),

@@ -158,6 +158,17 @@ impl ApiVersion {
     }
 }
 
+impl Access {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+        }
+    }
+}
+
 impl RepeatEffect {
     /// As stored and shown.
     #[must_use]

@@ -1,5 +1,6 @@
 //! One attempt: check, call, judge, settle.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -14,15 +15,11 @@ use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
 use crate::openapi::{Account, Call};
 use crate::operation::{self, ApiVersion, Operation};
-use crate::store::StoreError;
 use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
 use crate::store::retries::Work;
 
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// Tries to settle that the database refuses for good.
-const REFUSALS_MAX: u32 = 3;
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
@@ -152,12 +149,12 @@ fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence
     }
 }
 
-/// Settles for as long as the disk may recover, and after another refusal a few times more: it may have
-/// been another job of the same commit. What cannot be settled is recovered when its lease ends.
+/// Settles for as long as the disk may recover. What cannot be settled is recovered when its lease ends.
 async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, since_event: Option<Duration>) {
-    let mut refusals = 0;
+    // It holds the response, and each try hands it in anew.
+    let settlement = Arc::new(settlement);
     loop {
-        match shared.writer.settle(settlement.clone(), (shared.now_ms)()).await {
+        match shared.writer.settle(Arc::clone(&settlement), (shared.now_ms)()).await {
             Ok(settled) => {
                 shared.writer.retries().over(Work::Settle, &claimed.id);
                 count(shared, claimed, &settlement, since_event);
@@ -168,7 +165,6 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, sinc
                 shared.writer.retries().failed(Work::Settle, &claimed.id, &error);
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-            Err(StoreError::Sql { .. }) if refusals < REFUSALS_MAX => refusals += 1,
             Err(error) => {
                 shared.writer.retries().over(Work::Settle, &claimed.id);
                 tracing::error!(id = "settle_failed", error = %chain(&error), action = %claimed.id, "the outcome was not kept");

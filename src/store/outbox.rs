@@ -236,10 +236,7 @@ async fn due(
     now_ms: i64,
 ) -> Result<Vec<i64>, StoreError> {
     let failed = || StoreError::sql("look for due actions");
-    let access = wanted.access.map(|access| match access {
-        Access::Read => "read",
-        Access::Write => "write",
-    });
+    let access = wanted.access.map(Access::as_str);
     let levels: Vec<i64> = sqlx::query_scalar(PRIORITIES)
         .bind(wanted.account.as_str())
         .fetch_all(&mut *connection)

@@ -7,7 +7,6 @@ use super::bulk::Bulk;
 use super::rows::{DecisionRow, EventRow, Writing, message_of};
 use super::{Accepted, Deciding, Doubt};
 use crate::action::{PlannedAction, PlannedState};
-use crate::operation::Access;
 use crate::record::Record;
 use crate::store::StoreError;
 use crate::store::columns;
@@ -208,10 +207,7 @@ impl Writing<'_> {
                 row.add(i64::from(action.step))?;
                 row.add(operation.name)?;
                 row.add(operation.version.as_str())?;
-                row.add(match operation.access {
-                    Access::Read => "read",
-                    Access::Write => "write",
-                })?;
+                row.add(operation.access.as_str())?;
                 row.add(operation.repeat_effect.as_str())?;
                 row.add(action.account.as_str())?;
                 row.add(deciding.regions.get(&action.account).map(String::as_str))?;

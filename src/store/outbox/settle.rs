@@ -1,5 +1,7 @@
 //! Settling: an attempt's end, and where its action goes from there.
 
+use std::sync::Arc;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -102,7 +104,12 @@ impl Writer {
     ///
     /// # Errors
     /// The commit failed; settle again.
-    pub async fn settle(&self, settlement: Settlement, now_ms: i64) -> Result<Settled, StoreError> {
+    pub async fn settle(
+        &self,
+        settlement: impl Into<Arc<Settlement>>,
+        now_ms: i64,
+    ) -> Result<Settled, StoreError> {
+        let settlement = settlement.into();
         self.run(move |state| {
             Box::pin(async move { settle(&mut state.connection, &settlement, now_ms).await })
         })
