@@ -8,10 +8,10 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use nix::unistd::{Uid, User, geteuid, getuid};
 
+use super::terminal::{WARNING, counted, styled};
 use super::{Exit, Failure};
 use crate::config::Environment;
 
@@ -128,14 +128,33 @@ fn named(started: Started, name_of: impl Fn(u32) -> Option<String>) -> String {
     if person == effective { name(person) } else { format!("{} (as {})", name(person), name(effective)) }
 }
 
-/// `count` things, as in `1 action` and `2 actions`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+/// Says how many of a preview's `all` rows were left out after `shown_max`.
+pub(super) fn write_cut(
+    out: &mut impl io::Write,
+    all: usize,
+    shown_max: usize,
+    noun: &str,
+) -> io::Result<()> {
+    match all.saturating_sub(shown_max) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {} more", counted(more, noun)),
+    }
 }
 
-/// An age given on the command line.
-pub(super) fn age(text: &str) -> Result<Duration, String> {
-    crate::duration::parse(text).map_err(|error| error.to_string())
+/// Says how many of `total` rows that match were left for another turn after `chosen`.
+pub(super) fn write_beyond(
+    out: &mut impl io::Write,
+    total: i64,
+    chosen: usize,
+    noun: &str,
+) -> io::Result<()> {
+    match usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(chosen) {
+        0 => Ok(()),
+        beyond => {
+            let told = format!("{} more match: they need another turn", counted(beyond, noun));
+            writeln!(out, "{}", styled(WARNING, &told))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::exit::print_problems;
+use super::terminal::counted;
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment, LoadError};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -78,8 +79,4 @@ impl Checked {
             None => format!("not ok: {counts}"),
         }
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

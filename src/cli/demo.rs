@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use self::view::View;
 use super::exit::print_problems;
-use super::run::{exit_of, parts};
+use super::run::{exit_of, parts, wait_beside_workers};
 use super::{Exit, Failure};
 use crate::config::{self, Config, Environment};
 use crate::demo::directory::{Directory, DirectoryError};
@@ -79,20 +79,10 @@ const OPENED_WITHIN: Duration = Duration::from_secs(20);
 /// Between two looks into the audit.
 const LOOK_EVERY: Duration = Duration::from_millis(120);
 
-/// How long the runtime waits for work that the end has left behind.
-const LEFT_BEHIND: Duration = Duration::from_millis(500);
-
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let directory = Directory::create(arguments.dir.as_deref()).map_err(of_directory)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(play(directory));
-    runtime.shutdown_timeout(LEFT_BEHIND);
-    outcome.map(|()| Exit::Success)
+    wait_beside_workers(play(directory))?.map(|()| Exit::Success)
 }
 
 /// The whole demonstration.

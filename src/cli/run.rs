@@ -25,14 +25,7 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
     let alarms = telemetry::start(&config.log, environment.get("RUST_LOG"))
         .map_err(|error| Failure::new(Exit::Config, error))?;
     tracing::info!(configuration = %config.redacted.hash, "configuration loaded");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Internal, error))?;
-    let outcome = runtime.block_on(supervise::run(parts(config, alarms), std::future::pending()));
-    runtime.shutdown_timeout(LEFT_BEHIND);
-    match outcome {
+    match wait_beside_workers(supervise::run(parts(config, alarms), std::future::pending()))? {
         Ok(()) => Ok(Exit::Success),
         Err(SuperviseError::NoRules(problems)) => {
             print_problems(&problems).map_err(|error| Failure::new(Exit::Io, error))?;
@@ -40,6 +33,18 @@ pub fn run(file: &Path) -> Result<Exit, Failure> {
         }
         Err(error) => Err(Failure::new(exit_of(&error), error)),
     }
+}
+
+/// Waits for a daemon's `future`, whose parts work on threads of their own.
+pub(super) fn wait_beside_workers<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Internal, error))?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    Ok(outcome)
 }
 
 /// Each part's own settings, and the alarms that the log raises.

@@ -74,6 +74,22 @@ pub fn fitted(text: &str, width_max: usize) -> String {
     fitted
 }
 
+/// `count` things, as in `1 action` and `2 actions`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Digits of an id or content hash that are shown: enough to tell a million apart.
+const DIGITS_SHOWN: usize = 12;
+
+/// The beginning of an id or content hash.
+#[must_use]
+pub fn abbreviated(digits: &str) -> &str {
+    let end = digits.char_indices().nth(DIGITS_SHOWN).map_or(digits.len(), |(at, _)| at);
+    digits.get(..end).unwrap_or(digits)
+}
+
 /// A cell of [`Columns`].
 #[derive(Debug, Clone)]
 struct Cell {
@@ -136,6 +152,27 @@ impl Columns {
         }
         lines
     }
+}
+
+/// A list of `shown` rows out of `total` below their titles, or what there is to say if it is empty.
+///
+/// # Errors
+/// `out` refuses.
+pub fn write_list(
+    out: &mut impl io::Write,
+    list: &Columns,
+    shown: usize,
+    total: i64,
+    empty: &str,
+) -> io::Result<()> {
+    if shown == 0 {
+        return writeln!(out, "{empty}");
+    }
+    write!(out, "{}", list.lines(0))?;
+    if total > i64::try_from(shown).unwrap_or(i64::MAX) {
+        writeln!(out, "{}", styled(DIM, &format!("{shown} of {total}: -n shows more")))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The demonstration as a person runs it: the built program, to its end and not.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -152,16 +152,22 @@ fn listening(process: u32) -> Vec<u16> {
     .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn records_of_others_are_told_and_spoil_nothing() {
-    let parent = tempfile::tempdir().expect("a directory");
-    let mut demo = program(parent.path())
+/// The running demonstration, and the lines that it prints.
+fn started(parent: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut demo = program(parent)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    (demo, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_others_are_told_and_spoil_nothing() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let (demo, mut lines) = started(parent.path());
     let mut told = String::new();
     for line in lines.by_ref() {
         told += &line.expect("text");
@@ -205,13 +211,7 @@ fn secrets_are_kept(directory: &Path, stdout: &str) {
 async fn an_interrupt_ends_it_in_order_and_it_says_so() {
     let parent = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(parent.path().join("openeventd-demo")).expect("an earlier one");
-    let mut demo = program(parent.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let (demo, mut lines) = started(parent.path());
     lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("#1 "))).expect("a line").expect("text");
     let interrupt = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().expect("kill runs");
     assert!(interrupt.success());
@@ -232,13 +232,7 @@ async fn an_interrupt_ends_it_in_order_and_it_says_so() {
 #[test]
 fn whoever_has_seen_enough_may_close_the_pipe() {
     let parent = tempfile::tempdir().expect("a directory");
-    let mut demo = program(parent.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    let mut lines = BufReader::new(demo.stdout.take().expect("a pipe")).lines();
+    let (demo, mut lines) = started(parent.path());
     lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("#1 "))).expect("a line").expect("text");
     drop(lines);
     let output = demo.wait_with_output().expect("it ends");

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::instant::{age, ago, spaced};
 use super::super::outbox::show::meaning;
-use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, styled};
+use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, abbreviated, styled};
 use super::line::{Nested, came_to, code, of_state, shortened, state_told};
 use crate::action::HeldReason;
 use crate::escape::Escaped;
@@ -17,9 +17,6 @@ use crate::store::look::story::Story;
 
 /// Characters of a long text; `--json` shows it whole.
 const TEXT_MAX: usize = 400;
-
-/// Characters of a content hash.
-const HASH_MAX: usize = 12;
 
 /// The story as one object: the columns of view `events`, and a list for each view that tells more.
 pub(super) fn as_json(story: &Story) -> impl Serialize + '_ {
@@ -149,7 +146,7 @@ fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
     if decision.text("decided_at") != event.text("accepted_at") {
         fields.add("Decided", timed(decision, "decided_at", now_ms));
     }
-    let hash = |column| decision.text(column).unwrap_or("?").chars().take(HASH_MAX).collect::<String>();
+    let hash = |column| abbreviated(decision.text(column).unwrap_or("?"));
     fields.add(
         "In force",
         Some(format!("rule set {}, configuration {}", hash("rule_set"), hash("configuration"))),

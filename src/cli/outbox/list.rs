@@ -9,7 +9,7 @@ use super::select::SelectArguments;
 use crate::action::ActionState;
 use crate::cli::database::DatabaseArguments;
 use crate::cli::instant::age;
-use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
+use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, abbreviated, stdout, write_list};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
 use crate::store::operator::select::{Chosen, First};
@@ -23,9 +23,6 @@ const WAITING: [ActionState; 6] = [
     ActionState::Planned,
     ActionState::Waiting,
 ];
-
-/// Digits of an id that are shown: enough to tell a million apart.
-const ID_SHOWN: usize = 12;
 
 /// What `openeventd outbox list` takes.
 #[derive(Debug, clap::Args)]
@@ -59,15 +56,9 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
         return Ok(Exit::Success);
     }
     reader.close().await?;
-    if listing.rows.is_empty() {
-        writeln!(out, "nothing waits that was asked for")?;
-        return Ok(Exit::Success);
-    }
-    write!(out, "{}", table(&listing.rows, now_ms).lines(0))?;
-    let shown = i64::try_from(listing.rows.len()).unwrap_or(i64::MAX);
-    if listing.total > shown {
-        writeln!(out, "{}", styled(DIM, &format!("{shown} of {}: -n shows more", listing.total)))?;
-    }
+    let rows = &listing.rows;
+    let empty = "nothing waits that was asked for";
+    write_list(&mut out, &table(rows, now_ms), rows.len(), listing.total, empty)?;
     Ok(Exit::Success)
 }
 
@@ -84,7 +75,7 @@ pub(super) fn table(rows: &[Chosen], now_ms: i64) -> Columns {
         };
         columns.row([
             (TITLE, row.number.to_string().as_str()),
-            (DIM, row.id.get(..ID_SHOWN).unwrap_or(&row.id)),
+            (DIM, abbreviated(&row.id)),
             (style(row.state), state(row).as_str()),
             (NAME, row.rule.as_str()),
             (Style::new(), row.operation.as_str()),

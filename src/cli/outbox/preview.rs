@@ -9,8 +9,8 @@ use anstyle::Style;
 use super::effect::{Effect, IfDone, effect};
 use super::list;
 use crate::action::HeldReason;
-use crate::cli::acting::counted;
-use crate::cli::terminal::{BAD, Columns, DIM, NAME, TITLE, WARNING, styled};
+use crate::cli::acting::{write_beyond, write_cut};
+use crate::cli::terminal::{BAD, Columns, DIM, NAME, TITLE, WARNING, counted, styled};
 use crate::store::operator::act::Verb;
 use crate::store::operator::select::{Chosen, Listing};
 
@@ -96,7 +96,7 @@ impl Preview {
             ]);
         }
         write!(out, "{}", groups.lines(2))?;
-        cut(out, self.groups.len(), GROUPS_MAX, "group")?;
+        write_cut(out, self.groups.len(), GROUPS_MAX, "group")?;
         for (count, told) in [
             (
                 self.perhaps_twice,
@@ -116,14 +116,9 @@ impl Preview {
             writeln!(out)?;
             let first = self.changes.get(..SHOWN_MAX).unwrap_or(&self.changes);
             write!(out, "{}", list::table(first, now_ms).lines(2))?;
-            cut(out, self.changes.len(), SHOWN_MAX, "action")?;
+            write_cut(out, self.changes.len(), SHOWN_MAX, "action")?;
         }
-        let beyond = usize::try_from(self.total).unwrap_or(usize::MAX).saturating_sub(self.chosen);
-        if beyond > 0 {
-            let told = format!("{} more match: they need another turn", counted(beyond, "action"));
-            writeln!(out, "{}", styled(WARNING, &told))?;
-        }
-        Ok(())
+        write_beyond(out, self.total, self.chosen, "action")
     }
 
     fn write_left_alone(&self, out: &mut impl Write) -> io::Result<()> {
@@ -142,14 +137,6 @@ impl Preview {
             ]);
         }
         write!(out, "{}", groups.lines(2))?;
-        cut(out, self.left_alone.len(), GROUPS_MAX, "group")
-    }
-}
-
-/// Says what was left out.
-fn cut(out: &mut impl Write, all: usize, shown_max: usize, noun: &str) -> io::Result<()> {
-    match all.saturating_sub(shown_max) {
-        0 => Ok(()),
-        more => writeln!(out, "  and {} more", counted(more, noun)),
+        write_cut(out, self.left_alone.len(), GROUPS_MAX, "group")
     }
 }

@@ -6,7 +6,6 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 
 use crate::action::{ActionState, HeldReason};
-use crate::cli::acting::age;
 use crate::cli::{Exit, Failure, instant};
 use crate::duration::whole_ms;
 use crate::escape::Escaped;
@@ -44,10 +43,10 @@ pub(super) struct SelectArguments {
     #[arg(long, value_name = "NAME")]
     account: Vec<String>,
     /// Planned longer ago than this
-    #[arg(long, value_name = "DURATION", value_parser = age)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     older_than: Option<Duration>,
     /// Planned not longer ago than this
-    #[arg(long, value_name = "DURATION", value_parser = age)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     newer_than: Option<Duration>,
 }
 

@@ -8,7 +8,7 @@ use anstyle::Style;
 use super::select::SelectArguments;
 use crate::cli::database::DatabaseArguments;
 use crate::cli::instant::age;
-use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
+use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, write_list};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
 use crate::store::operator::quarantine::{Chosen, Replay, Replayed};
@@ -49,15 +49,9 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
         return Ok(Exit::Success);
     }
     reader.close().await?;
-    if listing.rows.is_empty() {
-        writeln!(out, "nothing is quarantined that was asked for")?;
-        return Ok(Exit::Success);
-    }
-    write!(out, "{}", table(&listing.rows, now_ms).lines(0))?;
-    let shown = i64::try_from(listing.rows.len()).unwrap_or(i64::MAX);
-    if listing.total > shown {
-        writeln!(out, "{}", styled(DIM, &format!("{shown} of {}: -n shows more", listing.total)))?;
-    }
+    let rows = &listing.rows;
+    let empty = "nothing is quarantined that was asked for";
+    write_list(&mut out, &table(rows, now_ms), rows.len(), listing.total, empty)?;
     Ok(Exit::Success)
 }
 

@@ -11,11 +11,11 @@ use anstyle::Style;
 use super::list;
 use super::select::SelectArguments;
 use super::show::Unknown;
-use crate::cli::acting::{ActingArguments, Consent, ROWS_MAX, age, counted, who};
+use crate::cli::acting::{ActingArguments, Consent, ROWS_MAX, who, write_beyond, write_cut};
 use crate::cli::database::DatabaseArguments;
 use crate::cli::exit::{of_store, print_problems};
 use crate::cli::run::{exit_of, parts};
-use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, stdout, styled};
+use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, counted, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
 use crate::config::{self, Environment};
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "wait")]
     no_wait: bool,
     /// How long to wait for a running daemon
-    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = age)]
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = crate::duration::parse)]
     wait: Duration,
     #[command(flatten)]
     database: DatabaseArguments,
@@ -96,10 +96,9 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
     if let Some(unknown) = select.named().iter().find(|id| !listing.rows.iter().any(|row| row.id == **id)) {
         return Err(Failure::new(Exit::NoInput, Unknown(*unknown)));
     }
-    let beyond = usize::try_from(listing.total).unwrap_or(usize::MAX).saturating_sub(listing.rows.len());
     let (done, chosen): (Vec<_>, Vec<_>) =
         listing.rows.into_iter().partition(|row| matches!(row.replay, Replay::Event(_)));
-    preview(&mut stdout(), &chosen, done.len(), beyond)?;
+    preview(&mut stdout(), &chosen, done.len(), listing.total)?;
     if chosen.is_empty() {
         return if done.is_empty() {
             Ok(Exit::Success)
@@ -131,7 +130,7 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
 }
 
 /// Shows what is to be replayed, by reason and then the first ones.
-fn preview(out: &mut impl Write, chosen: &[Chosen], done: usize, beyond: usize) -> io::Result<()> {
+fn preview(out: &mut impl Write, chosen: &[Chosen], done: usize, total: i64) -> io::Result<()> {
     writeln!(out, "{}", styled(TITLE, &format!("replay: {}", counted(chosen.len(), "record"))))?;
     let mut groups: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for row in chosen {
@@ -150,15 +149,8 @@ fn preview(out: &mut impl Write, chosen: &[Chosen], done: usize, beyond: usize) 
         let first = chosen.get(..SHOWN_MAX).unwrap_or(chosen);
         write!(out, "{}", list::table(first, now_ms()).lines(2))?;
     }
-    let more = chosen.len().saturating_sub(SHOWN_MAX);
-    if more > 0 {
-        writeln!(out, "  and {} more", counted(more, "record"))?;
-    }
-    if beyond > 0 {
-        let told = format!("{} more match: they need another turn", counted(beyond, "record"));
-        writeln!(out, "{}", styled(WARNING, &told))?;
-    }
-    Ok(())
+    write_cut(out, chosen.len(), SHOWN_MAX, "record")?;
+    write_beyond(out, total, chosen.len() + done, "record")
 }
 
 async fn ask(

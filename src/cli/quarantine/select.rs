@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::cli::acting::age;
 use crate::cli::instant;
 use crate::duration::whole_ms;
 use crate::store::operator::quarantine::{Replayed, Selection};
@@ -20,10 +19,10 @@ pub(super) struct SelectArguments {
     #[arg(long, value_name = "NAME")]
     topic: Vec<String>,
     /// Quarantined longer ago than this
-    #[arg(long, value_name = "DURATION", value_parser = age)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     older_than: Option<Duration>,
     /// Quarantined not longer ago than this
-    #[arg(long, value_name = "DURATION", value_parser = age)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     newer_than: Option<Duration>,
 }
 

@@ -3,16 +3,13 @@
 use anstyle::Style;
 
 use super::super::instant::{age, ago, spaced};
-use super::super::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, styled};
+use super::super::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, abbreviated, styled};
 use super::judged::{Concern, Failing, Judged, State};
 use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOOKED_AT};
 use crate::store::look::rows::Row;
 
 /// Codes and partitions shown: the rest is counted, so that it stays one screen.
 const LINES_MAX: usize = 10;
-
-/// Characters of a content hash.
-const HASH_MAX: usize = 12;
 
 const PLAIN: Style = Style::new();
 
@@ -78,7 +75,7 @@ fn of_daemon(lines: &mut Columns, daemon: &Row, judged: &Judged, now_ms: i64) {
     let pid = daemon.integer("pid").unwrap_or_default();
     let verb = if judged.is_alive() { "is" } else { "was" };
     lines.row([(DIM, "Version"), (PLAIN, &format!("{}, pid {verb} {pid}", word("version")))]);
-    let hash: String = word("rule_set").chars().take(HASH_MAX).collect();
+    let hash = abbreviated(word("rule_set"));
     let loaded = daemon.text("rules_loaded_at").map(|at| format!(", loaded {} ago", ago(at, now_ms)));
     let reloaded = daemon.text("reloaded_at").map(|at| format!(", last reload {} ago", ago(at, now_ms)));
     let rules = format!(

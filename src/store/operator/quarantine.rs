@@ -126,32 +126,20 @@ impl Reader {
         let ids = (!selection.ids.is_empty()).then(|| columns::json_numbers(&selection.ids));
         let (reasons, topics) = (words(&selection.reasons), words(&selection.topics));
         let replayed = selection.replayed == Replayed::Included;
+        let asked = |statement| {
+            let query = sqlx::query(statement).bind(&ids).bind(&reasons).bind(&topics);
+            query.bind(selection.before_ms).bind(selection.after_ms).bind(replayed)
+        };
         let failed = self.failed("choose quarantined records");
-        let rows = sqlx::query(LIST)
-            .bind(&ids)
-            .bind(&reasons)
-            .bind(&topics)
-            .bind(selection.before_ms)
-            .bind(selection.after_ms)
-            .bind(replayed)
-            .bind(columns::count(rows_max))
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(failed)?;
+        let list = asked(LIST).bind(columns::count(rows_max));
+        let rows = list.fetch_all(&mut self.connection).await.map_err(failed)?;
         let rows = rows.iter().map(of_row).collect::<Result<Vec<_>, _>>()?;
         let mut total = columns::count(rows.len());
         if rows.len() >= rows_max {
-            let failed = self.failed("count quarantined records");
-            total = sqlx::query_scalar(COUNT)
-                .bind(&ids)
-                .bind(&reasons)
-                .bind(&topics)
-                .bind(selection.before_ms)
-                .bind(selection.after_ms)
-                .bind(replayed)
-                .fetch_one(&mut self.connection)
-                .await
-                .map_err(failed)?;
+            let failed = || self.failed("count quarantined records");
+            let (read, taken) = (failed(), failed());
+            let counted = asked(COUNT).fetch_one(&mut self.connection).await.map_err(read)?;
+            total = counted.try_get(0).map_err(taken)?;
         }
         Ok(Listing { rows, total })
     }
