@@ -18,16 +18,20 @@ use crate::duration::whole_ms;
 use crate::monitoring::Metrics;
 use crate::openapi::call::Client;
 use crate::openapi::rate::{RateLimiter, Slot};
-use crate::openapi::{Account, Edition, Secrets};
+use crate::openapi::{Account, Secrets};
 use crate::operation::Access;
 use crate::rule::Policy;
-use crate::store::outbox::{Claimed, Wanted};
+use crate::store::outbox::{Claimed, Claims, Wanted};
 use crate::store::retries::Work;
 use crate::store::{StoreError, Writer};
 
 pub mod judge;
 
 mod attempt;
+
+mod breaker;
+
+mod parked;
 
 /// How calls are tried.
 #[derive(Debug, Clone)]
@@ -75,12 +79,21 @@ pub struct Shared {
     pub settings: Settings,
     /// Attempts in flight.
     pub alive: Alive,
+    /// What is failing, and what was told of it.
+    pub watch: Watch,
     /// Told when an action became due or a call ended.
     pub changed: Arc<Notify>,
     /// Where attempts are counted.
     pub metrics: Arc<Metrics>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> i64,
+}
+
+/// What calls have shown so far: endpoints that fail, and what is parked.
+#[derive(Debug, Default)]
+pub struct Watch {
+    breakers: breaker::Breakers,
+    told: parked::Told,
 }
 
 /// With nothing known to become due, lanes look again after so long.
@@ -129,12 +142,10 @@ pub async fn run(
 
 /// The limits of an account's edition.
 fn lanes_of(account: &Arc<Account>) -> Vec<Lane> {
-    let limiter = Arc::new(RateLimiter::new(account.edition));
-    let accesses: &[Option<Access>] = match account.edition {
-        Edition::Basic | Edition::Standard | Edition::Professional => &[None],
-        Edition::Enterprise => &[Some(Access::Read), Some(Access::Write)],
-    };
-    accesses
+    let limiter = Arc::new(RateLimiter::new(account.budget.rate()));
+    account
+        .budget
+        .classes()
         .iter()
         .map(|access| Lane { account: Arc::clone(account), access: *access, limiter: Arc::clone(&limiter) })
         .collect()
@@ -165,10 +176,10 @@ async fn run_lane(
             leave = leave_to_call(&lane, &concurrency) => leave,
             _ = stop.changed() => break,
         };
-        let called = step(&shared, &lane, leave, &mut calls).await?;
+        let (called, next_due_ms) = step(&shared, &lane, leave, &mut calls).await?;
         while calls.try_join_next().is_some() {}
         if called == 0 {
-            let pause = pause(&shared, &lane).await?;
+            let pause = pause(&shared, next_due_ms);
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep(pause) => {}
@@ -197,31 +208,36 @@ async fn leave_to_call(lane: &Lane, concurrency: &Arc<Semaphore>) -> Vec<Leave> 
     leave
 }
 
-/// Claims as many actions as there is leave for, and starts their calls; gives how many.
+/// Claims as many actions as there is leave for, and starts their calls; gives how many, and when the next
+/// is due.
 async fn step(
     shared: &Arc<Shared>,
     lane: &Lane,
     leave: Vec<Leave>,
     calls: &mut JoinSet<()>,
-) -> Result<usize, StoreError> {
+) -> Result<(usize, Option<i64>), StoreError> {
     let wanted = Wanted {
         account: lane.account.name.clone(),
+        region: lane.account.region.clone(),
+        budget: lane.account.budget,
         access: lane.access,
         limit: leave.len(),
         lease_ms: whole_ms(shared.settings.lease),
         repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
     };
-    let claimed = match shared.writer.claim(wanted, (shared.now_ms)()).await {
-        Ok(claimed) => {
+    let claims = match shared.writer.claim(wanted, (shared.now_ms)()).await {
+        Ok(claims) => {
             shared.writer.retries().over(Work::Claim, lane);
-            claimed
+            shared.watch.told.account(&lane.account.name, claims.parked.as_ref());
+            claims
         }
         Err(error) if error.is_passing() => {
             shared.writer.retries().failed(Work::Claim, lane, &error);
-            Vec::new()
+            Claims::default()
         }
         Err(error) => return Err(error),
     };
+    let Claims { claimed, next_due_ms, .. } = claims;
     let count = claimed.len();
     let mut leave = leave.into_iter();
     for action in claimed {
@@ -231,7 +247,7 @@ async fn step(
     for (slot, _permit) in leave {
         slot.give_back();
     }
-    Ok(count)
+    Ok((count, next_due_ms))
 }
 
 fn start(
@@ -254,14 +270,9 @@ fn start(
 }
 
 /// How long the lane may rest: until something is due, or for a while.
-async fn pause(shared: &Shared, lane: &Lane) -> Result<Duration, StoreError> {
-    let due = match shared.writer.next_due(lane.account.name.clone()).await {
-        Err(error) if !error.is_passing() => return Err(error),
-        Err(_) => None,
-        Ok(due) => due,
-    };
+fn pause(shared: &Shared, next_due_ms: Option<i64>) -> Duration {
     // What is due and was not claimed waits for an earlier action of its key, which will notify us.
-    let until = due.map(|due| due.saturating_sub((shared.now_ms)())).filter(|left| *left > 0);
-    let until = until.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
-    Ok(until.map_or(LOOK_AGAIN, |until| until.min(LOOK_AGAIN)))
+    let left = next_due_ms.map(|due| due.saturating_sub((shared.now_ms)())).filter(|left| *left > 0);
+    let until = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
+    until.map_or(LOOK_AGAIN, |until| until.min(LOOK_AGAIN))
 }

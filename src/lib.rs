@@ -33,6 +33,9 @@ pub mod rule;
 // The OpenAPI operations of both API versions, as embedded data.
 pub mod operation;
 
+// The calls that an account may make: editions, calendar, budget.
+pub mod quota;
+
 // Planning: what a matched rule asks for.
 pub mod action;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::operation::Operation;
+use crate::quota::Budget;
 
 pub mod endpoint;
 
@@ -47,23 +48,10 @@ pub struct Account {
     pub region: String,
     /// The base URL (scheme, host, port), resolved from region, VPC or an explicit setting.
     pub endpoint: String,
-    /// The account's edition: decides the limits.
-    pub edition: Edition,
+    /// What it may spend.
+    pub budget: Budget,
     /// The access key.
     pub credentials: credential::Credentials,
-}
-
-/// A DataWorks edition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edition {
-    /// 5 calls a second.
-    Basic,
-    /// 5 calls a second.
-    Standard,
-    /// 5 calls a second.
-    Professional,
-    /// 50 reads and 20 writes a second.
-    Enterprise,
 }
 
 /// How calls are made.

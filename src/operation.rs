@@ -5,7 +5,7 @@
 //! one line, once. For an unknown name, [`suggestions`] says what was
 //! probably meant.
 //!
-//! Next: [`crate::action`].
+//! Next: [`crate::quota`].
 
 mod catalogue;
 

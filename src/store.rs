@@ -35,6 +35,8 @@ pub mod operator;
 
 pub mod outbox;
 
+pub mod parking;
+
 mod plan_state;
 
 pub mod positions;
@@ -44,6 +46,10 @@ pub mod reader;
 pub mod retention;
 
 pub mod retries;
+
+pub mod spending;
+
+mod stop;
 
 pub mod totals;
 

@@ -142,6 +142,7 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
     let recover = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms());
     let recovered = extending(recover).await?;
+    writer.lift_parkings_at_start(now_ms()).await?;
     tracing::info!(
         rules = first.rules.len(),
         rule_set = %first.hash,

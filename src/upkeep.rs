@@ -33,6 +33,8 @@ pub struct Settings {
     pub disk_free_min: u64,
     /// How long after its first attempt a call that converges may be repeated blindly.
     pub repeat_within: Duration,
+    /// An unresolved action keeps later ones of its key waiting no longer.
+    pub order_block_max: Duration,
 }
 
 /// Between two rounds.
@@ -102,12 +104,32 @@ impl Upkeep {
                 "leases ran out and were recovered"
             );
         }
+        self.keep_order(now_ms).await?;
+        for _ in 0..STEPS_PER_ROUND {
+            if self.writer.hold_stopped(now_ms).await? == 0 {
+                break;
+            }
+        }
         for _ in 0..STEPS_PER_ROUND {
             if self.writer.retire(self.settings.horizons, now_ms).await? == Remaining::Nothing {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Nothing keeps a key waiting for ever.
+    async fn keep_order(&self, now_ms: i64) -> Result<(), StoreError> {
+        let block_max_ms = crate::duration::whole_ms(self.settings.order_block_max);
+        let before_ms = now_ms.saturating_sub(block_max_ms);
+        for released in self.writer.release_order(before_ms, now_ms).await? {
+            tracing::warn!(
+                action = %released.id,
+                key = %released.key,
+                "an unresolved action keeps later ones of its key waiting no longer (dispatch.order_block_max)"
+            );
+        }
+        self.writer.mend_order(now_ms).await
     }
 
     /// Closes the gate if there is no room from the start: nothing may come in before the first round.

@@ -10,8 +10,9 @@ use super::report::{Report, join};
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
-use crate::openapi::{self, Account, Edition, endpoint};
+use crate::openapi::{self, Account, endpoint};
 use crate::operation::{self, ApiVersion};
+use crate::quota::{Budget, Calendar, Edition, Percent, Table};
 use crate::rule::policy::{Allow, Policy};
 
 /// The accounts in order of name.
@@ -47,18 +48,6 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
     if !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         report.error(&at("region"), format!("`{region}` is no region, expected an id like cn-shanghai"), "");
     }
-    let edition = choice(
-        report,
-        &at("edition"),
-        &raw.edition,
-        Edition::Basic,
-        &[
-            ("basic", Edition::Basic),
-            ("standard", Edition::Standard),
-            ("professional", Edition::Professional),
-            ("enterprise", Edition::Enterprise),
-        ],
-    );
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
@@ -78,8 +67,39 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
         name: name.to_owned(),
         endpoint: endpoint(&path, &region, raw, report),
         region,
-        edition,
+        budget: budget(&path, raw, report),
         credentials: Credentials { access_key_id, access_key_secret, security_token },
+    }
+}
+
+/// What the account may spend.
+fn budget(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Budget {
+    let at = |key: &str| join(path, key);
+    let edition = choice(report, &at("edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
+    let table = choice(report, &at("quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
+    let calendar = raw.quota_offset.parse().unwrap_or_else(|error: crate::quota::calendar::OffsetError| {
+        report.error(&at("quota_offset"), error.to_string(), "");
+        Calendar::default()
+    });
+    Budget {
+        allowance: table.of(edition),
+        calendar,
+        others_share: share(report, &at("others_share"), &raw.others_share),
+        verdict_share: share(report, &at("verdict_share"), &raw.verdict_share),
+        calls_per_day_max: raw.calls_per_day_max,
+        calls_per_month_max: raw.calls_per_month_max,
+    }
+}
+
+/// A part of the quota: with all of it given away nothing could be called.
+fn share(report: &mut Report<'_>, path: &str, text: &str) -> Percent {
+    let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+    match number.filter(|number| *number <= 95) {
+        Some(number) => Percent::new(number),
+        None => {
+            report.error(path, format!("`{text}` is no share, expected `0%` to `95%`"), "");
+            Percent::default()
+        }
     }
 }
 

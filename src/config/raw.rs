@@ -121,16 +121,42 @@ pub(super) struct Rules {
 }
 
 /// `[account.NAME]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Account {
     pub(super) region: String,
     pub(super) edition: String,
+    pub(super) quota_table: String,
+    pub(super) quota_offset: String,
+    pub(super) others_share: String,
+    pub(super) verdict_share: String,
+    pub(super) calls_per_day_max: Option<u64>,
+    pub(super) calls_per_month_max: Option<u64>,
     pub(super) endpoint: Option<String>,
     pub(super) vpc: bool,
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Account {
+            region: String::new(),
+            edition: String::new(),
+            quota_table: "2026-05".into(),
+            quota_offset: "+08:00".into(),
+            others_share: "0%".into(),
+            verdict_share: "0%".into(),
+            calls_per_day_max: None,
+            calls_per_month_max: None,
+            endpoint: None,
+            vpc: false,
+            access_key_id: None,
+            access_key_secret: None,
+            security_token: None,
+        }
+    }
 }
 
 /// `[policy]`
@@ -172,6 +198,7 @@ pub(super) struct Dispatch {
     pub(super) backoff_min: String,
     pub(super) backoff_max: String,
     pub(super) repeat_within: String,
+    pub(super) order_block_max: String,
     pub(super) body_bytes_max: String,
     pub(super) proxy: Option<String>,
 }
@@ -187,6 +214,7 @@ impl Default for Dispatch {
             backoff_min: "1s".into(),
             backoff_max: "5m".into(),
             repeat_within: "10m".into(),
+            order_block_max: "1h".into(),
             body_bytes_max: "1MiB".into(),
             proxy: None,
         }

@@ -42,7 +42,7 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
     Config {
         kafka: kafka_settings(&raw.kafka, queue_bytes_max, directory, environment, report),
         ingest,
-        upkeep: upkeep_settings(&raw.store, &store, &dispatch, report),
+        upkeep: upkeep_settings(raw, &store, &dispatch, report),
         store,
         dispatch,
         openapi: openapi_settings(&raw.dispatch, report),
@@ -247,11 +247,14 @@ fn state_directory(environment: &Environment) -> Option<PathBuf> {
 }
 
 fn upkeep_settings(
-    raw: &raw::Store,
+    raw: &Raw,
     store: &store::Settings,
     dispatch: &dispatch::Settings,
     report: &mut Report<'_>,
 ) -> upkeep::Settings {
+    let order_block_max =
+        duration_within(report, "dispatch.order_block_max", &raw.dispatch.order_block_max, ("1s", "30d"));
+    let raw = &raw.store;
     let bounds = ("1h", "5000d");
     let mut kept = |key: &str, text: &str| {
         let kept = duration_within(report, &join("store", key), text, bounds);
@@ -279,6 +282,7 @@ fn upkeep_settings(
         wal_bytes_max: bytes("wal_bytes_max", &raw.wal_bytes_max, ("8MiB", "64GiB")),
         disk_free_min: bytes("disk_free_min", &raw.disk_free_min, ("0B", "1024GiB")),
         repeat_within: dispatch.retry.repeat_within,
+        order_block_max,
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Shared;
 use super::judge::{Trial, judge};
+use super::parked::subject;
 use crate::action::HeldReason;
 use crate::diagnostic::chain;
 use crate::monitoring::metrics::{Attempted, OTHER};
@@ -15,8 +16,10 @@ use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
 use crate::openapi::{Account, Call};
 use crate::operation::{self, ApiVersion, Operation};
-use crate::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement};
+use crate::store::outbox::{Change, Claimed, Evidence, Outcome, Settled, Settlement};
+use crate::store::parking::{Park, ParkReason};
 use crate::store::retries::Work;
+use crate::store::spending::Paid;
 
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -57,7 +60,8 @@ fn checked(
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| {
         let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        Box::new(Settlement { attempt: claimed.attempt, outcome, class: word(Class::Unsendable), evidence })
+        let ended = Settlement::of(claimed, outcome, word(Class::Unsendable));
+        Box::new(Settlement { evidence, paid: Paid::NotSent, ..ended })
     };
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
@@ -92,13 +96,20 @@ async fn call(
         past: claimed.past,
         first_sent_ms: claimed.first_sent_at_ms,
         now_ms,
+        calendar: account.budget.calendar,
     };
     let class = result.as_ref().map(drop).map_err(CallError::class);
+    let judgement = judge(class, &trial, &shared.settings.retry, fastrand::f64());
+    let broken = shared.watch.breakers.note(&account.endpoint, class, fastrand::f64());
+    let park = judgement.park.or(broken.map(|pause| (ParkReason::Endpoint, pause)));
+    let message = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let ended = Settlement::of(claimed, judgement.outcome, class.map_or_else(word, |()| "success"));
     Settlement {
-        attempt: claimed.attempt,
-        outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
-        class: class.map_or_else(word, |()| "success"),
         evidence: evidence(account, &result),
+        paid: judgement.paid,
+        park: park.map(|(reason, pause)| Park { reason, message: message(), pause }),
+        lift: judgement.lift,
+        ..ended
     }
 }
 
@@ -158,7 +169,8 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement, sinc
             Ok(settled) => {
                 shared.writer.retries().over(Work::Settle, &claimed.id);
                 count(shared, claimed, &settlement, since_event);
-                log(claimed, &settlement, settled);
+                log(claimed, &settlement, settled.change);
+                tell(shared, &settled);
                 return;
             }
             Err(error) if error.is_passing() => {
@@ -186,11 +198,21 @@ fn count(shared: &Shared, claimed: &Claimed, settlement: &Settlement, since_even
     });
 }
 
-fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
-    let late = match settled {
-        Settled::Applied => None,
-        Settled::Late => Some("late"),
-        Settled::Superseded => Some("superseded"),
+/// What parks one operation is told here; what parks an account, by the claim that finds it parked.
+fn tell(shared: &Shared, settled: &Settled) {
+    if let Some(parked) = settled.parked.as_ref().filter(|parked| parked.operation.is_some()) {
+        shared.watch.told.begins(parked);
+    }
+    for lifted in settled.lifted.iter().filter(|lifted| lifted.operation.is_some()) {
+        shared.watch.told.ends(&subject(lifted));
+    }
+}
+
+fn log(claimed: &Claimed, settlement: &Settlement, change: Change) {
+    let late = match change {
+        Change::Applied => None,
+        Change::Late => Some("late"),
+        Change::Superseded => Some("superseded"),
     };
     let due_at_ms = match settlement.outcome {
         Outcome::DueAgain { due_at_ms } => Some(due_at_ms),
@@ -216,7 +238,18 @@ fn log(claimed: &Claimed, settlement: &Settlement, settled: Settled) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Calendar;
     use crate::store::outbox::Past;
+    use crate::store::spending::{Debit, Spender};
+
+    fn debit() -> Debit {
+        Debit {
+            account: "main".into(),
+            region: "cn-shanghai".into(),
+            day: Calendar::default().day(0),
+            spender: Spender::Rule("r".into()),
+        }
+    }
 
     fn claimed(earlier_sent: i64) -> Claimed {
         Claimed {
@@ -229,6 +262,7 @@ mod tests {
             event: 1,
             rule: "r".into(),
             rule_path: "r.toml".into(),
+            debit: debit(),
             operation: "GetTaskInstance".into(),
             version: "2024-05-18".into(),
             params: "{}".into(),
@@ -243,12 +277,7 @@ mod tests {
 
     #[test]
     fn an_action_is_sent_for_the_first_time_when_it_first_leaves() {
-        let settlement = |class| Settlement {
-            attempt: 9,
-            outcome: Outcome::Succeeded,
-            class,
-            evidence: Evidence::default(),
-        };
+        let settlement = |class| Settlement::of(&claimed(0), Outcome::Succeeded, class);
         let since = |earlier_sent, class| since_event(&claimed(earlier_sent), &settlement(class), 4_000);
         assert_eq!(since(0, "success"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));

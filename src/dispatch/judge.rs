@@ -5,15 +5,14 @@
 
 use std::time::Duration;
 
-use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, ToSpan};
-
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::duration::whole_ms;
 use crate::openapi::error::{Class, Until};
 use crate::operation::RepeatEffect;
+use crate::quota::{Calendar, Span};
 use crate::store::outbox::{Outcome, Past};
+use crate::store::parking::{ParkReason, Pause};
+use crate::store::spending::Paid;
 
 /// When an action is given up, and how long it waits between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,20 +42,96 @@ pub struct Trial {
     pub first_sent_ms: i64,
     /// Now, milliseconds since 1970.
     pub now_ms: i64,
+    /// Where the account's days and months begin.
+    pub calendar: Calendar,
+}
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// For the action.
+    pub outcome: Outcome,
+    /// For calls like it, or all of the account.
+    pub park: Option<(ParkReason, Pause)>,
+    /// What no longer holds, as the response shows.
+    pub lift: &'static [ParkReason],
+    /// For the quota.
+    pub paid: Paid,
 }
 
 /// Throttled calls cost the account nothing and say nothing about the action, so they are tried longer.
 const THROTTLED_ATTEMPTS_MAX: u32 = 100;
 
-/// The provider's billing zone, in which its days and months are taken to begin.
-const BILLING_OFFSET_HOURS: i8 = 8;
-
 /// Calls parked until the next day or month return within this time after it, not all at once.
 const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
 
+/// A key that is refused is tried again after so long at first, a permission after longer: only a person
+/// mends them.
+const KEY_PAUSE: Pause = Pause::Growing { first_ms: 60_000, max_ms: 900_000 };
+const PERMISSION_PAUSE: Pause = Pause::Growing { first_ms: 600_000, max_ms: 6 * 3_600_000 };
+
 /// Judges one attempt; `jitter` is drawn from 0 (inclusive) to 1.
 #[must_use]
-pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
+pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Judgement {
+    Judgement {
+        outcome: outcome(result, trial, retry, jitter),
+        park: park(result, trial, jitter),
+        lift: lift(result),
+        paid: paid(result),
+    }
+}
+
+/// What calls like this one, or all of the account, would meet as well.
+fn park(result: Result<(), Class>, trial: &Trial, jitter: f64) -> Option<(ParkReason, Pause)> {
+    match result.err()? {
+        Class::Forbidden => Some((ParkReason::Forbidden, PERMISSION_PAUSE)),
+        Class::Credentials => Some((ParkReason::Credentials, KEY_PAUSE)),
+        Class::Throttled { until, .. } => match until {
+            Until::Soon | Until::Later => None,
+            Until::NextDay => {
+                let day = trial.calendar.day(trial.now_ms);
+                Some((ParkReason::DayRefused, after(day, jitter)))
+            }
+            Until::NextMonth => {
+                let month = trial.calendar.month(trial.now_ms);
+                Some((ParkReason::MonthRefused, after(month, jitter)))
+            }
+        },
+        _ => None,
+    }
+}
+
+/// A little after its end: the provider's clock is not ours.
+fn after(span: Span, jitter: f64) -> Pause {
+    let spread = Duration::from_secs_f64(BOUNDARY_SPREAD_MS / 1000.0 * jitter.clamp(0.0, 1.0));
+    Pause::Until(span.ends_ms.saturating_add(whole_ms(spread)))
+}
+
+/// What a response shows to be in order. A call that is throttled may not have come as far as its key.
+fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
+    match result {
+        Ok(()) | Err(Class::FailedInBody | Class::PartialFailure) => {
+            &[ParkReason::Endpoint, ParkReason::Credentials, ParkReason::Forbidden]
+        }
+        Err(Class::Rejected | Class::Forbidden) => &[ParkReason::Endpoint, ParkReason::Credentials],
+        Err(Class::Throttled { .. } | Class::Credentials | Class::Clock) => &[ParkReason::Endpoint],
+        Err(Class::Unsendable | Class::Unreachable | Class::Unavailable | Class::Lost) => &[],
+    }
+}
+
+/// How the quota counts the call. What success means to the provider is not told, so whatever may count as one does.
+fn paid(result: Result<(), Class>) -> Paid {
+    match result {
+        Ok(()) | Err(Class::FailedInBody | Class::PartialFailure | Class::Lost) => Paid::Succeeded,
+        Err(Class::Unsendable | Class::Unreachable) => Paid::NotSent,
+        Err(Class::Throttled { .. }) => Paid::Throttled,
+        Err(Class::Rejected | Class::Unavailable | Class::Forbidden | Class::Credentials | Class::Clock) => {
+            Paid::Failed
+        }
+    }
+}
+
+fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
     let Err(class) = result else { return Outcome::Succeeded };
     let may_have_happened = trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Lost);
     // Given up is not the same as not done.
@@ -80,15 +155,15 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
         | Class::FailedInBody
         | Class::PartialFailure => given_up,
         Class::Unreachable | Class::Clock => again(trial.tries, retry.attempts_max, backoff),
-        // Every call of the account fails alike until somebody mends the key: do not hurry.
-        Class::Credentials => again(trial.tries, retry.attempts_max, whole_ms(retry.backoff_max)),
+        // Every call of the account fails alike until somebody mends the key: it says nothing about this one,
+        // which waits with the others while the account is parked.
+        Class::Credentials => Outcome::DueAgain { due_at_ms: trial.now_ms },
         Class::Throttled { retry_after_ms, until } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
             let delay = match until {
                 Until::Soon => asked.saturating_add(backoff),
                 Until::Later => asked.saturating_add(backoff.saturating_mul(2)),
-                Until::NextDay => until_boundary_ms(trial.now_ms, Boundary::Day, jitter),
-                Until::NextMonth => until_boundary_ms(trial.now_ms, Boundary::Month, jitter),
+                Until::NextDay | Until::NextMonth => return Outcome::DueAgain { due_at_ms: trial.now_ms },
             };
             again(trial.attempt_number, THROTTLED_ATTEMPTS_MAX, delay)
         }
@@ -109,28 +184,6 @@ fn backoff_ms(retry: &Retry, attempt_number: u32, jitter: f64) -> i64 {
     whole_ms(bound.mul_f64(jitter.clamp(0.0, 1.0)))
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Boundary {
-    Day,
-    Month,
-}
-
-/// From `now_ms` to the next day or month of the billing zone, spread a little.
-fn until_boundary_ms(now_ms: i64, boundary: Boundary, jitter: f64) -> i64 {
-    let spread = whole_ms(Duration::from_secs_f64(BOUNDARY_SPREAD_MS / 1000.0 * jitter.clamp(0.0, 1.0)));
-    next_boundary(now_ms, boundary).map_or(86_400_000, |at| at.saturating_sub(now_ms)).saturating_add(spread)
-}
-
-fn next_boundary(now_ms: i64, boundary: Boundary) -> Option<i64> {
-    let zone = TimeZone::fixed(Offset::constant(BILLING_OFFSET_HOURS));
-    let today = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone()).date();
-    let next: Date = match boundary {
-        Boundary::Day => today.tomorrow().ok()?,
-        Boundary::Month => today.first_of_month().checked_add(1.month()).ok()?,
-    };
-    Some(next.to_zoned(zone).ok()?.timestamp().as_millisecond())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +197,15 @@ mod tests {
 
     fn trial(effect: RepeatEffect, attempt_number: u32) -> Trial {
         let (tries, past) = (attempt_number, Past::Clear);
-        Trial { effect, attempt_number, tries, past, first_sent_ms: 1_000, now_ms: 11_000 }
+        Trial {
+            effect,
+            attempt_number,
+            tries,
+            past,
+            first_sent_ms: 1_000,
+            now_ms: 11_000,
+            calendar: Calendar::default(),
+        }
     }
 
     #[test]
@@ -161,7 +222,7 @@ mod tests {
             (Class::Unreachable, Duplicates, 1, again(500)),
             (Class::Unreachable, Duplicates, 2, again(1_000)),
             (Class::Unreachable, Duplicates, 3, Outcome::Dead),
-            (Class::Credentials, Duplicates, 1, again(60_000)),
+            (Class::Credentials, Duplicates, 9, again(0)),
             (soon, Duplicates, 1, again(1_000)),
             (soon, Duplicates, 50, again(500 + 30_000)),
             (Class::Lost, Harmless, 1, again(500)),
@@ -173,45 +234,71 @@ mod tests {
         ];
         for (class, effect, attempt, expected) in cases {
             assert_eq!(
-                judge(Err(class), &trial(effect, attempt), &RETRY, 0.5),
+                judge(Err(class), &trial(effect, attempt), &RETRY, 0.5).outcome,
                 expected,
                 "{class:?} {effect:?} {attempt}"
             );
         }
-        assert_eq!(judge(Ok(()), &trial(Duplicates, 1), &RETRY, 0.5), Outcome::Succeeded);
+        assert_eq!(judge(Ok(()), &trial(Duplicates, 1), &RETRY, 0.5).outcome, Outcome::Succeeded);
     }
 
     #[test]
     fn what_is_given_up_and_may_have_happened_is_unresolved() {
         let past = |trial| Trial { past: Past::Unknown, ..trial };
         let last = trial(RepeatEffect::Converges, 3);
-        assert_eq!(judge(Err(Class::Lost), &last, &RETRY, 0.5), Outcome::Unresolved);
-        assert_eq!(judge(Err(Class::Unreachable), &last, &RETRY, 0.5), Outcome::Dead);
-        assert_eq!(judge(Err(Class::Unreachable), &past(last), &RETRY, 0.5), Outcome::Unresolved);
-        assert_eq!(judge(Err(Class::Rejected), &past(last), &RETRY, 0.5), Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Lost), &last, &RETRY, 0.5).outcome, Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Unreachable), &last, &RETRY, 0.5).outcome, Outcome::Dead);
+        assert_eq!(judge(Err(Class::Unreachable), &past(last), &RETRY, 0.5).outcome, Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Rejected), &past(last), &RETRY, 0.5).outcome, Outcome::Unresolved);
         let read = past(trial(RepeatEffect::None, 3));
-        assert_eq!(judge(Err(Class::Rejected), &read, &RETRY, 0.5), Outcome::Dead);
+        assert_eq!(judge(Err(Class::Rejected), &read, &RETRY, 0.5).outcome, Outcome::Dead);
     }
 
     #[test]
     fn throttled_attempts_do_not_use_up_the_others() {
         let after_a_burst = Trial { tries: 1, ..trial(RepeatEffect::Converges, 9) };
-        let outcome = judge(Err(Class::Unreachable), &after_a_burst, &RETRY, 0.0);
+        let outcome = judge(Err(Class::Unreachable), &after_a_burst, &RETRY, 0.0).outcome;
         assert_eq!(outcome, Outcome::DueAgain { due_at_ms: 11_000 });
     }
 
     #[test]
     fn what_converges_is_not_repeated_after_its_time() {
         let late = Trial { now_ms: 1_000 + 600_001, ..trial(RepeatEffect::Converges, 2) };
-        assert_eq!(judge(Err(Class::Lost), &late, &RETRY, 0.5), Outcome::Unresolved);
+        assert_eq!(judge(Err(Class::Lost), &late, &RETRY, 0.5).outcome, Outcome::Unresolved);
     }
 
     #[test]
-    fn a_spent_day_or_month_parks_until_it_ends_in_the_billing_zone() {
+    fn a_refused_day_or_month_parks_the_account_until_it_ends_in_the_quota_s_calendar() {
         // 2026-11-22T15:59:00Z is one minute before midnight at +08:00.
-        let now_ms = Timestamp::from_second(1_795_363_140).expect("a time").as_millisecond();
-        assert_eq!(until_boundary_ms(now_ms, Boundary::Day, 0.0), 60_000);
-        let to_december = until_boundary_ms(now_ms, Boundary::Month, 0.0);
-        assert_eq!(to_december, 60_000 + 8 * 86_400_000);
+        let now_ms = 1_795_363_140_000;
+        let at = Trial { now_ms, ..trial(RepeatEffect::Duplicates, 1) };
+        let day_ms = 86_400_000;
+        for (until, reason, ends_ms) in [
+            (Until::NextDay, ParkReason::DayRefused, now_ms + 60_000),
+            (Until::NextMonth, ParkReason::MonthRefused, now_ms + 60_000 + 8 * day_ms),
+        ] {
+            let judged = judge(Err(Class::Throttled { retry_after_ms: None, until }), &at, &RETRY, 0.0);
+            assert_eq!(judged.outcome, Outcome::DueAgain { due_at_ms: now_ms }, "it waits with the others");
+            assert_eq!(judged.park, Some((reason, Pause::Until(ends_ms))));
+            assert_eq!(judged.paid, Paid::Throttled);
+        }
+    }
+
+    #[test]
+    fn what_others_would_meet_too_is_parked_and_what_a_response_disproves_is_lifted() {
+        let park = |class| {
+            let judged = judge(Err(class), &trial(RepeatEffect::Converges, 1), &RETRY, 0.5);
+            (judged.park.map(|(reason, _)| reason), judged.lift, judged.paid)
+        };
+        use ParkReason::{Credentials, Endpoint, Forbidden};
+        assert_eq!(park(Class::Forbidden), (Some(Forbidden), &[Endpoint, Credentials][..], Paid::Failed));
+        assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint][..], Paid::Failed));
+        assert_eq!(park(Class::Rejected), (None, &[Endpoint, Credentials][..], Paid::Failed));
+        assert_eq!(
+            park(Class::FailedInBody),
+            (None, &[Endpoint, Credentials, Forbidden][..], Paid::Succeeded)
+        );
+        assert_eq!(park(Class::Lost), (None, &[][..], Paid::Succeeded), "it may have succeeded");
+        assert_eq!(park(Class::Unreachable), (None, &[][..], Paid::NotSent));
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use super::Edition;
 use crate::operation::Access;
+use crate::quota::Rate;
 
 /// How long a used slot rests: the limit's second, and a little for clocks that run apart.
 pub const RECOVERY: Duration = Duration::from_millis(1_010);
@@ -53,15 +53,22 @@ enum Use {
 }
 
 impl RateLimiter {
-    /// The limits of an edition: 5 calls a second, or for Enterprise 50 reads and 20 writes.
+    /// The limiter of these calls a second.
     #[must_use]
-    pub fn new(edition: Edition) -> Self {
-        match edition {
-            Edition::Basic | Edition::Standard | Edition::Professional => {
-                let shared = Lane::new(5);
+    pub fn new(rate: Rate) -> Self {
+        match rate {
+            Rate::Shared(calls) => {
+                let shared = Lane::new(usize::try_from(calls.get()).unwrap_or(1));
                 RateLimiter { reads: Arc::clone(&shared), writes: shared }
             }
-            Edition::Enterprise => RateLimiter { reads: Lane::new(50), writes: Lane::new(20) },
+            Rate::Unlimited => {
+                let shared = Lane::new(100_000);
+                RateLimiter { reads: Arc::clone(&shared), writes: shared }
+            }
+            Rate::Apart { reads, writes } => RateLimiter {
+                reads: Lane::new(usize::try_from(reads.get()).unwrap_or(1)),
+                writes: Lane::new(usize::try_from(writes.get()).unwrap_or(1)),
+            },
         }
     }
 
@@ -140,10 +147,11 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::{Edition, Table};
 
     #[tokio::test(start_paused = true)]
     async fn no_sliding_second_sees_more_than_the_limit() {
-        let limiter = RateLimiter::new(Edition::Professional);
+        let limiter = RateLimiter::new(Table::May2026.of(Edition::Professional).rate);
         let mut sent: Vec<Instant> = Vec::new();
         for call in 0..40_u64 {
             let slot = limiter.acquire(if call % 2 == 0 { Access::Read } else { Access::Write }).await;
@@ -158,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_rests_a_second_after_its_call_has_ended() {
-        let limiter = RateLimiter::new(Edition::Basic);
+        let limiter = RateLimiter::new(Table::May2026.of(Edition::Basic).rate);
         let slots: Vec<Slot> = (0..5).filter_map(|_| limiter.try_acquire(Access::Read)).collect();
         assert_eq!(slots.len(), 5);
         tokio::time::advance(Duration::from_secs(30)).await;
@@ -172,7 +180,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn enterprise_counts_reads_and_writes_apart() {
-        let limiter = RateLimiter::new(Edition::Enterprise);
+        let limiter = RateLimiter::new(Table::May2026.of(Edition::Enterprise).rate);
         let reads: Vec<Slot> = (0..60).filter_map(|_| limiter.try_acquire(Access::Read)).collect();
         let writes: Vec<Slot> = (0..60).filter_map(|_| limiter.try_acquire(Access::Write)).collect();
         assert_eq!((reads.len(), writes.len()), (50, 20));
@@ -180,7 +188,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_that_made_no_call_is_free_at_once() {
-        let limiter = RateLimiter::new(Edition::Standard);
+        let limiter = RateLimiter::new(Table::May2026.of(Edition::Standard).rate);
         for _ in 0..20 {
             limiter.try_acquire(Access::Read).expect("a slot is free").give_back();
         }
@@ -190,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_served_in_order_and_may_give_up() {
-        let limiter = Arc::new(RateLimiter::new(Edition::Basic));
+        let limiter = Arc::new(RateLimiter::new(Table::May2026.of(Edition::Basic).rate));
         for _ in 0..5 {
             drop(limiter.acquire(Access::Read).await);
         }

@@ -22,7 +22,10 @@ use tokio::time::Instant;
 
 use super::accept::Stream;
 use super::identity::IdentityLog;
+use super::parking::Parkings;
 use super::retries::Retries;
+use super::spending::Spending;
+use super::stop::Swept;
 use super::wal::{self, Wal};
 use super::{StoreError, columns, plan_state};
 use crate::action::PlanState;
@@ -72,6 +75,12 @@ pub(super) struct State {
     pub(super) identities: IdentityLog,
     pub(super) streams: HashMap<(String, i32), Stream>,
     pub(super) plan: PlanState,
+    pub(super) parkings: Parkings,
+    pub(super) spending: Spending,
+    /// The last key whose order was looked at.
+    pub(super) mended_up_to: String,
+    /// How far stops were applied to what is planned.
+    pub(super) stopped: Swept,
     /// By the hash of their content; the content itself is compared.
     origins: HashMap<u64, (Origin, i64)>,
     pub(super) next_event: i64,
@@ -291,6 +300,7 @@ impl WriterTask {
                 return Err(error);
             }
         }
+        self.state.spending.flush(&mut self.state.connection).await?;
         self.state.connection.execute("COMMIT").await.map(drop).map_err(StoreError::sql("commit"))
     }
 }
@@ -299,11 +309,16 @@ impl State {
     async fn load(mut connection: SqliteConnection, now_ms: i64) -> Result<State, StoreError> {
         let identities = IdentityLog::load(&mut connection).await?;
         let plan = plan_state::load(&mut connection, now_ms).await?;
+        let parkings = Parkings::load(&mut connection).await?;
         let mut state = State {
             connection,
             identities,
             streams: HashMap::new(),
             plan,
+            parkings,
+            spending: Spending::default(),
+            mended_up_to: String::new(),
+            stopped: Swept::default(),
             origins: HashMap::new(),
             next_event: 0,
             next_batch: 0,
@@ -322,6 +337,9 @@ impl State {
         self.origins.clear();
         self.identities = IdentityLog::load(&mut self.connection).await?;
         self.plan = plan_state::load(&mut self.connection, self.last_accepted_at).await?;
+        self.parkings = Parkings::load(&mut self.connection).await?;
+        self.spending = Spending::default();
+        self.stopped = Swept::default();
         self.load_numbers().await
     }
 

@@ -112,6 +112,7 @@ impl Running {
             settings: parts.dispatch.clone(),
             alive,
             changed,
+            watch: dispatch::Watch::default(),
             metrics: Arc::clone(&board.metrics),
             now_ms,
         });

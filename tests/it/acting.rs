@@ -10,7 +10,7 @@ mod requeued;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use openeventd::store::outbox::{Evidence, Outcome, Settlement};
+use openeventd::store::outbox::{Outcome, Settlement};
 use serde_json::Value;
 
 use crate::dispatch::{now_ms, plan};
@@ -59,8 +59,7 @@ async fn settle_all(store: &Harness, outcome: Outcome, class: &'static str) -> u
     let claimed = store.claim(100, now_ms()).await;
     let count = claimed.len();
     for action in claimed {
-        let settlement =
-            Settlement { attempt: action.attempt, outcome, class, evidence: Evidence::default() };
+        let settlement = Settlement::of(&action, outcome, class);
         store.writer.settle(settlement, now_ms()).await.expect("the settle is kept");
     }
     count

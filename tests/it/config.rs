@@ -8,7 +8,7 @@ use std::time::Duration;
 use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
-use openeventd::openapi::Edition;
+use openeventd::quota::{Edition, Table};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -300,7 +300,7 @@ fn an_account_gives_endpoint_edition_and_credentials() {
         Given::file(&text).variable("KEY", "secret").config().accounts.remove(0)
     };
     let main = account("");
-    assert_eq!((main.name.as_str(), main.edition), ("main", Edition::Enterprise));
+    assert_eq!((main.name.as_str(), main.budget.allowance), ("main", Table::May2026.of(Edition::Enterprise)));
     assert_eq!(main.credentials.access_key_id, "id");
     assert_eq!(main.credentials.access_key_secret.expose_secret(), "secret");
     assert_eq!(main.endpoint, "https://dataworks.cn-shanghai.aliyuncs.com");

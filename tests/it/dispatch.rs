@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openeventd::dispatch::judge::Retry;
-use openeventd::dispatch::{self, Alive, Settings, Shared};
+use openeventd::dispatch::{self, Alive, Settings, Shared, Watch};
 use openeventd::ingest::Gate;
+use openeventd::openapi::Secrets;
 use openeventd::openapi::call::Client;
-use openeventd::openapi::{Edition, Secrets};
+use openeventd::quota::Edition;
 use openeventd::rule::Policy;
 use openeventd::store::StoreError;
 use openeventd::store::retention::Horizons;
@@ -21,7 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::endpoint::{DataWorksDouble, Reply, Signature};
-use crate::harness::{Harness, STEPS, at, failure, live, policy};
+use crate::harness::{Harness, STEPS, at, budget, failure, live, policy};
 use crate::openapi::{account, settings};
 
 const SECRET: &str = "correct/horse battery";
@@ -58,11 +59,12 @@ impl Dispatching {
             settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry() },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
+            watch: Watch::default(),
             metrics: Arc::default(),
             now_ms,
         };
         let mut account = account(&double.url);
-        account.edition = edition;
+        account.budget = budget(edition);
         let running = tokio::spawn(dispatch::run(Arc::new(shared), vec![Arc::new(account)], stopping));
         Dispatching { changed, stop, running }
     }
@@ -264,6 +266,7 @@ fn upkeep(store: &Harness, disk_free_min: u64) -> Upkeep {
         wal_bytes_max: 1 << 30,
         disk_free_min,
         repeat_within: Duration::from_mins(10),
+        order_block_max: Duration::from_hours(1),
     };
     let (alive, gate) = (Alive::default(), Arc::new(Gate::default()));
     Upkeep { writer: store.writer.clone(), settings, alive, gate, now_ms }

@@ -10,6 +10,7 @@ use openeventd::action::plan::Trust;
 use openeventd::batch::RecordBatch;
 use openeventd::event::decode::Limits;
 use openeventd::ingest::decode_batch;
+use openeventd::quota::{Budget, Calendar, Edition, Percent, Table};
 use openeventd::record::Record;
 use openeventd::rule::parse::{Surroundings, parse};
 use openeventd::rule::policy::Allow;
@@ -18,9 +19,10 @@ use openeventd::store::accept::{Accepted, Deciding};
 use openeventd::store::backlog::Backlogs;
 use openeventd::store::identity::Remaining;
 use openeventd::store::open::Closing;
-use openeventd::store::outbox::{Claimed, Evidence, Outcome, Settled, Settlement, Wanted};
+use openeventd::store::outbox::{Change, Claimed, Evidence, Outcome, Settlement, Wanted};
 use openeventd::store::positions::Positions;
 use openeventd::store::retention::Horizons;
+use openeventd::store::spending::{Debit, Paid, Spender};
 use openeventd::store::{Settings, Store, StoreError, Writer};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -88,6 +90,40 @@ fn event(id: &str, data: &str) -> String {
 /// A record of topic `events`, partition 0.
 pub(crate) fn at(offset: i64, payload: &str) -> Record<'_> {
     Record { topic: "events", offset, ..Record::of_payload(payload.as_bytes()) }
+}
+
+/// What an edition may spend, by the newest table.
+pub(crate) fn budget(edition: Edition) -> Budget {
+    Budget {
+        allowance: Table::May2026.of(edition),
+        calendar: Calendar::default(),
+        others_share: Percent::default(),
+        verdict_share: Percent::default(),
+        calls_per_day_max: None,
+        calls_per_month_max: None,
+    }
+}
+
+/// The end of an attempt of the rule `r`, of class `lost`.
+pub(crate) fn settlement(attempt: i64, outcome: Outcome, now_ms: i64) -> Settlement {
+    Settlement {
+        attempt,
+        outcome,
+        class: "lost",
+        evidence: Evidence::default(),
+        debit: Debit {
+            account: "main".into(),
+            region: "cn-shanghai".into(),
+            day: Calendar::default().day(now_ms),
+            spender: Spender::Rule("r".into()),
+        },
+        paid: Paid::Succeeded,
+        operation: "GetTaskInstance".into(),
+        workspace: None,
+        park: None,
+        lift: &[],
+        verify_at_ms: None,
+    }
 }
 
 /// The store at its file. A program that another test is just starting holds every lock of this process for a
@@ -189,21 +225,28 @@ impl Harness {
         self.accept_at(NOW_MS, records).await
     }
 
-    /// Claims up to `limit` actions of the account `main`, for a minute.
-    pub(crate) async fn claim(&self, limit: usize, now_ms: i64) -> Vec<Claimed> {
-        let wanted = Wanted {
-            account: "main".into(),
+    /// What an account with this name may claim.
+    pub(crate) fn wanted(account: &str, limit: usize) -> Wanted {
+        Wanted {
+            account: account.into(),
+            region: "cn-shanghai".into(),
+            budget: budget(Edition::Enterprise),
             access: None,
             limit,
             lease_ms: 60_000,
             repeat_within_ms: 600_000,
-        };
-        self.writer.claim(wanted, now_ms).await.expect("the claim is kept")
+        }
     }
 
-    pub(crate) async fn settle(&self, attempt: i64, outcome: Outcome, now_ms: i64) -> Settled {
-        let settlement = Settlement { attempt, outcome, class: "lost", evidence: Evidence::default() };
-        self.writer.settle(settlement, now_ms).await.expect("the settle is kept")
+    /// Claims up to `limit` actions of the account `main`, for a minute.
+    pub(crate) async fn claim(&self, limit: usize, now_ms: i64) -> Vec<Claimed> {
+        let wanted = Self::wanted("main", limit);
+        self.writer.claim(wanted, now_ms).await.expect("the claim is kept").claimed
+    }
+
+    pub(crate) async fn settle(&self, attempt: i64, outcome: Outcome, now_ms: i64) -> Change {
+        let settlement = settlement(attempt, outcome, now_ms);
+        self.writer.settle(settlement, now_ms).await.expect("the settle is kept").change
     }
 
     /// Retires until nothing remains to do.

@@ -10,12 +10,14 @@ use openeventd::openapi::error::{CallError, Class, Until};
 use openeventd::openapi::rate::RateLimiter;
 use openeventd::openapi::response::Response;
 use openeventd::openapi::sign::{self, Pair};
-use openeventd::openapi::{Account, Call, Edition, Secrets, Settings};
+use openeventd::openapi::{Account, Call, Secrets, Settings};
 use openeventd::operation::{self, Access, ApiVersion, Method, Operation, Position, Style};
+use openeventd::quota::Edition;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, DataWorksDouble, Reply, Signature};
+use crate::harness::budget;
 
 /// 2026-03-25T08:00:00Z, the time of all our signature vectors.
 pub(crate) const NOW_MS: i64 = 1_774_425_600_000;
@@ -34,7 +36,7 @@ pub(crate) fn account(endpoint: &str) -> Account {
         name: "main".into(),
         region: "cn-shanghai".into(),
         endpoint: endpoint.into(),
-        edition: Edition::Enterprise,
+        budget: budget(Edition::Enterprise),
         credentials: Credentials {
             access_key_id: ACCESS_KEY_ID.into(),
             access_key_secret: ACCESS_KEY_SECRET.into(),
@@ -233,7 +235,7 @@ async fn the_endpoint_never_sees_more_than_the_limit_in_any_second() {
     let double = DataWorksDouble::replying([]).await;
     let (client, account, secrets) =
         (Client::new(&settings()).expect("a client"), account(&double.url), secrets());
-    let limiter = RateLimiter::new(Edition::Basic);
+    let limiter = RateLimiter::new(budget(Edition::Basic).rate());
     let six_calls = || async {
         for _ in 0..6 {
             let slot = limiter.acquire(Access::Write).await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use openeventd::action::HeldReason;
 use openeventd::operation::Access;
-use openeventd::store::outbox::{Evidence, Outcome, Recovered, Settled, Settlement, Wanted};
+use openeventd::store::outbox::{Change, Evidence, Outcome, Recovered, Settlement, Wanted};
 use serde_json::{Value, json};
 
 use crate::harness::{HOUR_MS, Harness, NOW_MS, STEPS, at, failure, live};
@@ -42,12 +42,15 @@ async fn the_most_urgent_goes_first_then_what_is_due_longest() {
     store.tamper("UPDATE action SET priority = 10 WHERE number IN (4, 5)").await;
     store.tamper("UPDATE action SET due_at = due_at - 5 WHERE number IN (3, 5)").await;
     store.tamper("UPDATE action SET due_at = due_at + 1 WHERE number = 1").await;
-    assert_eq!(store.writer.next_due("main".into()).await.expect("it reads"), Some(NOW_MS - 5));
     assert_eq!(claimed(&store, 3, NOW_MS).await, [5, 4, 3]);
     assert_eq!(claimed(&store, 3, NOW_MS).await, [2], "the first is not due yet");
-    assert_eq!(store.writer.next_due("main".into()).await.expect("it reads"), Some(NOW_MS + 1));
+    let next = async || {
+        let wanted = Harness::wanted("main", 9);
+        store.writer.claim(wanted, NOW_MS).await.expect("it claims").next_due_ms
+    };
+    assert_eq!(next().await, Some(NOW_MS + 1));
     assert_eq!(claimed(&store, 3, NOW_MS + 1).await, [1]);
-    assert_eq!(store.writer.next_due("main".into()).await.expect("it reads"), None);
+    assert_eq!(next().await, None);
 }
 
 #[tokio::test]
@@ -68,19 +71,13 @@ async fn a_claim_makes_a_durable_attempt() {
 #[tokio::test]
 async fn a_claim_may_want_one_kind_of_access_and_takes_one_account_only() {
     let store = planned(&format!("{}{}", live("none", ""), live("converges", "")), &[1]).await;
-    let wanted = |account: &str, access| Wanted {
-        account: account.into(),
-        access,
-        limit: 9,
-        lease_ms: 1,
-        repeat_within_ms: 600_000,
-    };
+    let wanted = |account: &str, access| Wanted { access, ..Harness::wanted(account, 9) };
     for (account, access, expected) in [
         ("other", None, vec![]),
         ("main", Some(Access::Write), vec!["StopTaskInstances"]),
         ("main", Some(Access::Read), vec!["GetTaskInstance"]),
     ] {
-        let claimed = store.writer.claim(wanted(account, access), NOW_MS).await.expect("it claims");
+        let claimed = store.writer.claim(wanted(account, access), NOW_MS).await.expect("it claims").claimed;
         assert_eq!(claimed.iter().map(|claimed| claimed.operation.as_str()).collect::<Vec<_>>(), expected);
     }
 }
@@ -97,6 +94,7 @@ async fn later_actions_of_a_key_wait_for_the_earlier_ones() {
     store.settle(second.attempt, Outcome::Unresolved, NOW_MS).await;
     assert_eq!(claimed(&store, 9, NOW_MS).await, [] as [i64; 0], "unresolved");
     store.tamper("UPDATE action SET state = 'cancelled' WHERE number = 2").await;
+    store.writer.mend_order(NOW_MS).await.expect("upkeep finds what waits for nothing");
     assert_eq!(claimed(&store, 9, NOW_MS).await, [4]);
     let again = store.claim(9, NOW_MS + 50).await.remove(0);
     assert_eq!((again.action, again.attempt_number, again.first_sent_at_ms), (1, 2, NOW_MS));
@@ -134,7 +132,7 @@ async fn what_converges_is_not_sent_again_after_its_time_although_it_was_due_bef
     let first = store.claim(9, NOW_MS).await;
     let again = Outcome::DueAgain { due_at_ms: NOW_MS + 1_000 };
     for claimed in &first {
-        assert_eq!(store.settle(claimed.attempt, again, NOW_MS + 500).await, Settled::Applied);
+        assert_eq!(store.settle(claimed.attempt, again, NOW_MS + 500).await, Change::Applied);
     }
     assert_eq!(store.claim(1, NOW_MS + 2_000).await.len(), 1, "in time it is");
     assert_eq!(claimed(&store, 9, NOW_MS + WITHIN_MS + 1).await, [] as [i64; 0]);
@@ -146,7 +144,7 @@ async fn an_expired_action_that_may_have_happened_is_unresolved_not_held() {
     let mut store = planned(&live("converges", ""), &[1]).await;
     let first = store.claim(9, NOW_MS).await.remove(0);
     let again = Outcome::DueAgain { due_at_ms: NOW_MS + HOUR_MS };
-    assert_eq!(store.settle(first.attempt, again, NOW_MS + 500).await, Settled::Applied);
+    assert_eq!(store.settle(first.attempt, again, NOW_MS + 500).await, Change::Applied);
     assert_eq!(claimed(&store, 9, NOW_MS + HOUR_MS).await, [] as [i64; 0]);
     assert_eq!(states(&mut store).await, [json!("unresolved")]);
 }
@@ -178,9 +176,9 @@ async fn every_outcome_is_settled_with_its_evidence() {
             response_truncated: true,
             latency_ms: Some(12),
         };
-        let settlement = Settlement { attempt: claimed.attempt, outcome, class: "unavailable", evidence };
+        let settlement = Settlement { evidence, ..Settlement::of(&claimed, outcome, "unavailable") };
         let settled = store.writer.settle(settlement, NOW_MS + 9).await.expect("it is kept");
-        assert_eq!(settled, Settled::Applied);
+        assert_eq!(settled.change, Change::Applied);
         let action = format!("action WHERE number = {}", claimed.action);
         assert_eq!(store.rows("state, held_reason, settled_at, due_at", &action).await, [expected]);
         let attempt = format!("attempts WHERE id = {}", claimed.attempt);
@@ -200,17 +198,17 @@ async fn a_late_outcome_corrects_a_guess_and_a_superseded_one_changes_nothing() 
     assert_eq!(recovered, Recovered { due_again: 2, unresolved: 2 });
     assert_eq!(states(&mut store).await, ["planned", "planned", "unresolved", "unresolved"]);
     // Re-planned, then true: it is not sent again.
-    assert_eq!(store.settle(first[0].attempt, Outcome::Succeeded, over).await, Settled::Late);
+    assert_eq!(store.settle(first[0].attempt, Outcome::Succeeded, over).await, Change::Late);
     // Re-planned and sent again, then the first answer: the second attempt decides.
     assert_eq!(claimed(&store, 9, over).await, [2]);
-    assert_eq!(store.settle(first[1].attempt, Outcome::Dead, over).await, Settled::Superseded);
-    assert_eq!(store.settle(first[2].attempt, Outcome::Dead, over).await, Settled::Late);
+    assert_eq!(store.settle(first[1].attempt, Outcome::Dead, over).await, Change::Superseded);
+    assert_eq!(store.settle(first[2].attempt, Outcome::Dead, over).await, Change::Late);
     // Still not known: the guess stays.
-    assert_eq!(store.settle(first[3].attempt, Outcome::Unresolved, over).await, Settled::Superseded);
+    assert_eq!(store.settle(first[3].attempt, Outcome::Unresolved, over).await, Change::Superseded);
     assert_eq!(states(&mut store).await, ["succeeded", "in_flight", "dead", "unresolved"]);
     // A person decided meanwhile.
     store.tamper("UPDATE action SET state = 'cancelled' WHERE number = 4").await;
-    assert_eq!(store.settle(first[3].attempt, Outcome::Succeeded, over).await, Settled::Superseded);
+    assert_eq!(store.settle(first[3].attempt, Outcome::Succeeded, over).await, Change::Superseded);
     assert_eq!(states(&mut store).await, ["succeeded", "in_flight", "dead", "cancelled"]);
     assert_eq!(
         store.rows("attempts", "action ORDER BY number").await,
@@ -246,5 +244,5 @@ async fn the_sweep_takes_only_leases_that_ran_out_and_leaves_living_attempts_alo
     let recovered = store.writer.recover(over, alive, WITHIN_MS, over).await.expect("it is kept");
     assert_eq!(recovered, Recovered { due_again: 1, unresolved: 0 });
     assert_eq!(states(&mut store).await, ["planned", "in_flight", "in_flight"]);
-    assert_eq!(store.settle(early[1].attempt, Outcome::Succeeded, over).await, Settled::Applied);
+    assert_eq!(store.settle(early[1].attempt, Outcome::Succeeded, over).await, Change::Applied);
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::{Claimed, order};
 use crate::action::HeldReason;
 use crate::store::StoreError;
-use crate::store::writer::Writer;
+use crate::store::parking::{Called, Park, ParkReason, Parked};
+use crate::store::spending::{Debit, Paid};
+use crate::store::writer::{State, Writer};
 
 /// What an attempt came to, and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,40 @@ pub struct Settlement {
     pub class: &'static str,
     /// The evidence.
     pub evidence: Evidence,
+    /// What had paid for the attempt.
+    pub debit: Debit,
+    /// What became of that.
+    pub paid: Paid,
+    /// What the call was about.
+    pub operation: String,
+    /// The event's workspace.
+    pub workspace: Option<i64>,
+    /// Calls like it, or all of the account, are not to be tried for a while.
+    pub park: Option<Park>,
+    /// What no longer holds, as the response shows.
+    pub lift: &'static [ParkReason],
+    /// When an unresolved outcome is to be looked up, milliseconds since 1970.
+    pub verify_at_ms: Option<i64>,
+}
+
+impl Settlement {
+    /// The end of a claimed attempt that was sent and failed; what differs is set by the caller.
+    #[must_use]
+    pub fn of(claimed: &Claimed, outcome: Outcome, class: &'static str) -> Self {
+        Settlement {
+            attempt: claimed.attempt,
+            outcome,
+            class,
+            evidence: Evidence::default(),
+            debit: claimed.debit.clone(),
+            paid: Paid::Failed,
+            operation: claimed.operation.clone(),
+            workspace: claimed.workspace,
+            park: None,
+            lift: &[],
+            verify_at_ms: None,
+        }
+    }
 }
 
 /// What the call left behind; every text is scrubbed of secrets before it comes here.
@@ -77,9 +114,20 @@ pub struct Evidence {
     pub latency_ms: Option<i64>,
 }
 
+/// What a settle came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What it changed.
+    pub change: Change,
+    /// What it parked that was not parked.
+    pub parked: Option<Parked>,
+    /// What it lifted.
+    pub lifted: Vec<Parked>,
+}
+
 /// What a settle changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum Change {
     /// The action has the outcome.
     Applied,
     /// The lease had run out; the late outcome replaced the guess made then.
@@ -92,12 +140,13 @@ const FINISH_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = ?3,
     http_status = ?6, request_id = ?7, error_code = ?8, error_message = ?9, recommend = ?10, response = ?11, \
     response_truncated = ?12, latency_ms = ?13 WHERE id = ?1 RETURNING action, number";
 const SETTLE_IF_IN_FLIGHT: &str = "UPDATE action SET state = ?3, held_reason = ?4, due_at = coalesce(?5, due_at), \
-    settled_at = ?6, lease_until = NULL WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight'";
+    settled_at = ?6, lease_until = NULL, verify_at = ?7 \
+    WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight' RETURNING in_order_by";
 /// A person may have had the action sent again meanwhile: a late success makes that needless, a late refusal
 /// is what they wanted to be tried again.
-const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4 \
+const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4, verify_at = NULL \
     WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned') \
-    AND (?3 = 'succeeded' OR attempts > requeued_after)";
+    AND (?3 = 'succeeded' OR attempts > requeued_after) RETURNING in_order_by";
 
 impl Writer {
     /// Writes an attempt's end and moves its action on.
@@ -110,19 +159,34 @@ impl Writer {
         now_ms: i64,
     ) -> Result<Settled, StoreError> {
         let settlement = settlement.into();
-        self.run(move |state| {
-            Box::pin(async move { settle(&mut state.connection, &settlement, now_ms).await })
-        })
-        .await
+        self.run(move |state| Box::pin(async move { settle(state, &settlement, now_ms).await })).await
     }
 }
 
-async fn settle(
+async fn settle(state: &mut State, settlement: &Settlement, now_ms: i64) -> Result<Settled, StoreError> {
+    let Settlement { debit, operation, workspace, .. } = settlement;
+    let (change, key) = change(&mut state.connection, settlement, now_ms).await?;
+    if let Some(key) = key {
+        order::next_of(&mut state.connection, &[key], now_ms).await?;
+    }
+    state.spending.paid(debit, settlement.paid);
+    let called = Called { account: &debit.account, operation, workspace: *workspace };
+    let lifted = state.parkings.lift(&mut state.connection, &called, settlement.lift, now_ms).await?;
+    let parked = match &settlement.park {
+        None => None,
+        Some(park) => state.parkings.park(&mut state.connection, &called, park, now_ms).await?,
+    };
+    Ok(Settled { change, parked, lifted })
+}
+
+/// Moves the attempt and its action; gives the key whose next action may go.
+async fn change(
     connection: &mut SqliteConnection,
     settlement: &Settlement,
     now_ms: i64,
-) -> Result<Settled, StoreError> {
+) -> Result<(Change, Option<String>), StoreError> {
     let failed = || StoreError::sql("settle an attempt");
+    let (action, attempt_number) = finish_attempt(connection, settlement, now_ms).await?;
     let (state, held_reason, due_at) = match settlement.outcome {
         Outcome::Succeeded => ("succeeded", None, None),
         Outcome::DueAgain { due_at_ms } => ("planned", None, Some(due_at_ms)),
@@ -130,6 +194,44 @@ async fn settle(
         Outcome::Unresolved => ("unresolved", None, None),
         Outcome::Held(reason) => ("held", Some(reason.as_str()), None),
     };
+    let settled_at = (state != "planned").then_some(now_ms);
+    let changed: Option<Option<String>> = sqlx::query_scalar(SETTLE_IF_IN_FLIGHT)
+        .bind(action)
+        .bind(attempt_number)
+        .bind(state)
+        .bind(held_reason)
+        .bind(due_at)
+        .bind(settled_at)
+        .bind(settlement.verify_at_ms.filter(|_| state == "unresolved"))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed())?;
+    if let Some(key) = changed {
+        // Even if it goes on blocking: an older one of its key may have been waiting for it to come back.
+        return Ok((Change::Applied, key));
+    }
+    // The sweep guessed while the response was on its way; only a certain outcome corrects a guess.
+    if !matches!(settlement.outcome, Outcome::Succeeded | Outcome::Dead) {
+        return Ok((Change::Superseded, None));
+    }
+    let changed: Option<Option<String>> = sqlx::query_scalar(SETTLE_IF_GUESSED)
+        .bind(action)
+        .bind(attempt_number)
+        .bind(state)
+        .bind(now_ms)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed())?;
+    Ok(changed.map_or((Change::Superseded, None), |key| (Change::Late, key)))
+}
+
+/// Writes the attempt's end; gives its action and its number.
+async fn finish_attempt(
+    connection: &mut SqliteConnection,
+    settlement: &Settlement,
+    now_ms: i64,
+) -> Result<(i64, i64), StoreError> {
+    let failed = || StoreError::sql("settle an attempt");
     let evidence = &settlement.evidence;
     let row = sqlx::query(FINISH_ATTEMPT)
         .bind(settlement.attempt)
@@ -145,38 +247,8 @@ async fn settle(
         .bind(evidence.response.as_deref())
         .bind(i64::from(evidence.response_truncated))
         .bind(evidence.latency_ms)
-        .fetch_one(&mut *connection)
+        .fetch_one(connection)
         .await
         .map_err(failed())?;
-    let action: i64 = row.try_get(0).map_err(failed())?;
-    let attempt_number: i64 = row.try_get(1).map_err(failed())?;
-    let settled_at = (state != "planned").then_some(now_ms);
-    let changed = sqlx::query(SETTLE_IF_IN_FLIGHT)
-        .bind(action)
-        .bind(attempt_number)
-        .bind(state)
-        .bind(held_reason)
-        .bind(due_at)
-        .bind(settled_at)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed())?
-        .rows_affected();
-    if changed > 0 {
-        return Ok(Settled::Applied);
-    }
-    // The sweep guessed while the response was on its way; only a certain outcome corrects a guess.
-    if !matches!(settlement.outcome, Outcome::Succeeded | Outcome::Dead) {
-        return Ok(Settled::Superseded);
-    }
-    let changed = sqlx::query(SETTLE_IF_GUESSED)
-        .bind(action)
-        .bind(attempt_number)
-        .bind(state)
-        .bind(now_ms)
-        .execute(connection)
-        .await
-        .map_err(failed())?
-        .rows_affected();
-    Ok(if changed > 0 { Settled::Late } else { Settled::Superseded })
+    Ok((row.try_get(0).map_err(failed())?, row.try_get(1).map_err(failed())?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use openeventd::openapi::Edition;
+use openeventd::quota::Edition;
 use serde_json::json;
 
 use super::{approve, openeventd, states, store};

@@ -4,13 +4,13 @@ use openeventd::action::HeldReason;
 use openeventd::store::operator::act::Verb;
 use openeventd::store::operator::select::{Chosen, First, Selection};
 use openeventd::store::operator::{Deed, Operator};
-use openeventd::store::outbox::{Evidence, Outcome, Past, Settled, Settlement};
+use openeventd::store::outbox::{Change, Outcome, Past, Settlement};
 use openeventd::store::retention::Horizons;
 use openeventd::store::{Reader, StoreError};
 use serde_json::json;
 
 use super::{approve, states};
-use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, settlement};
 
 const WITHIN_MS: i64 = 600_000;
 
@@ -57,7 +57,7 @@ async fn a_requeued_action_has_all_its_attempts_anew() {
 #[tokio::test]
 async fn a_late_success_makes_a_requeue_needless_and_a_late_refusal_does_not_end_it() {
     for (outcome, settled, state) in
-        [(Outcome::Succeeded, Settled::Late, "succeeded"), (Outcome::Dead, Settled::Superseded, "planned")]
+        [(Outcome::Succeeded, Change::Late, "succeeded"), (Outcome::Dead, Change::Superseded, "planned")]
     {
         let mut store = Harness::with(&live("duplicates", "")).await;
         store.accept(&[at(0, &failure("1", 71))]).await;
@@ -183,7 +183,7 @@ async fn what_the_policy_refused_was_no_try_and_begins_no_time() {
 }
 
 async fn settle_as(store: &Harness, attempt: i64, outcome: Outcome, class: &'static str) {
-    let settlement = Settlement { attempt, outcome, class, evidence: Evidence::default() };
+    let settlement = Settlement { class, ..settlement(attempt, outcome, NOW_MS) };
     store.writer.settle(settlement, NOW_MS).await.expect("it is kept");
 }
 

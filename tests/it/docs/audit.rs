@@ -15,9 +15,11 @@ use openeventd::rule::parse::{self, Surroundings};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::Deciding;
-use openeventd::store::outbox::{Evidence, Outcome, Settlement, Wanted};
+use openeventd::store::outbox::{Evidence, Outcome, Settlement};
 use openeventd::store::positions::{Gap, GapReason};
 use openeventd::store::{Settings, Store, Writer};
+
+use crate::harness::Harness;
 
 const RULES: &str = r#"
 [[rule]]
@@ -172,14 +174,8 @@ async fn settle(writer: &Writer, now_ms: i64) {
 
 /// Claims as many actions as there are `ends`, the earliest due first, and ends them so.
 async fn attempt(writer: &Writer, now_ms: i64, ends: &[(Outcome, &'static str, Option<u16>, Option<&str>)]) {
-    let wanted = Wanted {
-        account: "main".into(),
-        access: None,
-        limit: ends.len(),
-        lease_ms: 60_000,
-        repeat_within_ms: 600_000,
-    };
-    let claimed = writer.claim(wanted, now_ms).await.expect("there are actions");
+    let wanted = Harness::wanted("main", ends.len());
+    let claimed = writer.claim(wanted, now_ms).await.expect("there are actions").claimed;
     assert_eq!(claimed.len(), ends.len());
     for (action, (outcome, class, http_status, error_code)) in claimed.into_iter().zip(ends) {
         let evidence = Evidence {
@@ -190,7 +186,7 @@ async fn attempt(writer: &Writer, now_ms: i64, ends: &[(Outcome, &'static str, O
             latency_ms: Some(120),
             ..Evidence::default()
         };
-        let settlement = Settlement { attempt: action.attempt, outcome: *outcome, class, evidence };
+        let settlement = Settlement { evidence, ..Settlement::of(&action, *outcome, class) };
         writer.settle(settlement, now_ms + 120).await.expect("it is settled");
     }
 }

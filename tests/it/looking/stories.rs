@@ -33,7 +33,7 @@ async fn told() -> Harness {
             latency_ms: Some(120),
             ..Evidence::default()
         };
-        let settlement = Settlement { attempt: claimed[0].attempt, outcome, class, evidence };
+        let settlement = Settlement { evidence, ..Settlement::of(&claimed[0], outcome, class) };
         store.writer.settle(settlement, now_ms + 120).await.expect("it is settled");
     }
     store

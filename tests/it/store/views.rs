@@ -66,10 +66,16 @@ async fn every_view_runs_in_the_sqlite3_program() {
         ("event_objects", 3),
         ("events", 1),
         ("gaps", 0),
+        ("lookups", 0),
         ("operator_actions", 0),
         ("operator_targets", 0),
+        ("outside_calls", 0),
+        ("parkings", 0),
         ("quarantined", 1),
+        ("quota_days", 1),
+        ("quota_spenders", 1),
         ("rule_sets", 1),
+        ("stops", 0),
     ];
     assert_eq!(names, expected.map(|(name, _)| name));
     for (name, rows) in expected {

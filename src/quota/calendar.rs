@@ -1,0 +1,164 @@
+//! Where the quota's days and months begin.
+//!
+//! The provider does not say in which zone it counts; its billing zone, +08:00, is the natural reading. A
+//! fixed offset, to the second: zones with summer time would make days of 23 and 25 hours.
+
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+
+/// The offset of the provider's billing zone, seconds.
+const BILLING_OFFSET_S: i32 = 8 * 3600;
+
+/// No zone of the world is further from UTC, seconds.
+const OFFSET_S_MAX: i32 = 14 * 3600;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A calendar at a fixed offset from UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Calendar {
+    offset_s: i32,
+}
+
+/// From its beginning to before its end, milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The first moment.
+    pub begins_ms: i64,
+    /// The first moment after it.
+    pub ends_ms: i64,
+}
+
+/// What is no offset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no offset, expected one like `+08:00` or `-03:30`, at most 14 hours")]
+pub struct OffsetError(pub String);
+
+impl Default for Calendar {
+    fn default() -> Self {
+        Calendar { offset_s: BILLING_OFFSET_S }
+    }
+}
+
+impl std::str::FromStr for Calendar {
+    type Err = OffsetError;
+
+    /// `+HH:MM`, or `+HH:MM:SS`.
+    fn from_str(text: &str) -> Result<Self, OffsetError> {
+        let wrong = || OffsetError(text.to_owned());
+        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(rest), _) => (1, rest),
+            (_, Some(rest)) => (-1, rest),
+            (None, None) => return Err(wrong()),
+        };
+        let parts: Vec<i32> = rest
+            .split(':')
+            .map(|part| {
+                let is_two_digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+                part.parse().ok().filter(|_| is_two_digits).ok_or_else(wrong)
+            })
+            .collect::<Result<_, _>>()?;
+        let (hours, minutes, seconds) = match parts.as_slice() {
+            [hours, minutes] => (*hours, *minutes, 0),
+            [hours, minutes, seconds] => (*hours, *minutes, *seconds),
+            _ => return Err(wrong()),
+        };
+        let offset_s = hours * 3600 + minutes * 60 + seconds;
+        if minutes >= 60 || seconds >= 60 || offset_s > OFFSET_S_MAX {
+            return Err(wrong());
+        }
+        Ok(Calendar { offset_s: sign * offset_s })
+    }
+}
+
+impl Calendar {
+    /// The day that holds `now_ms`.
+    #[must_use]
+    pub fn day(self, now_ms: i64) -> Span {
+        let offset_ms = i64::from(self.offset_s) * 1000;
+        let days = now_ms.saturating_add(offset_ms).div_euclid(DAY_MS);
+        let begins_ms = days.saturating_mul(DAY_MS).saturating_sub(offset_ms);
+        Span { begins_ms, ends_ms: begins_ms.saturating_add(DAY_MS) }
+    }
+
+    /// The month that holds `now_ms`.
+    #[must_use]
+    pub fn month(self, now_ms: i64) -> Span {
+        self.month_by_calendar(now_ms).unwrap_or_else(|| {
+            // Outside of what a calendar can write; no clock that works comes here.
+            let day = self.day(now_ms);
+            Span { begins_ms: day.begins_ms, ends_ms: day.begins_ms.saturating_add(31 * DAY_MS) }
+        })
+    }
+
+    fn month_by_calendar(self, now_ms: i64) -> Option<Span> {
+        let zone = TimeZone::fixed(Offset::from_seconds(self.offset_s).ok()?);
+        let first = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone()).date().first_of_month();
+        let next = first.checked_add(1.month()).ok()?;
+        let at = |date: Date| Some(date.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond());
+        Some(Span { begins_ms: at(first)?, ends_ms: at(next)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(text: &str) -> i64 {
+        text.parse::<Timestamp>().expect("a time").as_millisecond()
+    }
+
+    fn calendar(text: &str) -> Calendar {
+        text.parse().expect("an offset")
+    }
+
+    #[test]
+    fn days_and_months_begin_at_the_offset() {
+        let now = ms("2026-11-30T15:59:59Z");
+        for (offset, day, month) in [
+            (
+                "+08:00",
+                ("2026-11-29T16:00:00Z", "2026-11-30T16:00:00Z"),
+                ("2026-10-31T16:00:00Z", "2026-11-30T16:00:00Z"),
+            ),
+            (
+                "+08:00:01",
+                ("2026-11-30T15:59:59Z", "2026-12-01T15:59:59Z"),
+                ("2026-11-30T15:59:59Z", "2026-12-31T15:59:59Z"),
+            ),
+            (
+                "+00:00",
+                ("2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z"),
+                ("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ),
+            (
+                "-03:30",
+                ("2026-11-30T03:30:00Z", "2026-12-01T03:30:00Z"),
+                ("2026-11-01T03:30:00Z", "2026-12-01T03:30:00Z"),
+            ),
+        ] {
+            let span = |(begins, ends)| Span { begins_ms: ms(begins), ends_ms: ms(ends) };
+            assert_eq!(calendar(offset).day(now), span(day), "{offset}");
+            assert_eq!(calendar(offset).month(now), span(month), "{offset}");
+        }
+        assert_eq!(Calendar::default(), calendar("+08:00"));
+    }
+
+    #[test]
+    fn what_is_no_offset_is_refused() {
+        for text in
+            ["", "08:00", "+8:00", "+08", "+08:60", "+15:00", "+08:00:00:00", "+0a:00", "Z", "+08:00:60"]
+        {
+            assert!(text.parse::<Calendar>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_far_from_ours_have_a_day_and_a_month_too() {
+        for now in [i64::MIN, i64::MAX, 0, -1] {
+            let (day, month) = (Calendar::default().day(now), Calendar::default().month(now));
+            assert!(day.begins_ms <= day.ends_ms && month.begins_ms <= month.ends_ms);
+        }
+    }
+}

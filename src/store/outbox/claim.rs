@@ -1,0 +1,319 @@
+//! Claiming: in one commit, what may be called is found, paid for, and in flight with a durable attempt.
+//!
+//! The order of the checks: what is too late is held; an account that is parked gives nothing, or one call
+//! that finds out; the quota says how many; then candidates are taken in their order, and each that is
+//! stopped, parked for its operation or behind another of its key is put where it is not looked at again.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::candidate::{self, Candidate};
+use super::{Claimed, Claims, Past, Wanted, order};
+use crate::quota::{Exhausted, Span, Spent, Urgency};
+use crate::store::parking::{Called, Gate, Park, ParkReason, Pause};
+use crate::store::spending::{Debit, Spender};
+use crate::store::stop::{self, Stop};
+use crate::store::writer::State;
+use crate::store::{StoreError, columns};
+
+/// Actions held in one step because their time has passed.
+const EXPIRED_MAX: i64 = 500;
+
+/// Candidates looked at beside those that can be claimed.
+const LOOK_BEYOND: usize = 128;
+
+/// Looks in one claim; what lies behind all of them waits for the next.
+const LOOKS_MAX: usize = 8;
+
+/// What is too late and may have been executed by an earlier attempt is not merely late.
+const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at = ?1 WHERE number IN \
+    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
+    AND attempts > requeued_after AND repeat_effect <> 'none' \
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+                AND t.class IN ('lost', 'unavailable')) RETURNING in_order_by";
+const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
+    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
+    RETURNING in_order_by";
+/// What converges is repeated for a while only: a person may have undone it since.
+const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at = ?2 \
+    WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > requeued_after \
+    AND repeat_effect = 'converges' AND first_sent_at < ?2 - ?3 \
+    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+                AND t.class IN ('lost', 'unavailable'))";
+const PUT_OFF: &str = "UPDATE action SET due_at = (SELECT value ->> 1 FROM json_each(?1) WHERE value ->> 0 = number) \
+    WHERE number IN (SELECT value ->> 0 FROM json_each(?1))";
+/// What the policy refused, or what could not be built, never left: it is no try. Nor is what was refused for
+/// the number of calls or for the key: that says nothing about the action.
+const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
+    first_sent_at = coalesce(first_sent_at, ?3) \
+    WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
+    RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+        AND t.class NOT IN ('throttled', 'quota_exhausted', 'credentials', 'unsendable')), \
+    EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
+        AND t.class IN ('lost', 'unavailable') AND t.verdict IS NOT 'did_not_happen'), \
+    attempts - requeued_after - (SELECT count(*) FROM attempt t WHERE t.action = action.number \
+        AND t.number > action.requeued_after AND t.class = 'unsendable'), \
+    coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at), \
+    (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'unsendable'), \
+    requeued_after";
+const INSERT_ATTEMPTS: &str = "INSERT INTO attempt (id, action, number, started_at) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)";
+const NEXT_DUE: &str = "SELECT min(due) FROM (SELECT (SELECT due_at FROM action INDEXED BY action_due \
+        WHERE state = 'planned' AND account = ?1 AND access = x.access AND behind = 0 AND priority = x.priority \
+        ORDER BY due_at LIMIT 1) AS due \
+    FROM (SELECT DISTINCT access, priority FROM action INDEXED BY action_due \
+          WHERE state = 'planned' AND account = ?1 AND behind = 0 AND (?2 IS NULL OR access = ?2)) x)";
+/// What others may have written meanwhile, and what was spent: sent today, succeeded this month, in flight.
+const GATES: &str = "SELECT \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
+    (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6), \
+    (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1), \
+    (SELECT json_group_array(json_object('rule', rule, 'workspace', workspace, 'operation', operation)) \
+     FROM stop WHERE resumed_at IS NULL)";
+
+/// What may be spent, and what is stopped.
+struct Gates {
+    spent: Spent,
+    day: Span,
+    month: Span,
+    stops: Vec<Stop>,
+}
+
+/// How many calls may be claimed still.
+struct Room {
+    usual: u64,
+    all: u64,
+}
+
+/// Claims what is `wanted`.
+pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Claims, StoreError> {
+    expire(&mut state.connection, now_ms).await?;
+    let (limit, parked) = match state.parkings.gate(&mut state.connection, &wanted.account, now_ms).await? {
+        Gate::Closed(parked) => return Ok(Claims { parked: Some(parked), ..Claims::default() }),
+        Gate::Probe(parked) => (wanted.limit.min(1), Some(parked)),
+        Gate::Open => (wanted.limit, None),
+    };
+    let gates = gates(state, wanted, now_ms).await?;
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let mut room = match room(wanted, &gates) {
+        Ok(room) => Room { usual: room.usual.min(limit), all: room.all.min(limit) },
+        Err(exhausted) => return spent(state, wanted, &gates, exhausted, now_ms).await,
+    };
+    let mut claims = Claims { parked, ..Claims::default() };
+    for _ in 0..LOOKS_MAX {
+        let count_max = usize::try_from(room.all).unwrap_or(usize::MAX).saturating_add(LOOK_BEYOND);
+        let look =
+            candidate::look(&mut state.connection, (&wanted.account, wanted.access), count_max, now_ms)
+                .await?;
+        let chosen = choose(state, wanted, &gates, &mut room, look.candidates, now_ms).await?;
+        if !chosen.is_empty() {
+            claims.claimed.extend(take(state, wanted, &gates, &chosen, now_ms).await?);
+        }
+        if !look.is_cut || room.all == 0 {
+            break;
+        }
+    }
+    if claims.claimed.is_empty() {
+        claims.next_due_ms = next_due(&mut state.connection, wanted).await?;
+    }
+    Ok(claims)
+}
+
+async fn expire(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+    for statement in [EXPIRE_UNKNOWN, EXPIRE] {
+        let keys: Vec<Option<String>> = sqlx::query_scalar(statement)
+            .bind(now_ms)
+            .bind(EXPIRED_MAX)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::sql("hold expired actions"))?;
+        let keys: Vec<String> = keys.into_iter().flatten().collect();
+        order::next_of(connection, &keys, now_ms).await?;
+    }
+    Ok(())
+}
+
+async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates, StoreError> {
+    let failed = || StoreError::sql("read what was spent and what is stopped");
+    let (day, month) = (wanted.budget.calendar.day(now_ms), wanted.budget.calendar.month(now_ms));
+    state.spending.flush(&mut state.connection).await?;
+    let row = sqlx::query(GATES)
+        .bind(&wanted.account)
+        .bind(&wanted.region)
+        .bind(day.begins_ms)
+        .bind(day.ends_ms)
+        .bind(month.begins_ms)
+        .bind(month.ends_ms)
+        .fetch_one(&mut state.connection)
+        .await
+        .map_err(failed())?;
+    let number = |at: usize| row.try_get::<i64, _>(at).map_err(failed());
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+    let stops: &str = row.try_get(3).map_err(failed())?;
+    Ok(Gates {
+        spent: Spent {
+            day_sent: unsigned(number(0)?),
+            // Calls on their way may still succeed.
+            month_succeeded: unsigned(number(1)?).saturating_add(unsigned(number(2)?)),
+        },
+        day,
+        month,
+        stops: serde_json::from_str(stops)
+            .map_err(|_| StoreError::Corrupt { place: "stop", found: stops.to_owned() })?,
+    })
+}
+
+fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
+    let left = |urgency| wanted.budget.left(gates.spent, urgency);
+    let all = left(Urgency::Urgent)?;
+    Ok(Room { usual: left(Urgency::Usual).unwrap_or(0), all })
+}
+
+/// Nothing may be spent: the account waits for the next day or month.
+async fn spent(
+    state: &mut State,
+    wanted: &Wanted,
+    gates: &Gates,
+    exhausted: Exhausted,
+    now_ms: i64,
+) -> Result<Claims, StoreError> {
+    let (message, until_ms) = match exhausted {
+        Exhausted::Day => (format!("{} calls were sent today", gates.spent.day_sent), gates.day.ends_ms),
+        Exhausted::Month => (
+            format!("{} calls succeeded this month or are on their way", gates.spent.month_succeeded),
+            gates.month.ends_ms,
+        ),
+    };
+    let called = Called { account: &wanted.account, operation: "", workspace: None };
+    let park = Park { reason: ParkReason::from(exhausted), message, pause: Pause::Until(until_ms) };
+    state.parkings.park(&mut state.connection, &called, &park, now_ms).await?;
+    match state.parkings.gate(&mut state.connection, &wanted.account, now_ms).await? {
+        Gate::Closed(parked) => Ok(Claims { parked: Some(parked), ..Claims::default() }),
+        Gate::Open | Gate::Probe(_) => Ok(Claims::default()),
+    }
+}
+
+/// Chooses among candidates, and puts the others where they are not looked at again.
+async fn choose(
+    state: &mut State,
+    wanted: &Wanted,
+    gates: &Gates,
+    room: &mut Room,
+    candidates: Vec<Candidate>,
+    now_ms: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let (mut chosen, mut behind, mut stopped, mut put_off) = (vec![], vec![], vec![], vec![]);
+    for Candidate { number, priority, rule, operation, workspace, behind: is_behind, .. } in candidates {
+        let called = Called { account: &wanted.account, operation: &operation, workspace };
+        if gates.stops.iter().any(|stop| stop.stops(&rule, workspace, &operation)) {
+            stopped.push(number);
+        } else if is_behind {
+            behind.push(number);
+        } else if let Some(until_ms) = state.parkings.of_operation(&called).filter(|until| *until > now_ms) {
+            put_off.push((number, until_ms));
+        } else if room.all > 0 && (priority > 0 || room.usual > 0) {
+            let lease_until_ms = now_ms.saturating_add(wanted.lease_ms);
+            state.parkings.probed(&mut state.connection, &called, now_ms, lease_until_ms).await?;
+            room.all -= 1;
+            room.usual = room.usual.saturating_sub(u64::from(priority <= 0)).min(room.all);
+            chosen.push(number);
+        }
+    }
+    let connection = &mut state.connection;
+    stop::hold(connection, &stopped).await?;
+    order::mark(connection, &behind).await?;
+    if !put_off.is_empty() {
+        let put_off =
+            serde_json::Value::from_iter(put_off.iter().map(|(number, until)| vec![*number, *until]));
+        sqlx::query(PUT_OFF)
+            .bind(put_off.to_string())
+            .execute(connection)
+            .await
+            .map_err(StoreError::sql("put off parked actions"))?;
+    }
+    Ok(chosen)
+}
+
+/// Makes the chosen actions ours.
+async fn take(
+    state: &mut State,
+    wanted: &Wanted,
+    gates: &Gates,
+    chosen: &[i64],
+    now_ms: i64,
+) -> Result<Vec<Claimed>, StoreError> {
+    let failed = || StoreError::sql("claim due actions");
+    sqlx::query(DO_NOT_REPEAT)
+        .bind(columns::json_numbers(chosen))
+        .bind(now_ms)
+        .bind(wanted.repeat_within_ms)
+        .execute(&mut state.connection)
+        .await
+        .map_err(failed())?;
+    let rows = sqlx::query(CLAIM)
+        .bind(columns::json_numbers(chosen))
+        .bind(now_ms.saturating_add(wanted.lease_ms))
+        .bind(now_ms)
+        .fetch_all(&mut state.connection)
+        .await
+        .map_err(failed())?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let action = of_row(&row, state.next_attempt, wanted, gates.day).map_err(failed())?;
+        state.next_attempt += 1;
+        state.spending.debit(&action.debit);
+        claimed.push(action);
+    }
+    let attempts = claimed.iter().map(|it| vec![it.attempt, it.action, it.attempt_number]);
+    sqlx::query(INSERT_ATTEMPTS)
+        .bind(serde_json::Value::from_iter(attempts).to_string())
+        .bind(now_ms)
+        .execute(&mut state.connection)
+        .await
+        .map_err(StoreError::sql("write attempts"))?;
+    // RETURNING gives no order; the order of due times is the order of numbers within a key.
+    claimed.sort_by_key(|claimed| chosen.iter().position(|number| *number == claimed.action));
+    Ok(claimed)
+}
+
+async fn next_due(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Option<i64>, StoreError> {
+    sqlx::query_scalar(NEXT_DUE)
+        .bind(&wanted.account)
+        .bind(wanted.access.map(crate::operation::Access::as_str))
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("look for the next due action"))
+}
+
+fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, day: Span) -> Result<Claimed, sqlx::Error> {
+    let rule: String = row.try_get(4)?;
+    Ok(Claimed {
+        attempt,
+        action: row.try_get(0)?,
+        id: row.try_get(1)?,
+        attempt_number: row.try_get(2)?,
+        attempt_of_life: row.try_get(13)?,
+        requeued_after: row.try_get(16)?,
+        event: row.try_get(3)?,
+        debit: Debit {
+            account: wanted.account.clone(),
+            region: wanted.region.clone(),
+            day,
+            spender: Spender::Rule(rule.clone()),
+        },
+        rule,
+        rule_path: row.try_get(5)?,
+        operation: row.try_get(6)?,
+        version: row.try_get(7)?,
+        params: row.try_get(8)?,
+        workspace: row.try_get(9)?,
+        first_sent_at_ms: row.try_get(10)?,
+        earlier_tries: row.try_get(11)?,
+        past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },
+        event_at_ms: row.try_get(14)?,
+        earlier_sent: row.try_get(15)?,
+    })
+}

@@ -1,0 +1,141 @@
+//! What accounts spend: debits of claims and look-ups, and what became of them.
+//!
+//! A debit is in the same commit as the attempt that it pays for, so neither a restart nor a crash
+//! forgets it. Within one commit the changes are gathered and written once, before it ends.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::StoreError;
+use crate::quota::Span;
+
+/// Whose counter a call adds to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spender {
+    /// The rule that planned it.
+    Rule(String),
+    /// The rule whose lost call is looked up.
+    Lookup(String),
+    /// A command of a person.
+    Command(&'static str),
+}
+
+/// One call that is paid for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debit {
+    /// The account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The quota's day at the debit.
+    pub day: Span,
+    /// Who spends.
+    pub spender: Spender,
+}
+
+/// What became of a call that was paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paid {
+    /// It succeeded, or may have.
+    Succeeded,
+    /// It was sent and came to nothing.
+    Failed,
+    /// It was refused for the number of calls.
+    Throttled,
+    /// It never left: the debit is given back.
+    NotSent,
+}
+
+/// The changes of the running commit.
+#[derive(Debug, Default)]
+pub(super) struct Spending {
+    days: BTreeMap<(String, String, i64, i64), [i64; 3]>,
+    spenders: BTreeMap<(String, String, i64, Spender), [i64; 2]>,
+}
+
+// A negative change meets a row that is there: what is given back was debited before.
+const ADD_DAY: &str = "INSERT INTO quota_day (account, region, begins_at, ends_at, sent, succeeded, throttled) \
+    VALUES (?1, ?2, ?3, ?4, max(0, ?5), max(0, ?6), max(0, ?7)) ON CONFLICT (account, region, begins_at) \
+    DO UPDATE SET sent = max(0, sent + ?5), succeeded = max(0, succeeded + ?6), throttled = max(0, throttled + ?7)";
+const ADD_SPENDER: &str = "INSERT INTO quota_day_spender (account, region, begins_at, kind, name, sent, succeeded) \
+    VALUES (?1, ?2, ?3, ?4, ?5, max(0, ?6), max(0, ?7)) ON CONFLICT (account, region, begins_at, kind, name) \
+    DO UPDATE SET sent = max(0, sent + ?6), succeeded = max(0, succeeded + ?7)";
+
+impl Spender {
+    /// As stored and shown: kind and name.
+    #[must_use]
+    pub fn as_words(&self) -> (&'static str, &str) {
+        match self {
+            Spender::Rule(rule) => ("rule", rule),
+            Spender::Lookup(rule) => ("lookup", rule),
+            Spender::Command(command) => ("command", command),
+        }
+    }
+}
+
+impl Spending {
+    /// A call is about to be sent.
+    pub(super) fn debit(&mut self, debit: &Debit) {
+        self.change(debit, [1, 0, 0]);
+    }
+
+    /// What became of it.
+    pub(super) fn paid(&mut self, debit: &Debit, paid: Paid) {
+        match paid {
+            Paid::Succeeded => self.change(debit, [0, 1, 0]),
+            Paid::Failed => {}
+            Paid::Throttled => self.change(debit, [0, 0, 1]),
+            Paid::NotSent => self.change(debit, [-1, 0, 0]),
+        }
+    }
+
+    fn change(&mut self, debit: &Debit, [sent, succeeded, throttled]: [i64; 3]) {
+        let Debit { account, region, day, spender } = debit;
+        let of = |begins| (account.clone(), region.clone(), begins);
+        let (account_, region_, begins) = of(day.begins_ms);
+        let total = self.days.entry((account_, region_, begins, day.ends_ms)).or_default();
+        for (total, change) in total.iter_mut().zip([sent, succeeded, throttled]) {
+            *total += change;
+        }
+        let (account_, region_, begins) = of(day.begins_ms);
+        let total = self.spenders.entry((account_, region_, begins, spender.clone())).or_default();
+        for (total, change) in total.iter_mut().zip([sent, succeeded]) {
+            *total += change;
+        }
+    }
+
+    /// Writes the changes; before the commit ends, and before anybody reads the counters.
+    pub(super) async fn flush(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let failed = || StoreError::sql("count what was spent of the quota");
+        for ((account, region, begins, ends), [sent, succeeded, throttled]) in std::mem::take(&mut self.days)
+        {
+            sqlx::query(ADD_DAY)
+                .bind(account)
+                .bind(region)
+                .bind(begins)
+                .bind(ends)
+                .bind(sent)
+                .bind(succeeded)
+                .bind(throttled)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed())?;
+        }
+        for ((account, region, begins, spender), [sent, succeeded]) in std::mem::take(&mut self.spenders) {
+            let (kind, name) = spender.as_words();
+            sqlx::query(ADD_SPENDER)
+                .bind(account)
+                .bind(region)
+                .bind(begins)
+                .bind(kind)
+                .bind(name.to_owned())
+                .bind(sent)
+                .bind(succeeded)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed())?;
+        }
+        Ok(())
+    }
+}
