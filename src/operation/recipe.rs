@@ -135,7 +135,7 @@ enum Says {
     Rows(Rows),
 }
 
-/// One object, and what its fields say.
+/// One object, and what its fields say: each a name, or a pointer from the object on.
 #[derive(Debug)]
 struct State {
     /// The object, or the list in which exactly one row is the wanted one.

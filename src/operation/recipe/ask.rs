@@ -132,3 +132,6 @@ fn first_biz_date_ms(call: &Map<String, Value>) -> Option<i64> {
     let midnight = day.parse::<Date>().ok()?.at(0, 0, 0, 0);
     Some(DAY_OFFSET.to_timestamp(midnight).ok()?.as_millisecond())
 }
+
+#[cfg(test)]
+mod tests;

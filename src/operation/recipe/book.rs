@@ -3,7 +3,7 @@
 //! Left out on purpose, since no read answers the question from the call's parameters alone:
 //! `TriggerSchedulerTaskInstance` (the list of instances wants a workspace and a business date, which the
 //! call has not), `RunCycleDagNodes`, `CreateDagComplement` and `RunManualDagNodes` (their runs are found
-//! by an id that only the lost response has), and `DeployFile` by file.
+//! by an id that only the lost response has), and `DeployFile` by file (nothing says what of a file is deployed).
 
 use super::{Order, Recipe, Rows, Same, Says, Source, State, Status, Subject, Unchanged};
 use crate::operation::ApiVersion::{V2020, V2024};
@@ -43,11 +43,12 @@ const VERSION_COUNT: Says = Says::State(State {
     needs: &["TotalCount"],
     grows: &["TotalCount"],
     proves: &["TotalCount"],
-    keeps: &[],
+    // Should the endpoint keep so many versions and no more, the row on the page changes instead.
+    keeps: &["/FileVersions/0/FileVersion"],
     status: None,
 });
 
-pub(super) static RECIPES: [Recipe; 13] = [
+pub(super) static RECIPES: [Recipe; 14] = [
     // The API counts the runs of an instance, and a rerun is one more. An accepted rerun that still waits
     // shows in the state; anything else that touches the instance shows in ModifyTime and leaves it open.
     Recipe {
@@ -244,7 +245,8 @@ pub(super) static RECIPES: [Recipe; 13] = [
         unchanged: Unchanged::Proves,
         has_log: false,
     },
-    // A commit is one more version of the file, from when it is submitted and not from when it is checked.
+    // A commit is one more version of the file, from when it is submitted: a version may be COMMITTING, while
+    // checks are still going on.
     Recipe {
         operation: "SubmitFile",
         version: V2024,
@@ -348,6 +350,28 @@ pub(super) static RECIPES: [Recipe; 13] = [
             status: Some(DI_JOB),
         }),
         unchanged: Unchanged::Proves,
+        has_log: false,
+    },
+    // A deployment moves the day on which its node was last deployed. It runs through checks first, so that
+    // a node which has not changed may yet be deployed.
+    Recipe {
+        operation: "DeployFile",
+        version: V2020,
+        read: "GetNode",
+        subject: Subject::One(&["NodeId"]),
+        params: &[("NodeId", Source::Subject), ("ProjectEnv", Source::Text("PROD"))],
+        same: &[Same::Subject(&["NodeId"])],
+        says: Says::State(State {
+            at: "/Data",
+            about: None,
+            total: None,
+            needs: &["DeployDate"],
+            grows: &["DeployDate"],
+            proves: &["DeployDate"],
+            keeps: &[],
+            status: None,
+        }),
+        unchanged: Unchanged::ProvesNothing,
         has_log: false,
     },
 ];

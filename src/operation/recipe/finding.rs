@@ -130,16 +130,20 @@ fn of_state(state: &State, read: &Read, body: &Value) -> Option<Finding> {
     };
     let others = state.keeps.iter().chain(state.proves).chain(state.needs);
     for name in others.filter(|name| !state.grows.contains(name)) {
-        keep(name, object.get(*name).and_then(plain).filter(is_word_or_number));
+        keep(name, field_of(object, name).and_then(plain).filter(is_word_or_number));
     }
     // A counter or time that is no number is as good as absent, and so is a status that is no word.
     for name in state.grows {
-        keep(name, object.get(*name).and_then(integer).map(Value::from));
+        keep(name, field_of(object, name).and_then(integer).map(Value::from));
     }
     let finding = Finding(fields);
     let has_all = state.needs.iter().all(|name| finding.field(name).is_some())
         && state.status.as_ref().is_none_or(|status| finding.word(status.field).is_some());
     has_all.then_some(finding)
+}
+
+fn field_of<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    if name.starts_with('/') { object.pointer(name) } else { object.get(name) }
 }
 
 fn of_rows(rows: &Rows, read: &Read, body: &Value) -> Option<Finding> {
@@ -227,3 +231,6 @@ fn is_word_or_number(value: &Value) -> bool {
         other => other.is_i64(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,6 @@ fn shown(finding: &Finding, name: &str) -> String {
         (None, None) => "nothing".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
