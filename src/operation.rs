@@ -3,13 +3,15 @@
 //! Name, HTTP method, parameters with position and style, whether it reads or writes, and what a
 //! repetition does. Looked up lazily: start-up pays nothing for the 716 entries, a look-up parses
 //! one line, once. For an unknown name, [`suggestions`] says what was
-//! probably meant.
+//! probably meant; [`recipe`] says how to find out whether a lost call was executed.
 //!
 //! Next: [`crate::quota`].
 
 mod catalogue;
 
 mod counterpart;
+
+pub mod recipe;
 
 pub use counterpart::{Suggestions, suggestions};
 
