@@ -33,6 +33,10 @@ mod breaker;
 
 mod parked;
 
+mod verify;
+
+pub use verify::Lookups;
+
 /// How calls are tried.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -42,6 +46,8 @@ pub struct Settings {
     pub lease: Duration,
     /// When an action is given up, and how long it waits between attempts.
     pub retry: judge::Retry,
+    /// Whether lost calls are looked up.
+    pub lookups: Lookups,
 }
 
 /// Attempts that this process has in flight: the sweep leaves them alone.
@@ -114,6 +120,21 @@ impl fmt::Display for Lane {
     }
 }
 
+impl Lane {
+    /// What it wants of the outbox.
+    fn wanted(&self, settings: &Settings, limit: usize) -> Wanted {
+        Wanted {
+            account: self.account.name.clone(),
+            region: self.account.region.clone(),
+            budget: self.account.budget,
+            access: self.access,
+            limit,
+            lease_ms: whole_ms(settings.lease),
+            repeat_within_ms: whole_ms(settings.retry.repeat_within),
+        }
+    }
+}
+
 /// Calls due actions of all accounts until `stop` turns true, then waits for the calls in flight.
 ///
 /// # Errors
@@ -126,8 +147,14 @@ pub async fn run(
     let concurrency = Arc::new(Semaphore::new(shared.settings.concurrency));
     wait_for_earlier_calls(&shared).await?;
     let mut lanes = JoinSet::new();
-    for lane in accounts.iter().flat_map(lanes_of) {
-        lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));
+    for lanes_of_account in accounts.iter().map(lanes_of) {
+        // One of them looks lost calls up: its reads take slots as all reads do.
+        if let Some(first) = lanes_of_account.first() {
+            lanes.spawn(verify::run(Arc::clone(&shared), Arc::clone(first), stop.clone()));
+        }
+        for lane in lanes_of_account {
+            lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));
+        }
     }
     if lanes.is_empty() {
         // Without an account nothing is called, and the intake goes on. An error is a sender that is gone.
@@ -141,13 +168,14 @@ pub async fn run(
 }
 
 /// The limits of an account's edition.
-fn lanes_of(account: &Arc<Account>) -> Vec<Lane> {
+fn lanes_of(account: &Arc<Account>) -> Vec<Arc<Lane>> {
     let limiter = Arc::new(RateLimiter::new(account.budget.rate()));
     account
         .budget
         .classes()
         .iter()
         .map(|access| Lane { account: Arc::clone(account), access: *access, limiter: Arc::clone(&limiter) })
+        .map(Arc::new)
         .collect()
 }
 
@@ -163,7 +191,7 @@ async fn wait_for_earlier_calls(shared: &Shared) -> Result<(), StoreError> {
 
 async fn run_lane(
     shared: Arc<Shared>,
-    lane: Lane,
+    lane: Arc<Lane>,
     concurrency: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
@@ -212,27 +240,19 @@ async fn leave_to_call(lane: &Lane, concurrency: &Arc<Semaphore>) -> Vec<Leave> 
 /// is due.
 async fn step(
     shared: &Arc<Shared>,
-    lane: &Lane,
+    lane: &Arc<Lane>,
     leave: Vec<Leave>,
     calls: &mut JoinSet<()>,
 ) -> Result<(usize, Option<i64>), StoreError> {
-    let wanted = Wanted {
-        account: lane.account.name.clone(),
-        region: lane.account.region.clone(),
-        budget: lane.account.budget,
-        access: lane.access,
-        limit: leave.len(),
-        lease_ms: whole_ms(shared.settings.lease),
-        repeat_within_ms: whole_ms(shared.settings.retry.repeat_within),
-    };
+    let wanted = lane.wanted(&shared.settings, leave.len());
     let claims = match shared.writer.claim(wanted, (shared.now_ms)()).await {
         Ok(claims) => {
-            shared.writer.retries().over(Work::Claim, lane);
+            shared.writer.retries().over(Work::Claim, lane.as_ref());
             shared.watch.told.account(&lane.account.name, claims.parked.as_ref());
             claims
         }
         Err(error) if error.is_passing() => {
-            shared.writer.retries().failed(Work::Claim, lane, &error);
+            shared.writer.retries().failed(Work::Claim, lane.as_ref(), &error);
             Claims::default()
         }
         Err(error) => return Err(error),
@@ -252,17 +272,17 @@ async fn step(
 
 fn start(
     shared: &Arc<Shared>,
-    lane: &Lane,
+    lane: &Arc<Lane>,
     action: Claimed,
     slot: Slot,
     permit: OwnedSemaphorePermit,
     calls: &mut JoinSet<()>,
 ) {
     shared.alive.insert(action.attempt);
-    let (shared, account) = (Arc::clone(shared), Arc::clone(&lane.account));
+    let (shared, lane) = (Arc::clone(shared), Arc::clone(lane));
     calls.spawn(async move {
         let attempt = action.attempt;
-        attempt::run(&shared, &account, action, slot).await;
+        attempt::run(&shared, &lane, action, slot).await;
         drop(permit);
         shared.alive.remove(attempt);
         shared.changed.notify_waiters();

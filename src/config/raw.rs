@@ -199,6 +199,7 @@ pub(super) struct Dispatch {
     pub(super) backoff_max: String,
     pub(super) repeat_within: String,
     pub(super) order_block_max: String,
+    pub(super) verify: bool,
     pub(super) body_bytes_max: String,
     pub(super) proxy: Option<String>,
 }
@@ -215,6 +216,7 @@ impl Default for Dispatch {
             backoff_max: "5m".into(),
             repeat_within: "10m".into(),
             order_block_max: "1h".into(),
+            verify: true,
             body_bytes_max: "1MiB".into(),
             proxy: None,
         }

@@ -14,7 +14,7 @@ use super::raw::{self, Raw};
 use super::redacted;
 use super::report::{Report, join, may_hold_secret};
 use super::resolved::Config;
-use crate::dispatch::{self, judge::Retry};
+use crate::dispatch::{self, Lookups, judge::Retry};
 use crate::event::decode;
 use crate::ingest::{self, start::StartAt};
 use crate::kafka::BatchLimits;
@@ -301,6 +301,7 @@ fn dispatch_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> dispatch::
         concurrency: count_within(report, "dispatch.concurrency", raw.concurrency, (1, 256)),
         lease: duration_within(report, "dispatch.lease", &raw.lease, ("1s", "1h")),
         retry,
+        lookups: if raw.verify { Lookups::On } else { Lookups::Off },
     }
 }
 

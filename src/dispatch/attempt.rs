@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Shared;
 use super::judge::{Trial, judge};
 use super::parked::subject;
+use super::verify::{self, Before};
+use super::{Lane, Shared};
 use crate::action::HeldReason;
 use crate::diagnostic::chain;
 use crate::monitoring::metrics::{Attempted, OTHER};
@@ -25,18 +26,27 @@ use crate::store::spending::Paid;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
-pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
+pub(super) async fn run(shared: &Shared, lane: &Lane, claimed: Claimed, slot: Slot) {
     let begun_ms = (shared.now_ms)();
     let settlement = match checked(shared, &claimed) {
         Err(refused) => {
             slot.give_back();
             *refused
         }
-        Ok((operation, params)) => {
-            let settlement = call(shared, account, &claimed, operation, &params).await;
-            drop(slot);
-            settlement
-        }
+        Ok((operation, params)) => match verify::before(shared, lane, &claimed, operation, &params, slot)
+            .await
+        {
+            Before::Ready(slot) => {
+                let settlement = call(shared, &lane.account, &claimed, operation, &params).await;
+                drop(slot);
+                settlement
+            }
+            Before::Stopped => not_sent(&claimed, Outcome::Held(HeldReason::Stopped), "stopped by a person"),
+            Before::Unkept => {
+                let due_at_ms = (shared.now_ms)().saturating_add(crate::duration::whole_ms(RETRY_PAUSE));
+                not_sent(&claimed, Outcome::DueAgain { due_at_ms }, "the database failed before it was sent")
+            }
+        },
     };
     let since_event = since_event(&claimed, &settlement, begun_ms);
     settle(shared, &claimed, settlement, since_event).await;
@@ -58,11 +68,7 @@ fn checked(
     shared: &Shared,
     claimed: &Claimed,
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
-    let refused = |outcome: Outcome, message: String| {
-        let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        let ended = Settlement::of(claimed, outcome, word(Class::Unsendable));
-        Box::new(Settlement { evidence, paid: Paid::NotSent, ..ended })
-    };
+    let refused = |outcome: Outcome, message: String| Box::new(not_sent(claimed, outcome, &message));
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
         .ok_or_else(|| unsendable(format!("unknown API version {}", claimed.version)))?;
@@ -75,6 +81,13 @@ fn checked(
     let params = serde_json::from_str(&claimed.params)
         .map_err(|error| unsendable(format!("stored parameters cannot be read: {error}")))?;
     Ok((operation, params))
+}
+
+/// The end of an attempt that never left.
+fn not_sent(claimed: &Claimed, outcome: Outcome, message: &str) -> Settlement {
+    let evidence = Evidence { error_message: Some(message.to_owned()), ..Evidence::default() };
+    let ended = Settlement::of(claimed, outcome, word(Class::Unsendable));
+    Settlement { evidence, paid: Paid::NotSent, ..ended }
 }
 
 async fn call(
@@ -109,6 +122,7 @@ async fn call(
         paid: judgement.paid,
         park: park.map(|(reason, pause)| Park { reason, message: message(), pause }),
         lift: judgement.lift,
+        verify_at_ms: verify::recipe_of(shared, operation).and(verify::next_look_ms(now_ms, now_ms)),
         ..ended
     }
 }
@@ -123,7 +137,7 @@ fn client_token(claimed: &Claimed) -> String {
 }
 
 /// The stable word of a class, as `attempts.class` shows it.
-fn word(class: Class) -> &'static str {
+pub(super) fn word(class: Class) -> &'static str {
     match class {
         Class::Unsendable => "unsendable",
         Class::Unreachable => "unreachable",
@@ -139,7 +153,7 @@ fn word(class: Class) -> &'static str {
     }
 }
 
-fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence {
+pub(super) fn evidence(account: &Account, result: &Result<Response, CallError>) -> Evidence {
     let (response, refusal, message) = match result {
         Ok(response) => (Some(response), None, None),
         Err(error) => (error.response(), error.refusal(), Some(error.to_string())),

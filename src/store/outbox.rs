@@ -14,6 +14,8 @@ mod claim;
 
 mod candidate;
 
+pub mod lookup;
+
 pub(super) mod order;
 
 mod recover;

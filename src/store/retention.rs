@@ -36,6 +36,8 @@ const MOVE_CURSOR: &str = "INSERT INTO upkeep (name, value) VALUES (?1, ?2) \
 const DELETE_UNMATCHED: &str = "DELETE FROM event WHERE seq > ?1 AND seq <= ?2 AND matched = 0";
 // From the first action on, not from the cursor: what waited for a person when its event left may have
 // come to its end since. Only such actions are left below the cursor, so this looks at few rows.
+const DELETE_LOOKUPS: &str = "DELETE FROM lookup WHERE attempt IN (SELECT t.id FROM attempt t WHERE t.action IN \
+    (SELECT number FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed')))";
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE action IN \
     (SELECT number FROM action WHERE event <= ?2 AND state IN ('succeeded', 'dead', 'cancelled', 'observed'))";
 const DELETE_ACTION_TARGETS: &str = "DELETE FROM operator_target WHERE kind = 'action' AND id IN \
@@ -56,6 +58,15 @@ const DELETE_DOUBTFUL: &str = "DELETE FROM doubtful_duplicate WHERE id IN \
     (SELECT id FROM doubtful_duplicate WHERE noticed_at < ?1 ORDER BY noticed_at LIMIT ?2)";
 const DELETE_BATCHES: &str = "DELETE FROM batch WHERE id IN \
     (SELECT id FROM batch WHERE accepted_at < ?1 ORDER BY accepted_at LIMIT ?2)";
+
+const DELETE_QUOTA_SPENDERS: &str = "DELETE FROM quota_day_spender WHERE (account, region, begins_at) IN \
+    (SELECT account, region, begins_at FROM quota_day WHERE ends_at < ?1 LIMIT ?2)";
+const DELETE_QUOTA_DAYS: &str = "DELETE FROM quota_day WHERE (account, region, begins_at) IN \
+    (SELECT account, region, begins_at FROM quota_day WHERE ends_at < ?1 LIMIT ?2)";
+const DELETE_OUTSIDE_CALLS: &str = "DELETE FROM outside_call WHERE id IN \
+    (SELECT id FROM outside_call WHERE asked_at < ?1 ORDER BY asked_at LIMIT ?2)";
+const DELETE_STOPS: &str =
+    "DELETE FROM stop WHERE id IN (SELECT id FROM stop WHERE resumed_at < ?1 LIMIT ?2)";
 
 impl Writer {
     /// Does one small step of retention and of the identity log's upkeep.
@@ -80,6 +91,7 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
         "retired_matched",
         matched,
         &[
+            DELETE_LOOKUPS,
             DELETE_ATTEMPTS,
             DELETE_ACTION_TARGETS,
             DELETE_ACTIONS,
@@ -95,6 +107,10 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
         (DELETE_DOUBTFUL, unmatched),
         // A batch proves the completeness of its events, so it stays as long as any of them.
         (DELETE_BATCHES, matched),
+        (DELETE_QUOTA_SPENDERS, matched),
+        (DELETE_QUOTA_DAYS, matched),
+        (DELETE_OUTSIDE_CALLS, matched),
+        (DELETE_STOPS, matched),
     ] {
         removed += delete(connection, statement, before, ROWS_PER_STEP).await?;
     }

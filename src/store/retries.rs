@@ -22,6 +22,8 @@ pub enum Work {
     Claim,
     /// What came of a call.
     Settle,
+    /// What became of a lost call.
+    Verify,
     /// Records out of quarantine.
     Replay,
     /// Repair and retention.
@@ -36,6 +38,7 @@ impl Display for Work {
             Work::Batch => "accepting a batch",
             Work::Claim => "claiming actions",
             Work::Settle => "settling a call",
+            Work::Verify => "looking up a lost call",
             Work::Replay => "replaying records",
             Work::Upkeep => "upkeep",
             Work::Row => "renewing the row of the daemon",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openeventd::dispatch::judge::Retry;
-use openeventd::dispatch::{self, Alive, Settings, Shared, Watch};
+use openeventd::dispatch::{self, Alive, Lookups, Settings, Shared, Watch};
 use openeventd::ingest::Gate;
 use openeventd::openapi::Secrets;
 use openeventd::openapi::call::Client;
@@ -50,13 +50,38 @@ fn retry() -> Retry {
 
 impl Dispatching {
     pub(crate) fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
+        Self::with(store, double, edition, policy, Lookups::Off)
+    }
+
+    /// The same, and lost calls are looked up.
+    pub(crate) fn looking_up(
+        store: &Harness,
+        double: &DataWorksDouble,
+        edition: Edition,
+        policy: Policy,
+    ) -> Self {
+        Self::with(store, double, edition, policy, Lookups::On)
+    }
+
+    fn with(
+        store: &Harness,
+        double: &DataWorksDouble,
+        edition: Edition,
+        policy: Policy,
+        lookups: Lookups,
+    ) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
             client: Client::new(&settings()).expect("a client"),
             secrets: Secrets { by_name: [("comment".to_owned(), SecretString::from(SECRET))].into() },
             policy,
-            settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry() },
+            settings: Settings {
+                concurrency: 16,
+                lease: Duration::from_mins(1),
+                retry: retry(),
+                lookups,
+            },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
             watch: Watch::default(),

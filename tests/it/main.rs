@@ -22,6 +22,8 @@ mod outbox;
 
 mod dispatch;
 
+mod verify;
+
 mod openapi;
 
 mod config;

@@ -53,18 +53,18 @@ macro_rules! as_shown {
 /// What was refused before it left has not begun the time in which a call may be repeated blindly.
 const RELEASE: &str = as_shown!(
     "UPDATE action SET state = 'planned', held_reason = NULL, settled_at = NULL, due_at = ?2, \
-     expires_at = max(expires_at, ?3), \
+     expires_at = max(expires_at, ?3), behind = 0, \
      first_sent_at = CASE WHEN EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number \
         AND t.number > action.requeued_after AND t.class <> 'unsendable') THEN first_sent_at END",
     "'held'"
 );
 const REQUEUE: &str = as_shown!(
     "UPDATE action SET state = 'planned', settled_at = NULL, due_at = ?2, expires_at = max(expires_at, ?3), \
-     requeued_after = attempts, first_sent_at = NULL",
+     requeued_after = attempts, first_sent_at = NULL, behind = 0, verify_at = NULL, order_released_at = NULL",
     "'dead', 'unresolved'"
 );
 const CANCEL: &str = as_shown!(
-    "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2",
+    "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2, verify_at = NULL",
     "'held', 'dead', 'unresolved', 'planned', 'waiting'"
 );
 

@@ -107,7 +107,7 @@ macro_rules! chosen {
         "SELECT a.number, a.id, a.event, a.rule, a.state, a.held_reason, a.operation, a.repeat_effect, a.account, \
          a.workspace, a.attempts, a.planned_at, a.due_at, a.expires_at, a.attempts > a.requeued_after AND EXISTS ( \
           SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
-          AND (t.class IN ('lost', 'unavailable', 'partial_failure') \
+          AND t.verdict IS NOT 'did_not_happen' AND (t.class IN ('lost', 'unavailable', 'partial_failure') \
                OR t.class = 'failed_in_body' AND EXISTS ( \
                   SELECT 1 FROM json_each(a.params) p WHERE p.type = 'array' AND json_array_length(p.value) > 1))), \
           a.requeued_after"

@@ -30,7 +30,7 @@ const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
     AND attempts > requeued_after AND repeat_effect <> 'none' \
     AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-                AND t.class IN ('lost', 'unavailable')) RETURNING in_order_by";
+                AND t.class IN ('lost', 'unavailable') AND t.verdict IS NOT 'did_not_happen') RETURNING in_order_by";
 const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
     (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
     RETURNING in_order_by";
@@ -39,7 +39,7 @@ const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at 
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > requeued_after \
     AND repeat_effect = 'converges' AND first_sent_at < ?2 - ?3 \
     AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-                AND t.class IN ('lost', 'unavailable'))";
+                AND t.class IN ('lost', 'unavailable') AND t.verdict IS NOT 'did_not_happen')";
 const PUT_OFF: &str = "UPDATE action SET due_at = (SELECT value ->> 1 FROM json_each(?1) WHERE value ->> 0 = number) \
     WHERE number IN (SELECT value ->> 0 FROM json_each(?1))";
 /// What the policy refused, or what could not be built, never left: it is no try. Nor is what was refused for
@@ -100,7 +100,7 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut room = match room(wanted, &gates) {
         Ok(room) => Room { usual: room.usual.min(limit), all: room.all.min(limit) },
-        Err(exhausted) => return spent(state, wanted, &gates, exhausted, now_ms).await,
+        Err(budget) => return exhausted(state, wanted, &gates, budget, now_ms).await,
     };
     let mut claims = Claims { parked, ..Claims::default() };
     for _ in 0..LOOKS_MAX {
@@ -134,6 +134,11 @@ async fn expire(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), St
         order::next_of(connection, &keys, now_ms).await?;
     }
     Ok(())
+}
+
+/// What the account has spent.
+pub(super) async fn spent(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Spent, StoreError> {
+    gates(state, wanted, now_ms).await.map(|gates| gates.spent)
 }
 
 async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates, StoreError> {
@@ -173,14 +178,14 @@ fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
 }
 
 /// Nothing may be spent: the account waits for the next day or month.
-async fn spent(
+async fn exhausted(
     state: &mut State,
     wanted: &Wanted,
     gates: &Gates,
-    exhausted: Exhausted,
+    budget: Exhausted,
     now_ms: i64,
 ) -> Result<Claims, StoreError> {
-    let (message, until_ms) = match exhausted {
+    let (message, until_ms) = match budget {
         Exhausted::Day => (format!("{} calls were sent today", gates.spent.day_sent), gates.day.ends_ms),
         Exhausted::Month => (
             format!("{} calls succeeded this month or are on their way", gates.spent.month_succeeded),
@@ -188,7 +193,7 @@ async fn spent(
         ),
     };
     let called = Called { account: &wanted.account, operation: "", workspace: None };
-    let park = Park { reason: ParkReason::from(exhausted), message, pause: Pause::Until(until_ms) };
+    let park = Park { reason: ParkReason::from(budget), message, pause: Pause::Until(until_ms) };
     state.parkings.park(&mut state.connection, &called, &park, now_ms).await?;
     match state.parkings.gate(&mut state.connection, &wanted.account, now_ms).await? {
         Gate::Closed(parked) => Ok(Claims { parked: Some(parked), ..Claims::default() }),

@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::action::repeat::{Repeat, after_unknown};
-use crate::operation::RepeatEffect;
+use crate::operation::{self, ApiVersion, RepeatEffect, recipe};
 use crate::store::StoreError;
 use crate::store::writer::Writer;
 
@@ -19,10 +19,10 @@ pub struct Recovered {
     pub unresolved: usize,
 }
 
-const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id \
+const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id, a.operation, a.version \
     FROM action a JOIN attempt t ON t.action = a.number AND t.number = a.attempts \
     WHERE a.state = 'in_flight' AND a.lease_until <= ?1";
-const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, \
+const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, verify_at = ?5, \
     due_at = CASE ?2 WHEN 'planned' THEN ?4 ELSE due_at END WHERE number = ?1 AND state = 'in_flight'";
 const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
 
@@ -74,6 +74,7 @@ async fn recover(
             Repeat::Again => ("planned", None),
             Repeat::Never => ("unresolved", Some(now_ms)),
         };
+        let verify_at = settled_at.filter(|_| can_look_up(row.try_get(5), row.try_get(6)));
         match settled_at {
             None => recovered.due_again += 1,
             Some(_) => recovered.unresolved += 1,
@@ -83,6 +84,7 @@ async fn recover(
             .bind(state)
             .bind(settled_at)
             .bind(now_ms)
+            .bind(verify_at)
             .execute(&mut *connection)
             .await
             .map_err(failed())?;
@@ -94,4 +96,11 @@ async fn recover(
             .map_err(failed())?;
     }
     Ok(recovered)
+}
+
+/// Whether there is a way to find out what became of a call of this operation.
+fn can_look_up(name: Result<&str, sqlx::Error>, version: Result<&str, sqlx::Error>) -> bool {
+    let version = version.ok().and_then(ApiVersion::from_text);
+    let operation = name.ok().zip(version).and_then(|(name, version)| operation::find(name, version));
+    operation.and_then(recipe::of).is_some()
 }

@@ -1,0 +1,309 @@
+//! Finding out what became of a call whose response was lost, and reading beforehand what that needs.
+//!
+//! By the recipes of [`recipe`]: reads before the call, stored with its attempt; the same reads afterwards,
+//! and the operation log where there is one. Each read is one call, paid for like any other. What the
+//! readings do not settle stays unresolved: it is read again a few times, and then left to a person.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use super::attempt::{evidence, word};
+use super::judge::paid;
+use super::{Lane, Shared};
+use crate::diagnostic::chain;
+use crate::duration::whole_ms;
+use crate::openapi::Call;
+use crate::openapi::error::CallError;
+use crate::openapi::rate::Slot;
+use crate::operation::recipe::{
+    self, Finding, Findings, Judgement, Looked, Read, Recipe, SETTLES_AFTER_MS, Verdict,
+};
+use crate::operation::{self, Access, ApiVersion, Operation, RepeatEffect};
+use crate::store::StoreError;
+use crate::store::outbox::Claimed;
+use crate::store::outbox::lookup::{Asked, Leave, Purpose, ToVerify, Verified};
+use crate::store::retries::Work;
+
+/// Whether lost calls are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookups {
+    /// They are, and what it takes is read before calls that duplicate.
+    On,
+    /// They are left to a person.
+    Off,
+}
+
+/// All reads before a call together; what is not read by then is not known.
+const BEFORE_MAX: Duration = Duration::from_secs(10);
+
+/// When an outcome is looked up, counted from the end of the attempt. An effect may show at once; that
+/// nothing was done shows only when the endpoint cannot be at work on it any more.
+const LOOKS_AFTER_MS: [i64; 4] = [5_000, SETTLES_AFTER_MS + 5_000, 300_000, 1_800_000];
+
+/// Outcomes looked up in one step.
+const STEP_MAX: usize = 8;
+
+/// With nothing known to be looked up, the next look.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the reads before a call came to.
+pub(super) enum Before {
+    /// The call may be sent.
+    Ready(Slot),
+    /// A person stopped it meanwhile.
+    Stopped,
+    /// The database refuses; nothing is sent without it.
+    Unkept,
+}
+
+/// How calls of `operation` that were lost are looked up, if they are.
+pub(super) fn recipe_of(shared: &Shared, operation: &Operation) -> Option<&'static Recipe> {
+    let duplicates = matches!(operation.repeat_effect, RepeatEffect::Duplicates | RepeatEffect::Unknown);
+    (duplicates && shared.settings.lookups == Lookups::On).then(|| recipe::of(operation)).flatten()
+}
+
+/// When the outcome of an attempt that ended at `ended_ms` is looked up next; `None` is left to a person.
+pub(super) fn next_look_ms(ended_ms: i64, now_ms: i64) -> Option<i64> {
+    LOOKS_AFTER_MS.into_iter().map(|after| ended_ms.saturating_add(after)).find(|at| *at > now_ms)
+}
+
+/// Reads what a later look-up needs, and keeps it with the attempt.
+pub(super) async fn before(
+    shared: &Shared,
+    lane: &Lane,
+    claimed: &Claimed,
+    operation: &Operation,
+    params: &Map<String, Value>,
+    slot: Slot,
+) -> Before {
+    let Some(recipe) = recipe_of(shared, operation) else { return Before::Ready(slot) };
+    let reads = recipe.reads(params);
+    if reads.is_empty() {
+        return Before::Ready(slot);
+    }
+    // Nobody holds one slot while waiting for another: five that do could wait for each other.
+    slot.give_back();
+    let mut found = Findings::default();
+    let of = (claimed.attempt, claimed.rule.as_str());
+    let all = read_all(shared, lane, recipe, (&reads, Purpose::Before), of, &mut found);
+    // What was read in time counts.
+    let _in_time = tokio::time::timeout(BEFORE_MAX, all).await;
+    let kept = (!found.is_empty()).then(|| found.to_json());
+    match shared.writer.keep_before(claimed.attempt, kept).await {
+        Ok(Leave::Given) => Before::Ready(lane.limiter.acquire(operation.access).await),
+        Ok(Leave::Stopped) => Before::Stopped,
+        Err(error) => {
+            tracing::warn!(action = %claimed.id, error = %chain(&error), "what was read before a call was not kept");
+            Before::Unkept
+        }
+    }
+}
+
+/// Looks up lost calls of one account until `stop` turns true.
+///
+/// # Errors
+/// The database refuses for good.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), StoreError> {
+    while !*stop.borrow() {
+        // What a stop cuts off is looked up after the next start.
+        let stepped = tokio::select! {
+            stepped = step(&shared, &lane) => stepped,
+            _ = stop.changed() => break,
+        };
+        let found = match stepped {
+            Ok(found) => {
+                shared.writer.retries().over(Work::Verify, &lane.account.name);
+                found
+            }
+            Err(error) if error.is_passing() => {
+                shared.writer.retries().failed(Work::Verify, &lane.account.name, &error);
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        if found == 0 {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks up what is due; gives how many that were.
+///
+/// # Errors
+/// A commit failed; what was not written down is looked up again.
+pub(super) async fn step(shared: &Shared, lane: &Lane) -> Result<usize, StoreError> {
+    let now_ms = (shared.now_ms)();
+    let again_at_ms = now_ms.saturating_add(whole_ms(shared.settings.lease));
+    let due = shared.writer.to_verify(lane.account.name.clone(), STEP_MAX, again_at_ms, now_ms).await?;
+    let count = due.len();
+    for action in due {
+        verify(shared, lane, action).await?;
+    }
+    Ok(count)
+}
+
+async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), StoreError> {
+    let judged = match look(shared, lane, &lost).await {
+        Some(judged) => judged,
+        None => Judgement {
+            verdict: Verdict::Ambiguous,
+            reason: "there is no way to look this call up".to_owned(),
+        },
+    };
+    let Judgement { verdict, reason } = judged;
+    let now_ms = (shared.now_ms)();
+    let again = next_look_ms(lost.finished_at_ms, now_ms);
+    let kept = (verdict, reason.clone());
+    let verified = shared.writer.verified((lost.action, lost.attempt), kept, again, now_ms).await?;
+    tracing::info!(
+        action = %lost.id,
+        rule = %lost.rule,
+        operation = %lost.operation,
+        verdict = verdict.as_str(),
+        reason = %reason,
+        superseded = matches!(verified, Verified::Superseded).then_some("superseded"),
+        "verify"
+    );
+    if verified == Verified::Applied {
+        shared.changed.notify_waiters();
+    }
+    Ok(())
+}
+
+/// Reads what a lost call may have done, and judges it.
+async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement> {
+    let operation = operation::find(&lost.operation, ApiVersion::from_text(&lost.version)?)?;
+    let recipe = recipe::of(operation)?;
+    let params: Map<String, Value> = serde_json::from_str(&lost.params).ok()?;
+    let reads = recipe.reads(&params);
+    if reads.is_empty() {
+        return None;
+    }
+    let looked_at_ms = (shared.now_ms)();
+    let of = (lost.attempt, lost.rule.as_str());
+    let before = lost.read_before.as_deref().map(Findings::from_json);
+    let mut after = Findings::default();
+    read_all(shared, lane, recipe, (&reads, Purpose::After), of, &mut after).await;
+    let judge = |log: Option<&Findings>| {
+        let looked = Looked {
+            reads: &reads,
+            before: before.as_ref(),
+            after: &after,
+            log,
+            sent_at_ms: lost.started_at_ms,
+            looked_at_ms,
+        };
+        patient(recipe.judge(&looked), looked_at_ms.saturating_sub(lost.finished_at_ms))
+    };
+    let judged = judge(None);
+    let log_reads = recipe.log_reads(&reads, lost.started_at_ms);
+    if judged.verdict == Verdict::Happened || log_reads.is_empty() {
+        return Some(judged);
+    }
+    let mut log = Findings::default();
+    read_all(shared, lane, recipe, (&log_reads, Purpose::Log), of, &mut log).await;
+    Some(judge(Some(&log)))
+}
+
+/// That nothing was done is believed only when the endpoint has had its time after the attempt's end.
+fn patient(judged: Judgement, since_end_ms: i64) -> Judgement {
+    if judged.verdict == Verdict::DidNotHappen && since_end_ms < SETTLES_AFTER_MS {
+        return Judgement { verdict: Verdict::Ambiguous, reason: format!("{}, so far", judged.reason) };
+    }
+    judged
+}
+
+async fn read_all(
+    shared: &Shared,
+    lane: &Lane,
+    recipe: &Recipe,
+    (reads, purpose): (&[Read], Purpose),
+    of: (i64, &str),
+    found: &mut Findings,
+) {
+    for read in reads {
+        match read_one(shared, lane, recipe, (read, purpose), of).await {
+            Ok(Some(finding)) => found.insert(read, finding),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), subject = %read.subject, "a look-up was not kept");
+            }
+        }
+    }
+}
+
+/// Makes one read; `None` if it was not made, or does not say what matters.
+async fn read_one(
+    shared: &Shared,
+    lane: &Lane,
+    recipe: &Recipe,
+    (read, purpose): (&Read, Purpose),
+    (attempt, rule): (i64, &str),
+) -> Result<Option<Finding>, StoreError> {
+    let slot = lane.limiter.acquire(Access::Read).await;
+    let asked = Asked {
+        attempt,
+        purpose,
+        subject: read.subject.clone(),
+        operation: read.operation.name,
+        version: read.operation.version.as_str(),
+        params: Value::Object(read.params.clone()).to_string(),
+        rule: rule.to_owned(),
+    };
+    let wanted = lane.wanted(&shared.settings, 1);
+    let Some(begun) = shared.writer.begin_lookup(asked, wanted, (shared.now_ms)()).await? else {
+        slot.give_back();
+        return Ok(None);
+    };
+    let call = Call { operation: read.operation, params: &read.params, client_token: None };
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let result = shared.client.call(&lane.account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
+    drop(slot);
+    let finding = result.as_ref().ok().filter(|response| !response.truncated).and_then(|response| {
+        let body: Value = serde_json::from_str(&response.body).ok()?;
+        recipe.finding(read, &body)
+    });
+    let class = result.as_ref().map(drop).map_err(CallError::class);
+    let came_to = (class.map_or_else(word, |()| "success"), paid(class));
+    let kept = finding.clone().map(|finding| {
+        let mut one = Findings::default();
+        one.insert(read, finding);
+        one.to_json()
+    });
+    let evidence = evidence(&lane.account, &result);
+    shared.writer.end_lookup(begun, came_to, evidence, kept, (shared.now_ms)()).await?;
+    Ok(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_looked_up_a_few_times_and_then_left_to_a_person() {
+        assert_eq!(next_look_ms(1_000, 1_000), Some(6_000));
+        assert_eq!(next_look_ms(1_000, 6_000), Some(66_000));
+        assert_eq!(next_look_ms(1_000, 70_000), Some(301_000));
+        assert_eq!(next_look_ms(1_000, 301_000), Some(1_801_000));
+        assert_eq!(next_look_ms(1_000, 1_801_000), None);
+    }
+
+    #[test]
+    fn that_nothing_was_done_is_not_believed_at_once() {
+        let judged = |verdict| Judgement { verdict, reason: "as before".into() };
+        assert_eq!(patient(judged(Verdict::DidNotHappen), 59_999).verdict, Verdict::Ambiguous);
+        assert_eq!(patient(judged(Verdict::DidNotHappen), 60_000).verdict, Verdict::DidNotHappen);
+        assert_eq!(patient(judged(Verdict::Happened), 0).verdict, Verdict::Happened);
+    }
+}
