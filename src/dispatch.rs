@@ -129,7 +129,7 @@ pub async fn run(
 
 /// The limits of an account's edition.
 fn lanes_of(account: &Arc<Account>) -> Vec<Lane> {
-    let limiter = Arc::new(RateLimiter::new(account.edition));
+    let limiter = Arc::new(RateLimiter::new(account.edition.into()));
     let accesses: &[Option<Access>] = match account.edition {
         Edition::Basic | Edition::Standard | Edition::Professional => &[None],
         Edition::Enterprise => &[Some(Access::Read), Some(Access::Write)],

@@ -20,15 +20,25 @@ pub mod credential;
 
 pub mod value;
 
+mod place;
+
 pub mod request;
 
 pub mod sign;
 
 pub mod rate;
 
+mod handover;
+
+mod skew;
+
+mod proxy;
+
 pub mod call;
 
 pub mod response;
+
+mod xml;
 
 mod body;
 
@@ -49,6 +59,8 @@ pub struct Account {
     pub endpoint: String,
     /// The account's edition: decides the limits.
     pub edition: Edition,
+    /// How its calls are signed.
+    pub signature: sign::Scheme,
     /// The access key.
     pub credentials: credential::Credentials,
 }

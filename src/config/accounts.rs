@@ -10,6 +10,7 @@ use super::report::{Report, join};
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
+use crate::openapi::sign::Scheme;
 use crate::openapi::{self, Account, Edition, endpoint};
 use crate::operation::{self, ApiVersion};
 use crate::rule::policy::{Allow, Policy};
@@ -59,6 +60,8 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
             ("enterprise", Edition::Enterprise),
         ],
     );
+    let schemes = [Scheme::V1, Scheme::Acs3].map(|scheme| (scheme.as_str(), scheme));
+    let signature = choice(report, &at("signature"), &raw.signature, Scheme::V1, &schemes);
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
@@ -79,6 +82,7 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
         endpoint: endpoint(&path, &region, raw, report),
         region,
         edition,
+        signature,
         credentials: Credentials { access_key_id, access_key_secret, security_token },
     }
 }

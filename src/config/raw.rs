@@ -121,7 +121,7 @@ pub(super) struct Rules {
 }
 
 /// `[account.NAME]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Account {
     pub(super) region: String,
@@ -131,6 +131,22 @@ pub(super) struct Account {
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,
+    pub(super) signature: String,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Account {
+            region: String::new(),
+            edition: String::new(),
+            endpoint: None,
+            vpc: false,
+            access_key_id: None,
+            access_key_secret: None,
+            security_token: None,
+            signature: "v1".into(),
+        }
+    }
 }
 
 /// `[policy]`

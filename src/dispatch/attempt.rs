@@ -21,7 +21,7 @@ use crate::store::retries::Work;
 /// Between two tries to settle what the disk did not take.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
+/// Runs a claimed attempt to its settled end.
 pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, slot: Slot) {
     let begun_ms = (shared.now_ms)();
     let settlement = match checked(shared, &claimed) {
@@ -29,11 +29,7 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
             slot.give_back();
             *refused
         }
-        Ok((operation, params)) => {
-            let settlement = call(shared, account, &claimed, operation, &params).await;
-            drop(slot);
-            settlement
-        }
+        Ok((operation, params)) => call(shared, account, &claimed, operation, &params, slot).await,
     };
     let since_event = since_event(&claimed, &settlement, begun_ms);
     settle(shared, &claimed, settlement, since_event).await;
@@ -41,7 +37,7 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
 
 /// How long after its event an action is sent for the first time. What never left was not sent.
 fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
-    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
+    let is_first = claimed.earlier_sent == 0 && settlement.class != Class::Unsendable.as_str();
     // The brokers' clocks are not ours: what lies in the future is now.
     is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
@@ -57,7 +53,12 @@ fn checked(
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| {
         let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        Box::new(Settlement { attempt: claimed.attempt, outcome, class: word(Class::Unsendable), evidence })
+        Box::new(Settlement {
+            attempt: claimed.attempt,
+            outcome,
+            class: Class::Unsendable.as_str(),
+            evidence,
+        })
     };
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
@@ -79,11 +80,13 @@ async fn call(
     claimed: &Claimed,
     operation: &'static Operation,
     params: &Map<String, Value>,
+    slot: Slot,
 ) -> Settlement {
     let token = client_token(claimed);
     let call = Call { operation, params, client_token: Some(&token) };
     let nonce = format!("{:032x}", fastrand::u128(..));
-    let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
+    let (client, credentials, secrets) = (&shared.client, &account.credentials, &shared.secrets);
+    let result = client.call(account, credentials, &call, secrets, &nonce, (shared.now_ms)(), slot).await;
     let now_ms = (shared.now_ms)();
     let trial = Trial {
         effect: operation.repeat_effect,
@@ -97,7 +100,7 @@ async fn call(
     Settlement {
         attempt: claimed.attempt,
         outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
-        class: class.map_or_else(word, |()| "success"),
+        class: class.map_or_else(Class::as_str, |()| "success"),
         evidence: evidence(account, &result),
     }
 }
@@ -108,23 +111,6 @@ fn client_token(claimed: &Claimed) -> String {
     match claimed.requeued_after {
         0 => claimed.id.clone(),
         after => format!("{}-{after}", claimed.id),
-    }
-}
-
-/// The stable word of a class, as `attempts.class` shows it.
-fn word(class: Class) -> &'static str {
-    match class {
-        Class::Unsendable => "unsendable",
-        Class::Unreachable => "unreachable",
-        Class::Rejected => "rejected",
-        Class::Throttled { .. } => "throttled",
-        Class::Unavailable => "unavailable",
-        Class::Forbidden => "forbidden",
-        Class::Credentials => "credentials",
-        Class::Clock => "clock",
-        Class::FailedInBody => "failed_in_body",
-        Class::PartialFailure => "partial_failure",
-        Class::Lost => "lost",
     }
 }
 

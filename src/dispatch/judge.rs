@@ -11,7 +11,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::duration::whole_ms;
-use crate::openapi::error::{Class, Until};
+use crate::openapi::error::{Class, NextAllowance, Until};
 use crate::operation::RepeatEffect;
 use crate::store::outbox::{Outcome, Past};
 
@@ -35,7 +35,8 @@ pub struct Trial {
     pub effect: RepeatEffect,
     /// Which attempt of its action's life it was, from 1, without those that never left.
     pub attempt_number: u32,
-    /// Which attempt it was of those that left and were not throttled, from 1.
+    /// Which attempt it was of those that left and were refused neither for their number nor for our clock,
+    /// from 1.
     pub tries: u32,
     /// What the earlier attempts may have done.
     pub past: Past,
@@ -45,8 +46,12 @@ pub struct Trial {
     pub now_ms: i64,
 }
 
-/// Throttled calls cost the account nothing and say nothing about the action, so they are tried longer.
-const THROTTLED_ATTEMPTS_MAX: u32 = 100;
+/// Throttled calls, and those that went by a wrong clock, cost the account nothing and say nothing about the
+/// action, so they are tried longer.
+const UNCOUNTED_ATTEMPTS_MAX: u32 = 100;
+
+/// What failed in a way that waiting seldom mends is tried no more often.
+const FAULTY_TRIES_MAX: u32 = 2;
 
 /// The provider's billing zone, in which its days and months are taken to begin.
 const BILLING_OFFSET_HOURS: i8 = 8;
@@ -58,7 +63,8 @@ const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
 #[must_use]
 pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
     let Err(class) = result else { return Outcome::Succeeded };
-    let may_have_happened = trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Lost);
+    let may_have_happened =
+        trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Faulty | Class::Lost);
     // Given up is not the same as not done.
     let given_up = match trial.effect {
         RepeatEffect::None => Outcome::Dead,
@@ -78,8 +84,11 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
         | Class::Rejected
         | Class::Forbidden
         | Class::FailedInBody
-        | Class::PartialFailure => given_up,
-        Class::Unreachable | Class::Clock => again(trial.tries, retry.attempts_max, backoff),
+        | Class::PartialFailure
+        | Class::Clock { corrected: true } => given_up,
+        Class::Unreachable => again(trial.tries, retry.attempts_max, backoff),
+        // From now on calls go by the endpoint's clock.
+        Class::Clock { corrected: false } => again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, 0),
         // Every call of the account fails alike until somebody mends the key: do not hurry.
         Class::Credentials => again(trial.tries, retry.attempts_max, whole_ms(retry.backoff_max)),
         Class::Throttled { retry_after_ms, until } => {
@@ -87,15 +96,18 @@ pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f6
             let delay = match until {
                 Until::Soon => asked.saturating_add(backoff),
                 Until::Later => asked.saturating_add(backoff.saturating_mul(2)),
-                Until::NextDay => until_boundary_ms(trial.now_ms, Boundary::Day, jitter),
-                Until::NextMonth => until_boundary_ms(trial.now_ms, Boundary::Month, jitter),
             };
-            again(trial.attempt_number, THROTTLED_ATTEMPTS_MAX, delay)
+            again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, delay)
         }
-        Class::Unavailable | Class::Lost => {
+        Class::QuotaExhausted { until, .. } => {
+            let delay = until_next_ms(trial.now_ms, until, jitter);
+            again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, delay)
+        }
+        Class::Unavailable | Class::Faulty | Class::Lost => {
             let within = whole_ms(retry.repeat_within);
+            let most = if class == Class::Faulty { FAULTY_TRIES_MAX } else { u32::MAX };
             match after_unknown(trial.effect, trial.first_sent_ms, trial.now_ms, within) {
-                Repeat::Again => again(trial.tries, retry.attempts_max, backoff),
+                Repeat::Again => again(trial.tries, retry.attempts_max.min(most), backoff),
                 Repeat::Never => Outcome::Unresolved,
             }
         }
@@ -109,24 +121,18 @@ fn backoff_ms(retry: &Retry, attempt_number: u32, jitter: f64) -> i64 {
     whole_ms(bound.mul_f64(jitter.clamp(0.0, 1.0)))
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Boundary {
-    Day,
-    Month,
-}
-
 /// From `now_ms` to the next day or month of the billing zone, spread a little.
-fn until_boundary_ms(now_ms: i64, boundary: Boundary, jitter: f64) -> i64 {
+fn until_next_ms(now_ms: i64, allowance: NextAllowance, jitter: f64) -> i64 {
     let spread = whole_ms(Duration::from_secs_f64(BOUNDARY_SPREAD_MS / 1000.0 * jitter.clamp(0.0, 1.0)));
-    next_boundary(now_ms, boundary).map_or(86_400_000, |at| at.saturating_sub(now_ms)).saturating_add(spread)
+    beginning(now_ms, allowance).map_or(86_400_000, |at| at.saturating_sub(now_ms)).saturating_add(spread)
 }
 
-fn next_boundary(now_ms: i64, boundary: Boundary) -> Option<i64> {
+fn beginning(now_ms: i64, allowance: NextAllowance) -> Option<i64> {
     let zone = TimeZone::fixed(Offset::constant(BILLING_OFFSET_HOURS));
     let today = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(zone.clone()).date();
-    let next: Date = match boundary {
-        Boundary::Day => today.tomorrow().ok()?,
-        Boundary::Month => today.first_of_month().checked_add(1.month()).ok()?,
+    let next: Date = match allowance {
+        NextAllowance::NextDay => today.tomorrow().ok()?,
+        NextAllowance::NextMonth => today.first_of_month().checked_add(1.month()).ok()?,
     };
     Some(next.to_zoned(zone).ok()?.timestamp().as_millisecond())
 }
@@ -152,6 +158,8 @@ mod tests {
         use RepeatEffect::{Converges, Duplicates, None as Harmless, Unknown};
         let soon = Class::Throttled { retry_after_ms: Some(500), until: Until::Soon };
         let again = |delay: i64| Outcome::DueAgain { due_at_ms: 11_000 + delay };
+        let spent = Class::QuotaExhausted { until: NextAllowance::NextDay, retry_after_ms: Some(1) };
+        let (wrong, still_wrong) = (Class::Clock { corrected: false }, Class::Clock { corrected: true });
         let cases = [
             (Class::Unsendable, Harmless, 1, Outcome::Dead),
             (Class::Rejected, Harmless, 1, Outcome::Dead),
@@ -164,6 +172,19 @@ mod tests {
             (Class::Credentials, Duplicates, 1, again(60_000)),
             (soon, Duplicates, 1, again(1_000)),
             (soon, Duplicates, 50, again(500 + 30_000)),
+            (spent, Duplicates, 1, again(57_600_000 - 11_000 + 150_000)),
+            (spent, Duplicates, 50, again(57_600_000 - 11_000 + 150_000)),
+            (spent, Duplicates, 100, Outcome::Dead),
+            (wrong, Duplicates, 1, again(0)),
+            (wrong, Duplicates, 3, again(0)),
+            (wrong, Duplicates, 100, Outcome::Dead),
+            (still_wrong, Harmless, 1, Outcome::Dead),
+            (still_wrong, Duplicates, 1, Outcome::Dead),
+            (Class::Faulty, Harmless, 1, again(500)),
+            (Class::Faulty, Harmless, 2, Outcome::Dead),
+            (Class::Faulty, Converges, 1, again(500)),
+            (Class::Faulty, Converges, 2, Outcome::Unresolved),
+            (Class::Faulty, Duplicates, 1, Outcome::Unresolved),
             (Class::Lost, Harmless, 1, again(500)),
             (Class::Lost, Converges, 1, again(500)),
             (Class::Lost, Duplicates, 1, Outcome::Unresolved),
@@ -210,8 +231,8 @@ mod tests {
     fn a_spent_day_or_month_parks_until_it_ends_in_the_billing_zone() {
         // 2026-11-22T15:59:00Z is one minute before midnight at +08:00.
         let now_ms = Timestamp::from_second(1_795_363_140).expect("a time").as_millisecond();
-        assert_eq!(until_boundary_ms(now_ms, Boundary::Day, 0.0), 60_000);
-        let to_december = until_boundary_ms(now_ms, Boundary::Month, 0.0);
+        assert_eq!(until_next_ms(now_ms, NextAllowance::NextDay, 0.0), 60_000);
+        let to_december = until_next_ms(now_ms, NextAllowance::NextMonth, 0.0);
         assert_eq!(to_december, 60_000 + 8 * 86_400_000);
     }
 }

@@ -68,7 +68,7 @@ pub struct Claimed {
     pub event_at_ms: i64,
     /// When the first attempt of this life was claimed.
     pub first_sent_at_ms: i64,
-    /// Earlier attempts of this life that left and were not throttled.
+    /// Earlier attempts of this life that left and were refused neither for their number nor for our clock.
     pub earlier_tries: i64,
     /// Earlier attempts of all lives that left.
     pub earlier_sent: i64,
@@ -124,7 +124,7 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-        AND t.class NOT IN ('throttled', 'unsendable')), \
+        AND t.class NOT IN ('throttled', 'quota_exhausted', 'clock', 'unsendable')), \
     EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
         AND t.class IN ('lost', 'unavailable')), \
     attempts - requeued_after - (SELECT count(*) FROM attempt t WHERE t.action = action.number \

@@ -118,6 +118,18 @@ async fn each_response_has_its_outcome() {
         ),
         ("duplicates", vec![Reply::failure("1101080008")], json!(["dead", null, 1, "failed_in_body"]), 1),
         ("duplicates", vec![throttled(), throttled()], json!(["succeeded", null, 3, "success"]), 3),
+        (
+            "duplicates",
+            vec![Reply::refusal(400, "InvalidTimeStamp.Expired"); 1],
+            json!(["succeeded", null, 2, "success"]),
+            2,
+        ),
+        (
+            "duplicates",
+            vec![Reply::refusal(400, "InvalidTimeStamp.Expired"); 2],
+            json!(["dead", null, 2, "clock"]),
+            2,
+        ),
         ("none", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("converges", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("none", vec![Reply::Close, Reply::Close, Reply::Close], json!(["dead", null, 3, "lost"]), 3),
@@ -154,7 +166,7 @@ async fn a_secret_is_on_the_wire_and_nowhere_in_the_database() {
     until_worked_off(&mut store).await;
     dispatching.stop().await;
     let received = double.received().remove(0);
-    assert_eq!(received.signature, Signature::Valid);
+    assert_eq!(received.signature, Signature::Valid("v1"));
     let sent = received.form.get("Comment").or_else(|| received.query.get("Comment"));
     assert_eq!(sent.map(String::as_str), Some(SECRET));
     let params = store.rows("json(params)", "actions").await;
