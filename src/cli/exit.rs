@@ -178,3 +178,23 @@ pub(super) fn print_problems(problems: &[Diagnostic]) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_was_not_executed_may_be_tried_again_by_its_exit_code() {
+        let host = || "host".to_owned();
+        for (error, exit) in [
+            (CallError::MissingParameter { operation: "A", parameter: "B" }, Exit::Data),
+            (CallError::MissingSecret { name: "x".into() }, Exit::Config),
+            (CallError::Build { cause: "c".into() }, Exit::Data),
+            (CallError::Connect { host: host(), cause: "c".into() }, Exit::Unavailable),
+            (CallError::TimedOut { host: host() }, Exit::Io),
+            (CallError::Broken { host: host(), cause: "c".into() }, Exit::Io),
+        ] {
+            assert_eq!(Exit::from(&error), exit, "{error}");
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub(super) fn proxy(
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
+    use std::io::{ErrorKind, Read as _};
     use std::net::TcpListener;
     use std::time::Duration;
 
@@ -54,10 +54,16 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().proxy(proxy).timeout(Duration::from_millis(300));
         // This address is our own machine's, yet no loopback address; nobody listens on the port.
-        let sent = http.build().expect("a client").get("https://0.0.0.0:9").send().await;
+        let sent = http.build().expect("a client").get("https://0.0.0.0:9/?secret").send().await;
         assert!(sent.is_err());
         match proxy_listener.accept() {
-            Ok(_) => true,
+            Ok((mut connection, _)) => {
+                let mut asked = Vec::new();
+                connection.read_to_end(&mut asked).expect("the client has given up");
+                assert!(asked.starts_with(b"CONNECT 0.0.0.0:9 HTTP/1.1\r\n"), "it sees the host alone");
+                assert!(!asked.windows(6).any(|part| part == b"secret"), "and nothing of the request");
+                true
+            }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
                 false

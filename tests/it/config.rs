@@ -9,6 +9,7 @@ use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
 use openeventd::openapi::Edition;
+use openeventd::openapi::sign::Scheme;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -306,6 +307,10 @@ fn an_account_gives_endpoint_edition_and_credentials() {
     assert_eq!(main.endpoint, "https://dataworks.cn-shanghai.aliyuncs.com");
     assert_eq!(account("vpc = true").endpoint, "https://dataworks-vpc.cn-shanghai.aliyuncs.com");
     assert_eq!(account("endpoint = \"http://127.0.0.1:1/\"").endpoint, "http://127.0.0.1:1");
+    assert_eq!(main.signature, Scheme::V1);
+    assert_eq!(account("signature = \"acs3\"").signature, Scheme::Acs3);
+    let report = Given::file(&format!("{MINIMAL}\n[account.main]\nsignature = \"acs\"\n")).report();
+    assert!(report.contains("`acs` is not known, expected one of v1, acs3"), "{report}");
 }
 
 #[test]

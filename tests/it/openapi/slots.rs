@@ -9,8 +9,10 @@ use openeventd::openapi::call::Client;
 use openeventd::openapi::error::Class;
 use openeventd::openapi::rate::{RateLimiter, RateLimits};
 use openeventd::operation::Access;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{account, rerun_with, secrets, settings};
 use crate::endpoint::{DataWorksDouble, Reply};
@@ -129,4 +131,95 @@ async fn a_call_that_is_given_up_keeps_its_slot_for_a_while() {
     assert_eq!(calls.end().await, None);
     let received = double.received();
     assert!(received[1].at - received[0].at > Duration::from_secs(1));
+}
+
+/// An endpoint that has no room for a further connection until it accepts one.
+struct Crowded {
+    listener: TcpListener,
+    url: String,
+    /// Fills the queue once the first connection was accepted.
+    filler: Option<TcpStream>,
+}
+
+impl Crowded {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a loopback port");
+        // Linux keeps one more connection than it is asked to.
+        let listener = socket.listen(0).expect("a listener");
+        let url = format!("http://{}", listener.local_addr().expect("a bound address"));
+        Crowded { listener, url, filler: None }
+    }
+
+    async fn fill(&mut self) {
+        let address = self.listener.local_addr().expect("a bound address");
+        self.filler = Some(TcpStream::connect(address).await.expect("there is room for one"));
+    }
+
+    async fn accept(&self) -> BufReader<TcpStream> {
+        BufReader::new(self.listener.accept().await.expect("a connection").0)
+    }
+}
+
+/// Reads one request with its body.
+async fn read_request(stream: &mut BufReader<TcpStream>) {
+    let (mut line, mut length) = (String::new(), 0);
+    while line != "\r\n" {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.expect("a line") > 0, "the client is there");
+        if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = text.trim().parse().expect("a length");
+        }
+    }
+    stream.read_exact(&mut vec![0; length]).await.expect("the body");
+}
+
+async fn succeed(stream: &mut BufReader<TcpStream>) {
+    let body = r#"{"Success":true}"#;
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(response.as_bytes()).await.expect("the client listens");
+}
+
+#[tokio::test]
+async fn a_request_that_another_connection_took_keeps_its_slot_until_the_response() {
+    let mut endpoint = Crowded::new();
+    let mut calls = Calls::new(&settings(), 2, &endpoint.url);
+    calls.start().await;
+    let mut connection = endpoint.accept().await;
+    read_request(&mut connection).await;
+    endpoint.fill().await;
+    // Its own connection finds no room; then the first call ends, and it goes over that connection.
+    calls.start().await;
+    let busy = tokio::time::timeout(Duration::from_millis(200), calls.end()).await;
+    assert!(busy.is_err(), "both calls are on their way");
+    succeed(&mut connection).await;
+    assert_eq!(calls.end().await, None);
+    read_request(&mut connection).await;
+
+    let _first = calls.limiter.acquire(Access::Write).await;
+    let limiter = Arc::clone(&calls.limiter);
+    let early = tokio::time::timeout(Duration::from_millis(2_500), limiter.acquire(Access::Write)).await;
+    assert!(early.is_err(), "nobody knows when the second request was written");
+    succeed(&mut connection).await;
+    assert_eq!(calls.end().await, None);
+    limiter.acquire(Access::Write).await;
+}
+
+#[tokio::test]
+async fn over_a_connection_that_is_slow_to_be_accepted_the_slot_is_kept_from_when_it_stands() {
+    let mut endpoint = Crowded::new();
+    endpoint.fill().await;
+    let mut calls = Calls::new(&settings(), 1, &endpoint.url);
+    calls.start().await;
+    let limiter = Arc::clone(&calls.limiter);
+    let early = tokio::time::timeout(Duration::from_millis(2_500), limiter.acquire(Access::Write)).await;
+    assert!(early.is_err(), "nothing was written yet");
+    let _filler = endpoint.accept().await;
+    // The kernel asks again, each time later.
+    let mut connection = endpoint.accept().await;
+    read_request(&mut connection).await;
+    let arrived = Instant::now();
+    limiter.acquire(Access::Write).await;
+    assert!(arrived.elapsed() > Duration::from_secs(1), "{:?}", arrived.elapsed());
+    assert_eq!(calls.running.len(), 1, "the endpoint still takes its time");
 }
