@@ -35,7 +35,7 @@ mod parked;
 
 mod verify;
 
-pub use verify::Lookups;
+pub use crate::store::outbox::lookup::Lookups;
 
 /// How calls are tried.
 #[derive(Debug, Clone)]

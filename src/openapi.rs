@@ -21,15 +21,25 @@ pub mod credential;
 
 pub mod value;
 
+mod place;
+
 pub mod request;
 
 pub mod sign;
 
 pub mod rate;
 
+mod handover;
+
+mod skew;
+
+mod proxy;
+
 pub mod call;
 
 pub mod response;
+
+mod xml;
 
 mod body;
 
@@ -50,6 +60,8 @@ pub struct Account {
     pub endpoint: String,
     /// What it may spend.
     pub budget: Budget,
+    /// How its calls are signed.
+    pub signature: sign::Scheme,
     /// The access key.
     pub credentials: credential::Credentials,
 }

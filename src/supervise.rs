@@ -140,7 +140,12 @@ pub async fn run(mut parts: Parts, ended: impl Future<Output = ()>) -> Result<()
     let (writer, positions, closing) = extending(store.into_writer(now_ms())).await?;
     let mut writing = Part::new("the writer", tokio::spawn(closing.run()));
     let within = crate::duration::whole_ms(parts.upkeep.repeat_within);
-    let recover = writer.recover(i64::MAX, std::collections::HashSet::new(), within, now_ms());
+    let recover = writer.recover(
+        i64::MAX,
+        std::collections::HashSet::new(),
+        (within, parts.dispatch.lookups),
+        now_ms(),
+    );
     let recovered = extending(recover).await?;
     writer.lift_parkings_at_start(now_ms()).await?;
     tracing::info!(

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::dispatch::Alive;
 use crate::ingest::Gate;
 use crate::store::identity::Remaining;
+use crate::store::outbox::lookup::Lookups;
 use crate::store::retention::Horizons;
 use crate::store::retries::Work;
 use crate::store::wal::{self, WalSize};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub disk_free_min: u64,
     /// How long after its first attempt a call that converges may be repeated blindly.
     pub repeat_within: Duration,
+    /// Whether what is then unresolved is looked up.
+    pub lookups: Lookups,
     /// An unresolved action keeps later ones of its key waiting no longer.
     pub order_block_max: Duration,
 }
@@ -96,7 +99,10 @@ impl Upkeep {
     pub async fn step(&self) -> Result<(), StoreError> {
         let now_ms = (self.now_ms)();
         let within = crate::duration::whole_ms(self.settings.repeat_within);
-        let recovered = self.writer.recover(now_ms, self.alive.snapshot(), within, now_ms).await?;
+        let recovered = self
+            .writer
+            .recover(now_ms, self.alive.snapshot(), (within, self.settings.lookups), now_ms)
+            .await?;
         if recovered.due_again + recovered.unresolved > 0 {
             tracing::warn!(
                 due_again = recovered.due_again,

@@ -10,6 +10,7 @@ use super::report::{Report, join};
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
+use crate::openapi::sign::Scheme;
 use crate::openapi::{self, Account, endpoint};
 use crate::operation::{self, ApiVersion};
 use crate::quota::{Budget, Calendar, Edition, Percent, Table};
@@ -48,6 +49,8 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
     if !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         report.error(&at("region"), format!("`{region}` is no region, expected an id like cn-shanghai"), "");
     }
+    let schemes = [Scheme::V1, Scheme::Acs3].map(|scheme| (scheme.as_str(), scheme));
+    let signature = choice(report, &at("signature"), &raw.signature, Scheme::V1, &schemes);
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
@@ -68,6 +71,7 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
         endpoint: endpoint(&path, &region, raw, report),
         region,
         budget: budget(&path, raw, report),
+        signature,
         credentials: Credentials { access_key_id, access_key_secret, security_token },
     }
 }

@@ -137,6 +137,7 @@ pub(super) struct Account {
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,
+    pub(super) signature: String,
 }
 
 impl Default for Account {
@@ -155,6 +156,7 @@ impl Default for Account {
             access_key_id: None,
             access_key_secret: None,
             security_token: None,
+            signature: "v1".into(),
         }
     }
 }

@@ -282,6 +282,7 @@ fn upkeep_settings(
         wal_bytes_max: bytes("wal_bytes_max", &raw.wal_bytes_max, ("8MiB", "64GiB")),
         disk_free_min: bytes("disk_free_min", &raw.disk_free_min, ("0B", "1024GiB")),
         repeat_within: dispatch.retry.repeat_within,
+        lookups: dispatch.lookups,
         order_block_max,
     }
 }

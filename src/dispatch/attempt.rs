@@ -36,11 +36,7 @@ pub(super) async fn run(shared: &Shared, lane: &Lane, claimed: Claimed, slot: Sl
         Ok((operation, params)) => match verify::before(shared, lane, &claimed, operation, &params, slot)
             .await
         {
-            Before::Ready(slot) => {
-                let settlement = call(shared, &lane.account, &claimed, operation, &params).await;
-                drop(slot);
-                settlement
-            }
+            Before::Ready(slot) => call(shared, &lane.account, &claimed, operation, &params, slot).await,
             Before::Stopped => not_sent(&claimed, Outcome::Held(HeldReason::Stopped), "stopped by a person"),
             Before::Unkept => {
                 let due_at_ms = (shared.now_ms)().saturating_add(crate::duration::whole_ms(RETRY_PAUSE));
@@ -54,7 +50,7 @@ pub(super) async fn run(shared: &Shared, lane: &Lane, claimed: Claimed, slot: Sl
 
 /// How long after its event an action is sent for the first time. What never left was not sent.
 fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
-    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
+    let is_first = claimed.earlier_sent == 0 && settlement.class != Class::Unsendable.as_str();
     // The brokers' clocks are not ours: what lies in the future is now.
     is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
@@ -86,7 +82,7 @@ fn checked(
 /// The end of an attempt that never left.
 fn not_sent(claimed: &Claimed, outcome: Outcome, message: &str) -> Settlement {
     let evidence = Evidence { error_message: Some(message.to_owned()), ..Evidence::default() };
-    let ended = Settlement::of(claimed, outcome, word(Class::Unsendable));
+    let ended = Settlement::of(claimed, outcome, Class::Unsendable.as_str());
     Settlement { evidence, paid: Paid::NotSent, ..ended }
 }
 
@@ -96,11 +92,13 @@ async fn call(
     claimed: &Claimed,
     operation: &'static Operation,
     params: &Map<String, Value>,
+    slot: Slot,
 ) -> Settlement {
     let token = client_token(claimed);
     let call = Call { operation, params, client_token: Some(&token) };
     let nonce = format!("{:032x}", fastrand::u128(..));
-    let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
+    let (client, credentials, secrets) = (&shared.client, &account.credentials, &shared.secrets);
+    let result = client.call(account, credentials, &call, secrets, &nonce, (shared.now_ms)(), slot).await;
     let now_ms = (shared.now_ms)();
     let trial = Trial {
         effect: operation.repeat_effect,
@@ -116,7 +114,7 @@ async fn call(
     let broken = shared.watch.breakers.note(&account.endpoint, class, fastrand::f64());
     let park = judgement.park.or(broken.map(|pause| (ParkReason::Endpoint, pause)));
     let message = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    let ended = Settlement::of(claimed, judgement.outcome, class.map_or_else(word, |()| "success"));
+    let ended = Settlement::of(claimed, judgement.outcome, class.map_or_else(Class::as_str, |()| "success"));
     Settlement {
         evidence: evidence(account, &result),
         paid: judgement.paid,
@@ -133,23 +131,6 @@ fn client_token(claimed: &Claimed) -> String {
     match claimed.requeued_after {
         0 => claimed.id.clone(),
         after => format!("{}-{after}", claimed.id),
-    }
-}
-
-/// The stable word of a class, as `attempts.class` shows it.
-pub(super) fn word(class: Class) -> &'static str {
-    match class {
-        Class::Unsendable => "unsendable",
-        Class::Unreachable => "unreachable",
-        Class::Rejected => "rejected",
-        Class::Throttled { .. } => "throttled",
-        Class::Unavailable => "unavailable",
-        Class::Forbidden => "forbidden",
-        Class::Credentials => "credentials",
-        Class::Clock => "clock",
-        Class::FailedInBody => "failed_in_body",
-        Class::PartialFailure => "partial_failure",
-        Class::Lost => "lost",
     }
 }
 

@@ -32,7 +32,7 @@ impl Breakers {
         match result {
             // Nothing is known of the endpoint.
             Err(Class::Unsendable) => None,
-            Err(Class::Unreachable | Class::Unavailable | Class::Lost) => {
+            Err(Class::Unreachable | Class::Unavailable | Class::Faulty | Class::Lost) => {
                 if !failures.contains_key(endpoint) && failures.len() >= ENDPOINTS_MAX {
                     return None;
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::duration::whole_ms;
-use crate::openapi::error::{Class, Until};
+use crate::openapi::error::{Class, NextAllowance, Until};
 use crate::operation::RepeatEffect;
 use crate::quota::{Calendar, Span};
 use crate::store::outbox::{Outcome, Past};
@@ -34,7 +34,8 @@ pub struct Trial {
     pub effect: RepeatEffect,
     /// Which attempt of its action's life it was, from 1, without those that never left.
     pub attempt_number: u32,
-    /// Which attempt it was of those that left and were not throttled, from 1.
+    /// Which attempt it was of those that left and were refused neither for their number nor for our clock,
+    /// from 1.
     pub tries: u32,
     /// What the earlier attempts may have done.
     pub past: Past,
@@ -59,8 +60,12 @@ pub struct Judgement {
     pub paid: Paid,
 }
 
-/// Throttled calls cost the account nothing and say nothing about the action, so they are tried longer.
-const THROTTLED_ATTEMPTS_MAX: u32 = 100;
+/// Throttled calls, and those that went by a wrong clock, cost the account nothing and say nothing about the
+/// action, so they are tried longer.
+const UNCOUNTED_ATTEMPTS_MAX: u32 = 100;
+
+/// What failed in a way that waiting seldom mends is tried no more often.
+const FAULTY_TRIES_MAX: u32 = 2;
 
 /// Calls parked until the next day or month return within this time after it, not all at once.
 const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
@@ -86,17 +91,14 @@ fn park(result: Result<(), Class>, trial: &Trial, jitter: f64) -> Option<(ParkRe
     match result.err()? {
         Class::Forbidden => Some((ParkReason::Forbidden, PERMISSION_PAUSE)),
         Class::Credentials => Some((ParkReason::Credentials, KEY_PAUSE)),
-        Class::Throttled { until, .. } => match until {
-            Until::Soon | Until::Later => None,
-            Until::NextDay => {
-                let day = trial.calendar.day(trial.now_ms);
-                Some((ParkReason::DayRefused, after(day, jitter)))
-            }
-            Until::NextMonth => {
-                let month = trial.calendar.month(trial.now_ms);
-                Some((ParkReason::MonthRefused, after(month, jitter)))
-            }
-        },
+        Class::QuotaExhausted { until: NextAllowance::NextDay, .. } => {
+            let day = trial.calendar.day(trial.now_ms);
+            Some((ParkReason::DayRefused, after(day, jitter)))
+        }
+        Class::QuotaExhausted { until: NextAllowance::NextMonth, .. } => {
+            let month = trial.calendar.month(trial.now_ms);
+            Some((ParkReason::MonthRefused, after(month, jitter)))
+        }
         _ => None,
     }
 }
@@ -114,8 +116,10 @@ fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
             &[ParkReason::Endpoint, ParkReason::Credentials, ParkReason::Forbidden]
         }
         Err(Class::Rejected | Class::Forbidden) => &[ParkReason::Endpoint, ParkReason::Credentials],
-        Err(Class::Throttled { .. } | Class::Credentials | Class::Clock) => &[ParkReason::Endpoint],
-        Err(Class::Unsendable | Class::Unreachable | Class::Unavailable | Class::Lost) => &[],
+        Err(
+            Class::Throttled { .. } | Class::QuotaExhausted { .. } | Class::Credentials | Class::Clock { .. },
+        ) => &[ParkReason::Endpoint],
+        Err(Class::Unsendable | Class::Unreachable | Class::Unavailable | Class::Faulty | Class::Lost) => &[],
     }
 }
 
@@ -124,16 +128,22 @@ pub(super) fn paid(result: Result<(), Class>) -> Paid {
     match result {
         Ok(()) | Err(Class::FailedInBody | Class::PartialFailure | Class::Lost) => Paid::Succeeded,
         Err(Class::Unsendable | Class::Unreachable) => Paid::NotSent,
-        Err(Class::Throttled { .. }) => Paid::Throttled,
-        Err(Class::Rejected | Class::Unavailable | Class::Forbidden | Class::Credentials | Class::Clock) => {
-            Paid::Failed
-        }
+        Err(Class::Throttled { .. } | Class::QuotaExhausted { .. }) => Paid::Throttled,
+        Err(
+            Class::Rejected
+            | Class::Unavailable
+            | Class::Faulty
+            | Class::Forbidden
+            | Class::Credentials
+            | Class::Clock { .. },
+        ) => Paid::Failed,
     }
 }
 
 fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Outcome {
     let Err(class) = result else { return Outcome::Succeeded };
-    let may_have_happened = trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Lost);
+    let may_have_happened =
+        trial.past == Past::Unknown || matches!(class, Class::Unavailable | Class::Faulty | Class::Lost);
     // Given up is not the same as not done.
     let given_up = match trial.effect {
         RepeatEffect::None => Outcome::Dead,
@@ -153,8 +163,11 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
         | Class::Rejected
         | Class::Forbidden
         | Class::FailedInBody
-        | Class::PartialFailure => given_up,
-        Class::Unreachable | Class::Clock => again(trial.tries, retry.attempts_max, backoff),
+        | Class::PartialFailure
+        | Class::Clock { corrected: true } => given_up,
+        Class::Unreachable => again(trial.tries, retry.attempts_max, backoff),
+        // From now on calls go by the endpoint's clock.
+        Class::Clock { corrected: false } => again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, 0),
         // Every call of the account fails alike until somebody mends the key: it says nothing about this one,
         // which waits with the others while the account is parked.
         Class::Credentials => Outcome::DueAgain { due_at_ms: trial.now_ms },
@@ -163,14 +176,15 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
             let delay = match until {
                 Until::Soon => asked.saturating_add(backoff),
                 Until::Later => asked.saturating_add(backoff.saturating_mul(2)),
-                Until::NextDay | Until::NextMonth => return Outcome::DueAgain { due_at_ms: trial.now_ms },
             };
-            again(trial.attempt_number, THROTTLED_ATTEMPTS_MAX, delay)
+            again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, delay)
         }
-        Class::Unavailable | Class::Lost => {
+        Class::QuotaExhausted { .. } => Outcome::DueAgain { due_at_ms: trial.now_ms },
+        Class::Unavailable | Class::Faulty | Class::Lost => {
             let within = whole_ms(retry.repeat_within);
+            let most = if class == Class::Faulty { FAULTY_TRIES_MAX } else { u32::MAX };
             match after_unknown(trial.effect, trial.first_sent_ms, trial.now_ms, within) {
-                Repeat::Again => again(trial.tries, retry.attempts_max, backoff),
+                Repeat::Again => again(trial.tries, retry.attempts_max.min(most), backoff),
                 Repeat::Never => Outcome::Unresolved,
             }
         }
@@ -213,6 +227,8 @@ mod tests {
         use RepeatEffect::{Converges, Duplicates, None as Harmless, Unknown};
         let soon = Class::Throttled { retry_after_ms: Some(500), until: Until::Soon };
         let again = |delay: i64| Outcome::DueAgain { due_at_ms: 11_000 + delay };
+        let spent = Class::QuotaExhausted { until: NextAllowance::NextDay, retry_after_ms: Some(1) };
+        let (wrong, still_wrong) = (Class::Clock { corrected: false }, Class::Clock { corrected: true });
         let cases = [
             (Class::Unsendable, Harmless, 1, Outcome::Dead),
             (Class::Rejected, Harmless, 1, Outcome::Dead),
@@ -225,6 +241,19 @@ mod tests {
             (Class::Credentials, Duplicates, 9, again(0)),
             (soon, Duplicates, 1, again(1_000)),
             (soon, Duplicates, 50, again(500 + 30_000)),
+            (spent, Duplicates, 1, again(0)),
+            (spent, Duplicates, 50, again(0)),
+            (spent, Duplicates, 100, again(0)),
+            (wrong, Duplicates, 1, again(0)),
+            (wrong, Duplicates, 3, again(0)),
+            (wrong, Duplicates, 100, Outcome::Dead),
+            (still_wrong, Harmless, 1, Outcome::Dead),
+            (still_wrong, Duplicates, 1, Outcome::Dead),
+            (Class::Faulty, Harmless, 1, again(500)),
+            (Class::Faulty, Harmless, 2, Outcome::Dead),
+            (Class::Faulty, Converges, 1, again(500)),
+            (Class::Faulty, Converges, 2, Outcome::Unresolved),
+            (Class::Faulty, Duplicates, 1, Outcome::Unresolved),
             (Class::Lost, Harmless, 1, again(500)),
             (Class::Lost, Converges, 1, again(500)),
             (Class::Lost, Duplicates, 1, Outcome::Unresolved),
@@ -274,10 +303,10 @@ mod tests {
         let at = Trial { now_ms, ..trial(RepeatEffect::Duplicates, 1) };
         let day_ms = 86_400_000;
         for (until, reason, ends_ms) in [
-            (Until::NextDay, ParkReason::DayRefused, now_ms + 60_000),
-            (Until::NextMonth, ParkReason::MonthRefused, now_ms + 60_000 + 8 * day_ms),
+            (NextAllowance::NextDay, ParkReason::DayRefused, now_ms + 60_000),
+            (NextAllowance::NextMonth, ParkReason::MonthRefused, now_ms + 60_000 + 8 * day_ms),
         ] {
-            let judged = judge(Err(Class::Throttled { retry_after_ms: None, until }), &at, &RETRY, 0.0);
+            let judged = judge(Err(Class::QuotaExhausted { retry_after_ms: None, until }), &at, &RETRY, 0.0);
             assert_eq!(judged.outcome, Outcome::DueAgain { due_at_ms: now_ms }, "it waits with the others");
             assert_eq!(judged.park, Some((reason, Pause::Until(ends_ms))));
             assert_eq!(judged.paid, Paid::Throttled);

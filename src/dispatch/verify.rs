@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::attempt::{evidence, word};
+use super::attempt::evidence;
 use super::judge::paid;
 use super::{Lane, Shared};
 use crate::diagnostic::chain;
 use crate::duration::whole_ms;
 use crate::openapi::Call;
-use crate::openapi::error::CallError;
+use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
 use crate::operation::recipe::{
     self, Finding, Findings, Judgement, Looked, Read, Recipe, SETTLES_AFTER_MS, Verdict,
@@ -24,17 +24,8 @@ use crate::operation::recipe::{
 use crate::operation::{self, Access, ApiVersion, Operation, RepeatEffect};
 use crate::store::StoreError;
 use crate::store::outbox::Claimed;
-use crate::store::outbox::lookup::{Asked, Leave, Purpose, ToVerify, Verified};
+use crate::store::outbox::lookup::{Asked, Leave, Lookups, Purpose, ToVerify, Verified};
 use crate::store::retries::Work;
-
-/// Whether lost calls are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookups {
-    /// They are, and what it takes is read before calls that duplicate.
-    On,
-    /// They are left to a person.
-    Off,
-}
 
 /// All reads before a call together; what is not read by then is not known.
 const BEFORE_MAX: Duration = Duration::from_secs(10);
@@ -268,14 +259,15 @@ async fn read_one(
     };
     let call = Call { operation: read.operation, params: &read.params, client_token: None };
     let nonce = format!("{:032x}", fastrand::u128(..));
-    let result = shared.client.call(&lane.account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
-    drop(slot);
+    let (client, account, secrets) = (&shared.client, &lane.account, &shared.secrets);
+    let credentials = &account.credentials;
+    let result = client.call(account, credentials, &call, secrets, &nonce, (shared.now_ms)(), slot).await;
     let finding = result.as_ref().ok().filter(|response| !response.truncated).and_then(|response| {
         let body: Value = serde_json::from_str(&response.body).ok()?;
         recipe.finding(read, &body)
     });
     let class = result.as_ref().map(drop).map_err(CallError::class);
-    let came_to = (class.map_or_else(word, |()| "success"), paid(class));
+    let came_to = (class.map_or_else(Class::as_str, |()| "success"), paid(class));
     let kept = finding.clone().map(|finding| {
         let mut one = Findings::default();
         one.insert(read, finding);

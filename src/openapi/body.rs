@@ -9,6 +9,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::error::{FAILED_ITEMS_MAX, FailedItem};
+use super::xml::element;
+
+/// A longer detail of a denied access stays in the body.
+const DETAIL_BYTES_MAX: usize = 512;
 
 /// How much of the body was understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +35,8 @@ pub(super) struct Said {
     pub message: String,
     pub request_id: Option<String>,
     pub recommend: Option<String>,
+    /// Why access was denied, as compact JSON.
+    pub access_denied: Option<String>,
     pub failed: Vec<FailedItem>,
     pub failed_count: usize,
     pub item_count: usize,
@@ -92,6 +98,9 @@ impl<'de> Visitor<'de> for Top<'_> {
                 }
                 "RequestId" | "requestId" => said.request_id = text(&map.next_value()?),
                 "Recommend" | "recommend" => said.recommend = text(&map.next_value()?),
+                "AccessDeniedDetail" | "accessDeniedDetail" => {
+                    said.access_denied = short_detail(&map.next_value()?);
+                }
                 "SuccessInfo" | "successInfo" => read_items(&map.next_value()?, said),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -100,6 +109,16 @@ impl<'de> Visitor<'de> for Top<'_> {
         }
         Ok(())
     }
+}
+
+/// Which permission is missing, if that is short enough to stand beside a message.
+fn short_detail(detail: &Value) -> Option<String> {
+    let written = match detail {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Some(written).filter(|written| !written.is_empty() && written.len() <= DETAIL_BYTES_MAX)
 }
 
 /// The map from item to its own success, of batch operations.
@@ -140,15 +159,10 @@ fn text(value: &Value) -> Option<String> {
 
 /// The fields of an `Error` element, as the gateway writes it when it fails early.
 fn read_xml(body: &str, said: &mut Said) {
-    let element = |name: &str| {
-        let (_, rest) = body.split_once(&format!("<{name}>"))?;
-        let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(text.trim().to_owned())
-    };
-    said.code = element("Code").unwrap_or_default();
-    said.message = element("Message").unwrap_or_default();
-    said.request_id = element("RequestId");
-    said.recommend = element("Recommend");
+    said.code = element(body, "Code").unwrap_or_default();
+    said.message = element(body, "Message").unwrap_or_default();
+    said.request_id = element(body, "RequestId");
+    said.recommend = element(body, "Recommend");
 }
 
 #[cfg(test)]

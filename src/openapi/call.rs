@@ -9,25 +9,28 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{NoProxy, Proxy, Url};
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
+use super::credential::Credentials;
 use super::error::CallError;
-use super::request::{self, Prepared, Signed};
+use super::handover::{self, Noting};
+use super::proxy::proxy;
+use super::rate::Slot;
+use super::request::{self, Prepared, Signed, Stamp, Target};
 use super::response::{Headers, Received, Response, classify};
 use super::scrub::Scrubber;
+use super::skew::Skews;
 use super::{Account, Call, Secrets, Settings, endpoint};
 use crate::operation::Method;
 
 /// A connection that has been idle for longer is not used again.
 pub const IDLE_MAX: Duration = Duration::from_secs(4);
-
-/// What is never called through a proxy.
-const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// Why there is no client.
 #[derive(Debug, Error)]
@@ -47,6 +50,7 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     body_bytes_max: usize,
+    skews: Skews,
 }
 
 /// Without the HTTP client: it knows the proxy, whose URL may hold a password.
@@ -70,12 +74,13 @@ impl Client {
             .timeout(settings.timeout)
             .connect_timeout(settings.connect_timeout)
             .pool_idle_timeout(IDLE_MAX)
+            .connector_layer(Noting)
             .no_proxy();
         if let Some(proxy) = proxy(settings.proxy.as_deref(), |name| std::env::var(name).ok())? {
             builder = builder.proxy(proxy);
         }
         let http = builder.build().map_err(ClientError::Build)?;
-        Ok(Client { http, body_bytes_max: settings.body_bytes_max })
+        Ok(Client { http, body_bytes_max: settings.body_bytes_max, skews: Skews::default() })
     }
 
     /// The request of a call as it may be stored and shown; `call` with the same arguments sends it.
@@ -87,44 +92,111 @@ impl Client {
         now_ms: i64,
     ) -> Result<Prepared, CallError> {
         let base = endpoint::explicit(&account.endpoint).map_err(CallError::Endpoint)?;
-        request::prepare(&base, call, nonce, now_ms)
+        let target = Target { base: &base, signature: account.signature };
+        request::prepare(target, call, Stamp { nonce, now_ms: by_endpoint(now_ms, self.skews.of(&base)) })
     }
 
-    /// Makes one call, once.
+    /// Makes one call, once. Each attempt needs a nonce of its own. The slot is free again as soon as the
+    /// endpoint cannot count the call any more.
+    #[expect(clippy::too_many_arguments, reason = "each is chosen by another part of the caller")]
     pub async fn call(
         &self,
         account: &Account,
+        credentials: &Credentials,
         call: &Call<'_>,
         secrets: &Secrets,
         nonce: &str,
         now_ms: i64,
+        slot: Slot,
     ) -> Result<Response, CallError> {
-        let base = endpoint::explicit(&account.endpoint).map_err(CallError::Endpoint)?;
-        let signed = request::sign_request(&base, &account.credentials, call, secrets, nonce, now_ms)?;
-        let scrubber = Scrubber::new(secrets, Some(&account.credentials));
-        let host = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
-        let request = self.build(&signed, &scrubber)?;
+        let base = match endpoint::explicit(&account.endpoint) {
+            Ok(base) => base,
+            Err(error) => return Err(unsent(&slot, CallError::Endpoint(error))),
+        };
+        let target = Target { base: &base, signature: account.signature };
+        let skew_ms = self.skews.of(&base);
+        let stamp = Stamp { nonce, now_ms: by_endpoint(now_ms, skew_ms) };
+        let scrubber = Scrubber::new(secrets, Some(credentials));
+        let request = request::sign_request(target, credentials, call, secrets, stamp)
+            .and_then(|signed| self.build(&signed, &scrubber));
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Err(unsent(&slot, error)),
+        };
 
+        let received = self.exchange(request, target.host(), now_ms, slot, &scrubber).await?;
+        let arrived_ms = received.arrived_ms;
+        let result = classify(received, &scrubber);
+        result.map_err(|error| self.learn_skew(error, &base, skew_ms, arrived_ms))
+    }
+
+    /// Sends the request and reads the response.
+    async fn exchange(
+        &self,
+        request: reqwest::Request,
+        host: &str,
+        now_ms: i64,
+        slot: Slot,
+        scrubber: &Scrubber,
+    ) -> Result<Received, CallError> {
         let started = Instant::now();
-        let response =
-            self.http.execute(request).await.map_err(|error| unanswered(error, host, &scrubber))?;
+        let slot = Arc::new(slot);
+        let response = match handover::watch(Arc::clone(&slot), self.http.execute(request)).await {
+            Ok(response) => response,
+            Err(error) => {
+                if error.is_connect() {
+                    slot.give_back();
+                }
+                return Err(unanswered(error, host, scrubber));
+            }
+        };
+        slot.response_began();
+        // The rest of the body may take its time: nobody waits for this slot to be dropped.
+        drop(slot);
         let http_status = response.status().as_u16();
         let headers = headers(response.headers());
         let (body, truncated) = read_body(response, self.body_bytes_max).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        classify(Received { http_status, headers, body, truncated, latency_ms }, &scrubber)
+        let arrived_ms = now_ms.saturating_add(i64::try_from(latency_ms).unwrap_or(i64::MAX));
+        Ok(Received { http_status, headers, body, truncated, latency_ms, arrived_ms })
+    }
+
+    /// Learns the endpoint's time from a refusal for the clock; other errors pass.
+    fn learn_skew(&self, error: CallError, base: &str, used_ms: Option<i64>, arrived_ms: i64) -> CallError {
+        let CallError::Clock { refusal, .. } = error else { return error };
+        let seen_ms = refusal.response.server_date_ms.map(|date_ms| date_ms.saturating_sub(arrived_ms));
+        let learned = seen_ms.is_some_and(|seen_ms| self.skews.learn(base, used_ms, seen_ms));
+        CallError::Clock { refusal, corrected: !learned }
     }
 
     fn build(&self, signed: &Signed, scrubber: &Scrubber) -> Result<reqwest::Request, CallError> {
         let unbuildable = |cause: String| CallError::Build { cause: scrubber.scrub(&cause) };
         let url = Url::parse(signed.url.expose_secret()).map_err(|error| unbuildable(error.to_string()))?;
         let mut builder = self.http.request(method(signed.method), url);
+        for (name, value) in &signed.headers {
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|error| unbuildable(error.to_string()))?;
+            let mut value = HeaderValue::from_str(value.expose_secret())
+                .map_err(|_| unbuildable(format!("the value of the header {name} cannot be sent")))?;
+            value.set_sensitive(true);
+            builder = builder.header(name, value);
+        }
         if let Some(body) = &signed.body {
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            builder = builder.header(header::CONTENT_TYPE, form).body(body.expose_secret().to_owned());
+            builder = builder.body(body.expose_secret().to_owned());
         }
         builder.build().map_err(|error| unbuildable(causes(error)))
     }
+}
+
+/// Nothing left, so the slot is free.
+fn unsent(slot: &Slot, error: CallError) -> CallError {
+    slot.give_back();
+    error
+}
+
+/// Our time as the endpoint's clock has it, as far as that is known.
+fn by_endpoint(now_ms: i64, skew_ms: Option<i64>) -> i64 {
+    now_ms.saturating_add(skew_ms.unwrap_or(0))
 }
 
 /// The body up to `bytes_max`, and whether anything is missing. A connection that breaks inside the body
@@ -183,7 +255,7 @@ fn headers(map: &HeaderMap) -> Headers {
         date: text("date"),
         request_id: text("x-acs-request-id"),
         retry_after_ms: text("x-acs-retry-after"),
-        retry_after_s: text("retry-after"),
+        retry_after: text("retry-after"),
         location: text("location"),
     }
 }
@@ -193,79 +265,5 @@ fn method(method: Method) -> reqwest::Method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,
-    }
-}
-
-/// The proxy of the settings, else of the environment; never for loopback addresses, nor for what
-/// `NO_PROXY` names.
-fn proxy(
-    setting: Option<&str>,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Option<Proxy>, ClientError> {
-    let first = |names: [&'static str; 2]| {
-        names.into_iter().find_map(|name| Some((name, environment(name).filter(|value| !value.is_empty())?)))
-    };
-    let (origin, url) = match setting {
-        Some(url) => ("the setting `proxy`", url.to_owned()),
-        None => match first(["HTTPS_PROXY", "https_proxy"]) {
-            Some(found) => found,
-            None => return Ok(None),
-        },
-    };
-    let exceptions = match first(["NO_PROXY", "no_proxy"]) {
-        Some((_, list)) => format!("{LOOPBACK},{list}"),
-        None => LOOPBACK.to_owned(),
-    };
-    // Plain text goes to loopback addresses only, so HTTPS is all that a proxy ever sees.
-    let proxy = Proxy::https(url).map_err(|_| ClientError::Proxy { origin })?;
-    Ok(Some(proxy.no_proxy(NoProxy::from_string(&exceptions))))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::ErrorKind;
-    use std::net::TcpListener;
-
-    use super::*;
-
-    /// Whether a client with this environment asks the proxy for a host that nobody serves.
-    async fn asks_the_proxy(no_proxy: Option<&'static str>) -> bool {
-        let proxy_listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        proxy_listener.set_nonblocking(true).expect("a socket option");
-        let url = format!("http://{}", proxy_listener.local_addr().expect("a bound address"));
-        let environment = |name: &str| match name {
-            "https_proxy" => Some(url.clone()),
-            "NO_PROXY" => no_proxy.map(str::to_owned),
-            _ => None,
-        };
-        let proxy = proxy(None, environment).expect("a proxy URL").expect("the environment names one");
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().proxy(proxy).timeout(Duration::from_millis(300));
-        // This address is our own machine's, yet no loopback address; nobody listens on the port.
-        let sent = http.build().expect("a client").get("https://0.0.0.0:9").send().await;
-        assert!(sent.is_err());
-        match proxy_listener.accept() {
-            Ok(_) => true,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                false
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn the_environment_names_the_proxy_and_its_exceptions() {
-        assert!(asks_the_proxy(None).await);
-        assert!(asks_the_proxy(Some("192.0.2.1,example.com")).await);
-        assert!(!asks_the_proxy(Some("example.com,0.0.0.0/8")).await);
-    }
-
-    #[test]
-    fn the_setting_wins_over_the_environment_and_an_empty_variable_is_none() {
-        let broken = |name: &str| (name == "HTTPS_PROXY").then(|| "ho st".to_owned());
-        assert!(proxy(Some("http://127.0.0.1:3128"), broken).is_ok_and(|proxy| proxy.is_some()));
-        let error = proxy(None, broken).expect_err("no URL");
-        assert_eq!(error.to_string(), "HTTPS_PROXY is no proxy URL: expected `http://HOST:PORT`");
-        assert!(proxy(None, |_| Some(String::new())).is_ok_and(|proxy| proxy.is_none()));
     }
 }

@@ -3,13 +3,15 @@
 //! By the code, as far as it is known; by the HTTP status where it is not. Sources differ on the status
 //! of some codes, so the status never overrules a code.
 
-use super::error::Until;
+use super::error::{NextAllowance, Until};
 
 /// What an error code says.
 pub(super) enum Kind {
     Rejected,
     Throttled(Until),
+    QuotaExhausted(NextAllowance),
     Unavailable,
+    Faulty,
     Forbidden,
     Credentials,
     Clock,
@@ -17,9 +19,9 @@ pub(super) enum Kind {
 }
 
 /// Codes by their beginning; the first that fits decides, so the longer stand before the shorter.
-const KINDS: [(&str, Kind); 24] = [
-    ("Throttling.Api.Risk", Kind::Throttled(Until::NextDay)),
-    ("Throttling.Resource", Kind::Throttled(Until::NextMonth)),
+const KINDS: [(&str, Kind); 25] = [
+    ("Throttling.Api.Risk", Kind::QuotaExhausted(NextAllowance::NextDay)),
+    ("Throttling.Resource", Kind::QuotaExhausted(NextAllowance::NextMonth)),
     ("Throttling.Api", Kind::Throttled(Until::Later)),
     ("Throttling", Kind::Throttled(Until::Soon)),
     ("InvalidTimeStamp.Expired", Kind::Clock),
@@ -33,6 +35,7 @@ const KINDS: [(&str, Kind); 24] = [
     ("Forbidden", Kind::Forbidden),
     ("NoPermission", Kind::Forbidden),
     ("ResourceNotAuthorized", Kind::Forbidden),
+    ("InternalError.UserId.Missing", Kind::Faulty),
     ("InternalError", Kind::Unavailable),
     ("UnknownError", Kind::Unavailable),
     ("ServiceUnavailable", Kind::Unavailable),

@@ -24,15 +24,30 @@ pub enum Class {
         /// How long the refusal lasts by its kind.
         until: Until,
     },
+    /// Refused because an allowance is used up, and not executed. Any call may be repeated when the next
+    /// one begins.
+    QuotaExhausted {
+        /// When the next allowance begins.
+        until: NextAllowance,
+        /// The pause that the endpoint asked for.
+        retry_after_ms: Option<u64>,
+    },
     /// The endpoint failed; the call may have been executed.
     Unavailable,
+    /// The endpoint failed in a way that waiting seldom mends: repeating once is enough. The call may have
+    /// been executed.
+    Faulty,
     /// The account may not do this, and nothing was executed.
     Forbidden,
     /// The access key, its token or the signature is wrong, and nothing was executed. Every other call
     /// of the account will fail alike.
     Credentials,
     /// Our clock and the endpoint's differ too much, and nothing was executed.
-    Clock,
+    Clock {
+        /// Whether nothing is left to correct: the request already went by the endpoint's clock, or the
+        /// response does not say what time it is. If not, the same call goes by that clock from now on.
+        corrected: bool,
+    },
     /// The operation itself reported failure.
     FailedInBody,
     /// The operation reported failure for some of its items.
@@ -48,10 +63,45 @@ pub enum Until {
     Soon,
     /// This operation's own allowance: a longer pause.
     Later,
+}
+
+/// When an allowance that is used up is there again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextAllowance {
     /// The day's allowance: the next day.
     NextDay,
     /// The edition's allowance: the next month, or a larger edition.
     NextMonth,
+}
+
+impl NextAllowance {
+    fn as_str(self) -> &'static str {
+        match self {
+            NextAllowance::NextDay => "until the next day",
+            NextAllowance::NextMonth => "until the next month",
+        }
+    }
+}
+
+impl Class {
+    /// The stable word of the class, as it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Unsendable => "unsendable",
+            Class::Unreachable => "unreachable",
+            Class::Rejected => "rejected",
+            Class::Throttled { .. } => "throttled",
+            Class::QuotaExhausted { .. } => "quota_exhausted",
+            Class::Unavailable | Class::Faulty => "unavailable",
+            Class::Forbidden => "forbidden",
+            Class::Credentials => "credentials",
+            Class::Clock { .. } => "clock",
+            Class::FailedInBody => "failed_in_body",
+            Class::PartialFailure => "partial_failure",
+            Class::Lost => "lost",
+        }
+    }
 }
 
 /// A response that reports an error.
@@ -174,9 +224,25 @@ pub enum CallError {
         /// How long the refusal lasts by its kind.
         until: Until,
     },
+    /// The allowance of the day or of the edition is used up.
+    #[error("quota is used up {}: {}", until.as_str(), shown(refusal))]
+    QuotaExhausted {
+        /// The response.
+        refusal: Box<Refusal>,
+        /// When the next allowance begins.
+        until: NextAllowance,
+        /// The pause that the endpoint asked for.
+        retry_after_ms: Option<u64>,
+    },
     /// The endpoint failed.
     #[error("endpoint failed: {}", shown(refusal))]
     Unavailable {
+        /// The response.
+        refusal: Box<Refusal>,
+    },
+    /// The endpoint failed in a way that waiting seldom mends.
+    #[error("endpoint failed: {}", shown(refusal))]
+    Faulty {
         /// The response.
         refusal: Box<Refusal>,
     },
@@ -197,6 +263,8 @@ pub enum CallError {
     Clock {
         /// The response; its `server_date_ms` is the endpoint's time.
         refusal: Box<Refusal>,
+        /// Whether nothing is left to correct; see [`Class::Clock`].
+        corrected: bool,
     },
     /// HTTP success, and the operation reported failure.
     #[error("operation failed: {}", shown(refusal))]
@@ -241,10 +309,14 @@ impl CallError {
             CallError::Throttled { retry_after_ms, until, .. } => {
                 Class::Throttled { retry_after_ms: *retry_after_ms, until: *until }
             }
+            CallError::QuotaExhausted { until, retry_after_ms, .. } => {
+                Class::QuotaExhausted { until: *until, retry_after_ms: *retry_after_ms }
+            }
             CallError::Unavailable { .. } => Class::Unavailable,
+            CallError::Faulty { .. } => Class::Faulty,
             CallError::Forbidden { .. } => Class::Forbidden,
             CallError::Credentials { .. } => Class::Credentials,
-            CallError::Clock { .. } => Class::Clock,
+            CallError::Clock { corrected, .. } => Class::Clock { corrected: *corrected },
             CallError::FailedInBody { .. } => Class::FailedInBody,
             CallError::PartialFailure { .. } => Class::PartialFailure,
         }
@@ -257,10 +329,12 @@ impl CallError {
             CallError::Repeated { refusal }
             | CallError::Rejected { refusal }
             | CallError::Throttled { refusal, .. }
+            | CallError::QuotaExhausted { refusal, .. }
             | CallError::Unavailable { refusal }
+            | CallError::Faulty { refusal }
             | CallError::Forbidden { refusal }
             | CallError::Credentials { refusal }
-            | CallError::Clock { refusal }
+            | CallError::Clock { refusal, .. }
             | CallError::FailedInBody { refusal }
             | CallError::PartialFailure { refusal, .. } => Some(refusal),
             _ => None,

@@ -1,19 +1,19 @@
-//! Builds the request of a call, by the catalogue's positions and styles.
+//! Builds the request of a call, by the account's way of signing.
 //!
-//! Pure. [`prepare`] gives the request as it may be stored and shown: placeholders in place of secrets,
+//! Pure. `prepare` gives the request as it may be stored and shown: placeholders in place of secrets,
 //! nothing of the credentials. `sign_request` gives the one that leaves. Both are built by the same code
-//! from the same call, so what is stored is what was sent. What does not fit the catalogue is a
-//! [`CallError`] of class `Unsendable`, before anything leaves.
+//! from the same call, so what is stored is what was sent.
+
+use std::cell::Cell;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 
 use super::credential::Credentials;
 use super::error::CallError;
-use super::sign::{self, Pair};
-use super::value::{fit, flatten, kind, replace_secrets};
+use super::place::{Placed, place};
+use super::sign::{FORM, Pair, Scheme, acs3, join, rpc};
 use super::{Call, Secrets};
-use crate::operation::{Method, Operation, Param, Position, Style};
+use crate::operation::Method;
 
 /// A request as it may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub struct Prepared {
     pub method: Method,
     /// The URL with its query, without access key, token and signature; a secret is `secret("name")`.
     pub url: String,
+    /// The headers that are about the call, in order, without access key, token and signature. The hash of
+    /// a body that holds a secret is left out: short secrets can be guessed from it.
+    pub headers: Vec<Pair>,
     /// The form body, in order; empty if the request has no body.
     pub form: Vec<Pair>,
 }
@@ -30,117 +33,163 @@ pub struct Prepared {
 pub(super) struct Signed {
     pub method: Method,
     pub url: SecretString,
+    pub headers: Vec<(String, SecretString)>,
     /// The encoded form; `None` sends no body.
     pub body: Option<SecretString>,
 }
 
-/// A call's parameters, by where they travel.
-struct Placed {
-    query: Vec<Pair>,
-    form: Vec<Pair>,
+/// Where a call goes and how it is signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// Scheme, host and port.
+    pub base: &'a str,
+    pub signature: Scheme,
 }
 
-/// The request of `call` to `base` as it may be stored: nothing in it is secret.
-pub fn prepare(base: &str, call: &Call<'_>, nonce: &str, now_ms: i64) -> Result<Prepared, CallError> {
-    let placed = place(call, &|name| Ok(format!("secret(\"{name}\")")))?;
-    let mut query = sign::system_pairs(call.operation.name, call.operation.version, nonce, now_ms);
-    query.extend(placed.query);
-    let url = format!("{base}/?{}", sign::join(&query));
-    Ok(Prepared { method: call.operation.method, url, form: placed.form })
+/// What makes one attempt differ from the others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    pub nonce: &'a str,
+    /// The endpoint's time, as far as it is known.
+    pub now_ms: i64,
+}
+
+impl Target<'_> {
+    /// Host and port as the `host` header has them: the base has no port that is the scheme's own.
+    pub(super) fn host(&self) -> &str {
+        self.base.split_once("://").map_or(self.base, |(_, host)| host)
+    }
+
+    fn url(&self, query: &[Pair]) -> String {
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{}/{separator}{}", self.base, join(query))
+    }
+}
+
+/// The request of `call` as it may be stored: nothing in it is secret.
+pub(super) fn prepare(target: Target<'_>, call: &Call<'_>, stamp: Stamp<'_>) -> Result<Prepared, CallError> {
+    let has_secret = Cell::new(false);
+    let placed = place(call, &|name| {
+        has_secret.set(true);
+        Ok(format!("secret(\"{name}\")"))
+    })?;
+    let method = call.operation.method;
+    Ok(match target.signature {
+        Scheme::V1 => {
+            let query = [rpc_pairs(call, stamp), placed.query].concat();
+            let headers = rpc_headers(!placed.form.is_empty());
+            Prepared { method, url: target.url(&query), headers, form: placed.form }
+        }
+        Scheme::Acs3 => {
+            let mut headers = acs3_headers(target, call, stamp, &placed);
+            if !has_secret.get() {
+                headers.push(content_sha256(&acs3::form_body(&placed.form)));
+            }
+            Prepared { method, url: target.url(&placed.query), headers, form: placed.form }
+        }
+    })
 }
 
 /// The request of `call` with its secrets and its signature.
 pub(super) fn sign_request(
-    base: &str,
+    target: Target<'_>,
     credentials: &Credentials,
     call: &Call<'_>,
     secrets: &Secrets,
-    nonce: &str,
-    now_ms: i64,
+    stamp: Stamp<'_>,
 ) -> Result<Signed, CallError> {
     let placed = place(call, &|name| match secrets.by_name.get(name) {
         Some(value) => Ok(value.expose_secret().to_owned()),
         None => Err(CallError::MissingSecret { name: name.to_owned() }),
     })?;
-    let mut query = sign::system_pairs(call.operation.name, call.operation.version, nonce, now_ms);
-    query.extend(sign::credential_pairs(credentials));
-    query.extend(placed.query);
-
-    let all: Vec<Pair> = query.iter().chain(&placed.form).cloned().collect();
-    let method = call.operation.method;
-    let signature = sign::signature(&credentials.access_key_secret, &sign::string_to_sign(method, &all));
-    query.push(("Signature".to_owned(), signature));
-    Ok(Signed {
-        method,
-        url: format!("{base}/?{}", sign::join(&query)).into(),
-        body: (!placed.form.is_empty()).then(|| sign::join(&placed.form).into()),
+    Ok(match target.signature {
+        Scheme::V1 => sign_rpc(target, credentials, call, stamp, placed),
+        Scheme::Acs3 => sign_acs3(target, credentials, call, stamp, &placed),
     })
 }
 
-fn place(
+fn sign_rpc(
+    target: Target<'_>,
+    credentials: &Credentials,
     call: &Call<'_>,
-    secret_text: &impl Fn(&str) -> Result<String, CallError>,
-) -> Result<Placed, CallError> {
-    let operation = call.operation;
-    if let Some(unknown) = call.params.keys().find(|name| operation.param(name).is_none()) {
-        return Err(CallError::UnknownParameter {
-            operation: operation.name,
-            parameter: unknown.clone(),
-            nearest: crate::diagnostic::nearest(unknown, operation.params.iter().map(|param| param.name)),
-        });
+    stamp: Stamp<'_>,
+    placed: Placed,
+) -> Signed {
+    let method = call.operation.method;
+    let mut query = [rpc_pairs(call, stamp), rpc::credential_pairs(credentials), placed.query].concat();
+    let all = [query.as_slice(), &placed.form].concat();
+    let signature = rpc::signature(&credentials.access_key_secret, &rpc::string_to_sign(method, &all));
+    query.push(("Signature".to_owned(), signature));
+    Signed {
+        method,
+        url: target.url(&query).into(),
+        headers: hidden(rpc_headers(!placed.form.is_empty())),
+        body: (!placed.form.is_empty()).then(|| join(&placed.form).into()),
     }
-    let mut placed = Placed { query: Vec::new(), form: Vec::new() };
-    for param in &operation.params {
-        let token = call.client_token.filter(|_| operation.client_token == Some(param.name));
-        let value = match (call.params.get(param.name), token) {
-            (None | Some(Value::Null), Some(token)) => Value::from(token),
-            (None | Some(Value::Null), None) if param.required => {
-                return Err(CallError::MissingParameter { operation: operation.name, parameter: param.name });
-            }
-            (None | Some(Value::Null), None) => continue,
-            (Some(value), _) => fit_param(operation, param, value)?,
-        };
-        let pairs = flatten(param.name, &replace_secrets(value, secret_text)?, param.style);
-        // A GET has no body, whatever the catalogue says.
-        match (param.position, operation.method) {
-            (Position::Form, Method::Post | Method::Put) => placed.form.extend(pairs),
-            (Position::Query, _) | (Position::Form, Method::Get) => placed.query.extend(pairs),
-        }
-    }
-    Ok(placed)
 }
 
-fn fit_param(
-    operation: &'static Operation,
-    param: &'static Param,
-    value: &Value,
-) -> Result<Value, CallError> {
-    let fitted = match (param.style, value) {
-        // What is already written as it travels stays so: JSON text, or values with commas.
-        (Style::Json, Value::String(text)) => serde_json::from_str(text)
-            .ok()
-            .and_then(|parsed: Value| fit(&parsed, param.param_type, &param.fields)),
-        (Style::Simple, Value::String(_)) => Some(value.clone()),
-        _ => fit(value, param.param_type, &param.fields),
-    };
-    fitted.ok_or_else(|| CallError::UnfitParameter {
-        operation: operation.name,
-        parameter: param.name,
-        expected: param.param_type,
-        found: kind(value),
-    })
+fn sign_acs3(
+    target: Target<'_>,
+    credentials: &Credentials,
+    call: &Call<'_>,
+    stamp: Stamp<'_>,
+    placed: &Placed,
+) -> Signed {
+    let method = call.operation.method;
+    let body = acs3::form_body(&placed.form);
+    let mut headers = acs3_headers(target, call, stamp, placed);
+    headers.extend(acs3::credential_headers(credentials));
+    let (name, hash) = content_sha256(&body);
+    headers.push((name, hash.clone()));
+    let request = acs3::canonical_request(method, &placed.query, &headers, &hash);
+    let signature = acs3::signature(&credentials.access_key_secret, &acs3::string_to_sign(&request));
+    let names = acs3::signed_names(&headers);
+    let authorization = acs3::authorization(&credentials.access_key_id, &names, &signature);
+    headers.push((acs3::AUTHORIZATION.to_owned(), authorization));
+    Signed {
+        method,
+        url: target.url(&placed.query).into(),
+        headers: hidden(headers),
+        body: (!placed.form.is_empty()).then(|| body.into()),
+    }
+}
+
+fn rpc_pairs(call: &Call<'_>, stamp: Stamp<'_>) -> Vec<Pair> {
+    rpc::system_pairs(call.operation.name, call.operation.version, stamp.nonce, stamp.now_ms)
+}
+
+fn rpc_headers(has_body: bool) -> Vec<Pair> {
+    if has_body { vec![("content-type".to_owned(), FORM.to_owned())] } else { Vec::new() }
+}
+
+fn acs3_headers(target: Target<'_>, call: &Call<'_>, stamp: Stamp<'_>, placed: &Placed) -> Vec<Pair> {
+    let (operation, has_body) = (call.operation, !placed.form.is_empty());
+    let (name, version) = (operation.name, operation.version);
+    acs3::system_headers(target.host(), name, version, stamp.nonce, stamp.now_ms, has_body)
+}
+
+fn content_sha256(body: &str) -> Pair {
+    (acs3::CONTENT_SHA256.to_owned(), acs3::content_sha256(body.as_bytes()))
+}
+
+fn hidden(headers: Vec<Pair>) -> Vec<(String, SecretString)> {
+    headers.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::{Map, Value, json};
 
     use super::*;
     use crate::openapi::error::Class;
     use crate::operation::{ApiVersion, find};
 
     const BASE: &str = "https://dataworks.cn-shanghai.aliyuncs.com";
-    const NOW_MS: i64 = 1_774_425_600_000;
+    const STAMP: Stamp<'_> = Stamp { nonce: "n-1", now_ms: 1_774_425_600_000 };
+
+    const fn to(signature: Scheme) -> Target<'static> {
+        Target { base: BASE, signature }
+    }
 
     fn params(value: Value) -> Map<String, Value> {
         match value {
@@ -156,7 +205,7 @@ mod tests {
         token: Option<&str>,
     ) -> Result<Prepared, CallError> {
         let operation = find(name, version).expect("the catalogue has the operation");
-        prepare(BASE, &Call { operation, params: &params(given), client_token: token }, "n-1", NOW_MS)
+        prepare(to(Scheme::V1), &Call { operation, params: &params(given), client_token: token }, STAMP)
     }
 
     #[test]
@@ -250,21 +299,53 @@ mod tests {
             "Tags": [{"Key": "k", "Value": {"$secret": "label"}}],
         }));
         let call = Call { operation, params: &given, client_token: None };
-        let shown = format!("{:?}", prepare(BASE, &call, "n", NOW_MS));
-        assert!(shown.contains(r#"("Name", "secret(\"label\")")"#), "{shown}");
-
         let credentials = Credentials {
             access_key_id: "testAccessKeyId".to_owned(),
             access_key_secret: "testAccessKeySecret".into(),
-            security_token: None,
+            security_token: Some("testToken".into()),
         };
-        let sign = |secrets: &Secrets| sign_request(BASE, &credentials, &call, secrets, "n", NOW_MS);
-        let secrets = Secrets { by_name: [("label".to_owned(), SecretString::from("a b"))].into() };
-        let body = sign(&secrets).ok().and_then(|signed| signed.body).expect("a form");
-        assert!(body.expose_secret().starts_with("Name=a%20b&ProjectId=1&Tags=%5B%7B%22Key%22"));
+        for (scheme, begins) in [
+            (Scheme::V1, "Name=a%20b&ProjectId=1&Tags=%5B%7B%22Key%22"),
+            (Scheme::Acs3, "Name=a+b&ProjectId=1&Tags=%5B%7B%22Key%22"),
+        ] {
+            let shown = format!("{:?}", prepare(to(scheme), &call, STAMP));
+            assert!(shown.contains(r#"("Name", "secret(\"label\")")"#), "{shown}");
+            for hidden in ["testAccessKeyId", "testToken", "authorization", "x-acs-content-sha256"] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
 
-        let Err(error) = sign(&Secrets::default()) else { panic!("the secret is not configured") };
-        assert_eq!(error.to_string(), "secret `label` is not configured");
-        assert_eq!(error.class(), Class::Unsendable);
+            let sign = |secrets: &Secrets| sign_request(to(scheme), &credentials, &call, secrets, STAMP);
+            let secrets = Secrets { by_name: [("label".to_owned(), SecretString::from("a b"))].into() };
+            let body = sign(&secrets).ok().and_then(|signed| signed.body).expect("a form");
+            assert!(body.expose_secret().starts_with(begins), "{}", body.expose_secret());
+
+            let Err(error) = sign(&Secrets::default()) else { panic!("the secret is not configured") };
+            assert_eq!(error.to_string(), "secret `label` is not configured");
+            assert_eq!(error.class(), Class::Unsendable);
+        }
+    }
+
+    #[test]
+    fn with_acs3_the_system_s_facts_are_headers() {
+        let operation = find("GetTaskInstance", ApiVersion::V2024).expect("the operation exists");
+        let given = params(json!({"Id": 7}));
+        let call = Call { operation, params: &given, client_token: None };
+        let request = prepare(to(Scheme::Acs3), &call, STAMP).expect("the parameters fit");
+        assert_eq!(request.url, format!("{BASE}/?Id=7"));
+        let headers: Vec<(&str, &str)> =
+            request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let no_body = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(
+            headers,
+            [
+                ("host", "dataworks.cn-shanghai.aliyuncs.com"),
+                ("accept", "application/json"),
+                ("x-acs-action", "GetTaskInstance"),
+                ("x-acs-version", "2024-05-18"),
+                ("x-acs-date", "2026-03-25T08:00:00Z"),
+                ("x-acs-signature-nonce", "n-1"),
+                ("x-acs-content-sha256", no_body),
+            ]
+        );
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
-use openeventd::quota::{Edition, Table};
+use openeventd::openapi::sign::Scheme;
+use openeventd::quota::{Edition, Table, Urgency};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -306,6 +307,38 @@ fn an_account_gives_endpoint_edition_and_credentials() {
     assert_eq!(main.endpoint, "https://dataworks.cn-shanghai.aliyuncs.com");
     assert_eq!(account("vpc = true").endpoint, "https://dataworks-vpc.cn-shanghai.aliyuncs.com");
     assert_eq!(account("endpoint = \"http://127.0.0.1:1/\"").endpoint, "http://127.0.0.1:1");
+    assert_eq!(main.signature, Scheme::V1);
+    assert_eq!(account("signature = \"acs3\"").signature, Scheme::Acs3);
+    let report = Given::file(&format!("{MINIMAL}\n[account.main]\nsignature = \"acs\"\n")).report();
+    assert!(report.contains("`acs` is not known, expected one of v1, acs3"), "{report}");
+}
+
+#[test]
+fn an_account_has_a_budget_by_its_edition_table_calendar_and_shares() {
+    let with = |lines: &str| format!("{MINIMAL}\n[account.main]\nregion = \"cn-shanghai\"\n{lines}\n");
+    let key = "access_key_id = \"id\"\naccess_key_secret = { env = \"KEY\" }\nedition = \"standard\"";
+    let budget = |lines: &str| {
+        let given = Given::file(&with(&format!("{key}\n{lines}"))).variable("KEY", "secret");
+        given.config().accounts.remove(0).budget
+    };
+    assert_eq!(budget("").day_limit(Urgency::Usual), None);
+    assert_eq!(budget("quota_table = \"2026-03\"").day_limit(Urgency::Usual), Some(1_000));
+    let shared = budget("quota_table = \"2026-03\"\nothers_share = \"20%\"\nverdict_share = \"10%\"");
+    assert_eq!((shared.day_limit(Urgency::Urgent), shared.day_limit(Urgency::Usual)), (Some(800), Some(720)));
+    assert_eq!(budget("calls_per_day_max = 7").day_limit(Urgency::Usual), Some(7));
+    assert_eq!(budget("quota_offset = \"+00:00\"").calendar.day(1).begins_ms, 0);
+    let report = Given::file(&with(
+        "quota_table = \"2026-04\"\nquota_offset = \"8\"\nothers_share = \"96%\"\nverdict_share = \"0.1\"",
+    ))
+    .report();
+    for expected in [
+        "`2026-04` is not known, expected one of 2026-03, 2026-05",
+        "`8` is no offset, expected one like `+08:00`",
+        "`96%` is no share, expected `0%` to `95%`",
+        "`0.1` is no share",
+    ] {
+        assert!(report.contains(expected), "{expected}\n{report}");
+    }
 }
 
 #[test]

@@ -76,12 +76,7 @@ impl Dispatching {
             client: Client::new(&settings()).expect("a client"),
             secrets: Secrets { by_name: [("comment".to_owned(), SecretString::from(SECRET))].into() },
             policy,
-            settings: Settings {
-                concurrency: 16,
-                lease: Duration::from_mins(1),
-                retry: retry(),
-                lookups,
-            },
+            settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry(), lookups },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
             watch: Watch::default(),
@@ -145,6 +140,18 @@ async fn each_response_has_its_outcome() {
         ),
         ("duplicates", vec![Reply::failure("1101080008")], json!(["dead", null, 1, "failed_in_body"]), 1),
         ("duplicates", vec![throttled(), throttled()], json!(["succeeded", null, 3, "success"]), 3),
+        (
+            "duplicates",
+            vec![Reply::refusal(400, "InvalidTimeStamp.Expired"); 1],
+            json!(["succeeded", null, 2, "success"]),
+            2,
+        ),
+        (
+            "duplicates",
+            vec![Reply::refusal(400, "InvalidTimeStamp.Expired"); 2],
+            json!(["dead", null, 2, "clock"]),
+            2,
+        ),
         ("none", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("converges", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("none", vec![Reply::Close, Reply::Close, Reply::Close], json!(["dead", null, 3, "lost"]), 3),
@@ -181,7 +188,7 @@ async fn a_secret_is_on_the_wire_and_nowhere_in_the_database() {
     until_worked_off(&mut store).await;
     dispatching.stop().await;
     let received = double.received().remove(0);
-    assert_eq!(received.signature, Signature::Valid);
+    assert_eq!(received.signature, Signature::Valid("v1"));
     let sent = received.form.get("Comment").or_else(|| received.query.get("Comment"));
     assert_eq!(sent.map(String::as_str), Some(SECRET));
     let params = store.rows("json(params)", "actions").await;
@@ -252,7 +259,11 @@ async fn calls_in_flight_at_a_crash_are_recovered_and_only_harmless_ones_are_sen
     assert_eq!(store.count("action WHERE state = 'in_flight'").await, 4);
 
     let mut store = store.reopen().await;
-    store.writer.recover(i64::MAX, HashSet::new(), 600_000, now_ms()).await.expect("it is kept");
+    store
+        .writer
+        .recover(i64::MAX, HashSet::new(), (600_000, Lookups::Off), now_ms())
+        .await
+        .expect("it is kept");
     let dispatching = Dispatching::start(&store, &double, Edition::Enterprise, policy());
     until_worked_off(&mut store).await;
     dispatching.stop().await;
@@ -291,6 +302,7 @@ fn upkeep(store: &Harness, disk_free_min: u64) -> Upkeep {
         wal_bytes_max: 1 << 30,
         disk_free_min,
         repeat_within: Duration::from_mins(10),
+        lookups: Lookups::Off,
         order_block_max: Duration::from_hours(1),
     };
     let (alive, gate) = (Alive::default(), Arc::new(Gate::default()));

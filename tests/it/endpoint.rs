@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Digest as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -28,6 +29,8 @@ pub(crate) const ACCESS_KEY_SECRET: &str = "testAccessKeySecret";
 pub(crate) enum Reply {
     /// This status, these further headers and this body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// These bytes, then close the connection.
+    Raw(Vec<u8>),
     /// Close the connection without a byte.
     Close,
     /// Say nothing until the client goes away.
@@ -68,8 +71,12 @@ impl Reply {
 /// Whether the signature of a request was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Signature {
-    Valid,
-    Wrong { string_to_sign: String },
+    /// By this scheme: `v1` or `acs3`.
+    Valid(&'static str),
+    /// What the real endpoint would echo.
+    Wrong {
+        string_to_sign: String,
+    },
     Missing,
 }
 
@@ -108,7 +115,15 @@ impl DataWorksDouble {
 
     /// Answers with what `script` makes of each request.
     pub(crate) async fn start(script: impl FnMut(&Received) -> Reply + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        Self::listening(TcpListener::bind("127.0.0.1:0").await.expect("a loopback port"), script)
+    }
+
+    /// The same behind this listener.
+    #[allow(dead_code, reason = "each test binary that includes this uses a part of it")]
+    pub(crate) fn listening(
+        listener: TcpListener,
+        script: impl FnMut(&Received) -> Reply + Send + 'static,
+    ) -> Self {
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         let received = Arc::new(Mutex::new(Vec::new()));
         let (announce, count) = watch::channel(0);
@@ -158,7 +173,7 @@ async fn serve(
     while let Some(request) = read_request(&mut stream, connection).await {
         let reply = match &request.signature {
             Signature::Wrong { string_to_sign } => mismatch(string_to_sign),
-            Signature::Valid | Signature::Missing => {
+            Signature::Valid(_) | Signature::Missing => {
                 let mut script = script.lock().expect("nobody panics with it");
                 (*script)(&request)
             }
@@ -174,7 +189,10 @@ async fn serve(
         };
         match reply {
             Reply::Answer(status, headers, body) => {
-                let mut head = format!("HTTP/1.1 {status} Reply\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+                let mut head = format!("HTTP/1.1 {status} Reply\r\n");
+                if !headers.iter().any(|(name, _)| *name == "Date") {
+                    head.push_str("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+                }
                 for (name, value) in headers {
                     let _ = write!(head, "{name}: {value}\r\n");
                 }
@@ -187,6 +205,10 @@ async fn serve(
                 let length = body.len() + 1_000;
                 let part = format!("HTTP/1.1 200 Reply\r\nContent-Length: {length}\r\n\r\n{body}");
                 let _ = stream.write_all(part.as_bytes()).await;
+                return;
+            }
+            Reply::Raw(bytes) => {
+                let _ = stream.write_all(&bytes).await;
                 return;
             }
             Reply::Close | Reply::Late(..) => return,
@@ -216,7 +238,10 @@ async fn read_request(stream: &mut BufReader<TcpStream>, connection: usize) -> O
     let body = String::from_utf8(body).expect("forms are UTF-8");
     let query = decode_pairs(target.split_once('?').map_or("", |(_, query)| query));
     let form = decode_pairs(&body);
-    let signature = verify(&method, &query, &form);
+    let signature = match headers.get("authorization") {
+        Some(authorization) => verify_acs3(&method, &target, &headers, &body, authorization),
+        None => verify_v1(&method, &query, &form),
+    };
     Some(Received { at, connection, method, target, headers, body, query, form, signature })
 }
 
@@ -239,7 +264,7 @@ fn mismatch(string_to_sign: &str) -> Reply {
     Reply::json(400, &body.to_string())
 }
 
-fn verify(method: &str, query: &BTreeMap<String, String>, form: &BTreeMap<String, String>) -> Signature {
+fn verify_v1(method: &str, query: &BTreeMap<String, String>, form: &BTreeMap<String, String>) -> Signature {
     let Some(sent) = query.get("Signature").or_else(|| form.get("Signature")) else {
         return Signature::Missing;
     };
@@ -252,7 +277,57 @@ fn verify(method: &str, query: &BTreeMap<String, String>, form: &BTreeMap<String
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(key.as_bytes()).expect("any length");
     mac.update(string_to_sign.as_bytes());
     let expected = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
-    if *sent == expected { Signature::Valid } else { Signature::Wrong { string_to_sign } }
+    if *sent == expected { Signature::Valid("v1") } else { Signature::Wrong { string_to_sign } }
+}
+
+/// Verifies the signature over exactly the headers that the request names, which must be all that the
+/// scheme demands, and over the bytes of the body.
+fn verify_acs3(
+    method: &str,
+    target: &str,
+    headers: &BTreeMap<String, String>,
+    body: &str,
+    authorization: &str,
+) -> Signature {
+    let part = |name: &str| {
+        let mut parts = authorization.split([' ', ',']).filter_map(|part| part.split_once('='));
+        parts.find(|(found, _)| *found == name).expect("the header has all its parts").1
+    };
+    let names: Vec<&str> = part("SignedHeaders").split(';').collect();
+    let must =
+        |name: &&String| name.starts_with("x-acs-") || ["host", "content-type"].contains(&name.as_str());
+    let unsigned: Vec<&String> =
+        headers.keys().filter(must).filter(|name| !names.contains(&name.as_str())).collect();
+    assert!(unsigned.is_empty() && names.is_sorted(), "{unsigned:?} in {names:?}");
+    assert_eq!(headers.contains_key("content-type"), !body.is_empty());
+
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut pairs: Vec<(String, String)> = decode_pairs(query).into_iter().collect();
+    pairs.sort();
+    let query: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let lines: Vec<String> = names.iter().map(|name| format!("{name}:{}\n", headers[*name])).collect();
+    let lines = lines.concat();
+    let hash = sha256(body.as_bytes());
+    let request = format!("{method}\n{path}\n{}\n{lines}\n{}\n{hash}", query.join("&"), names.join(";"));
+    let string_to_sign = format!("ACS3-HMAC-SHA256\n{}", sha256(request.as_bytes()));
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(ACCESS_KEY_SECRET.as_bytes()).expect("any length");
+    mac.update(string_to_sign.as_bytes());
+    let expected = hex(&mac.finalize().into_bytes());
+    let is_ours = authorization.starts_with("ACS3-HMAC-SHA256 ")
+        && part("Credential") == ACCESS_KEY_ID
+        && headers["x-acs-content-sha256"] == hash
+        && part("Signature") == expected;
+    if is_ours { Signature::Valid("acs3") } else { Signature::Wrong { string_to_sign: request } }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn encode(text: &str) -> String {

@@ -2,22 +2,31 @@
 
 #![expect(clippy::expect_used, reason = "a helper that cannot prepare its test has failed it")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use openeventd::openapi::call::Client;
 use openeventd::openapi::credential::Credentials;
 use openeventd::openapi::error::{CallError, Class, Until};
-use openeventd::openapi::rate::RateLimiter;
+use openeventd::openapi::rate::Slot;
 use openeventd::openapi::response::Response;
-use openeventd::openapi::sign::{self, Pair};
+use openeventd::openapi::sign::{self, Pair, Scheme};
 use openeventd::openapi::{Account, Call, Secrets, Settings};
-use openeventd::operation::{self, Access, ApiVersion, Method, Operation, Position, Style};
+use openeventd::operation::{self, ApiVersion, Method, Operation, Position, Style};
 use openeventd::quota::Edition;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, DataWorksDouble, Reply, Signature};
+use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, DataWorksDouble, Received, Reply, Signature};
 use crate::harness::budget;
+
+mod bodies;
+
+mod clock;
+
+mod connections;
+
+mod slots;
 
 /// 2026-03-25T08:00:00Z, the time of all our signature vectors.
 pub(crate) const NOW_MS: i64 = 1_774_425_600_000;
@@ -37,6 +46,7 @@ pub(crate) fn account(endpoint: &str) -> Account {
         region: "cn-shanghai".into(),
         endpoint: endpoint.into(),
         budget: budget(Edition::Enterprise),
+        signature: Scheme::V1,
         credentials: Credentials {
             access_key_id: ACCESS_KEY_ID.into(),
             access_key_secret: ACCESS_KEY_SECRET.into(),
@@ -53,12 +63,33 @@ fn object(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).expect("an object")
 }
 
+/// Makes a call that nothing limits.
+pub(crate) async fn send(
+    client: &Client,
+    account: &Account,
+    call: &Call<'_>,
+    secrets: &Secrets,
+    nonce: &str,
+) -> Result<Response, CallError> {
+    let slot = Slot::unlimited();
+    client.call(account, &account.credentials, call, secrets, nonce, NOW_MS, slot).await
+}
+
 /// Reruns one task instance, the call of most tests here.
 async fn rerun(client: &Client, account: &Account, secrets: &Secrets) -> Result<Response, CallError> {
+    rerun_with(client, account, secrets, Slot::unlimited()).await
+}
+
+async fn rerun_with(
+    client: &Client,
+    account: &Account,
+    secrets: &Secrets,
+    slot: Slot,
+) -> Result<Response, CallError> {
     let params = object(json!({"Ids": [1234], "Comment": {"$secret": "comment"}}));
     let operation = operation("RerunTaskInstances", ApiVersion::V2024);
     let call = Call { operation, params: &params, client_token: None };
-    client.call(account, &call, secrets, "nonce-1", NOW_MS).await
+    client.call(account, &account.credentials, &call, secrets, "nonce-1", NOW_MS, slot).await
 }
 
 fn secrets() -> Secrets {
@@ -91,79 +122,110 @@ fn example(declared: &str) -> Value {
 
 #[tokio::test]
 async fn every_operation_is_sent_with_every_parameter_where_the_catalogue_says() {
-    let double = DataWorksDouble::replying([]).await;
-    let client = Client::new(&settings()).expect("a client");
-    let account = account(&double.url);
-    let all = [ApiVersion::V2020, ApiVersion::V2024]
-        .into_iter()
-        .flat_map(|version| operation::names(version).map(move |name| operation(name, version)));
-    let mut sent = Vec::new();
-    for operation in all {
-        let params: Map<String, Value> = operation
-            .params
-            .iter()
-            .map(|param| {
-                // Declared fields have types of their own, so an object of them is given empty.
-                let value = match param.param_type {
-                    "object" if !param.fields.is_empty() => json!({}),
-                    "array<object>" if !param.fields.is_empty() => json!([{}]),
-                    declared => example(declared),
-                };
-                (param.name.to_owned(), value)
-            })
-            .collect();
-        let call = Call { operation, params: &params, client_token: None };
-        let outcome = client.call(&account, &call, &Secrets::default(), "n", NOW_MS).await;
-        outcome.unwrap_or_else(|error| panic!("{}: {error}", operation.name));
-        sent.push(operation);
-    }
-
-    let received = double.received();
-    assert_eq!((sent.len(), received.len()), (716, 716));
-    for (operation, request) in sent.into_iter().zip(received) {
-        let name = operation.name;
-        assert_eq!(request.signature, Signature::Valid, "{name}");
-        assert_eq!(
-            (request.query["Action"].as_str(), request.method.as_str()),
-            (name, operation.method.as_str())
-        );
-        for param in operation.params.iter().filter(|param| param.style != Style::Flat) {
-            let (there, elsewhere) = match param.position {
-                Position::Query => (&request.query, &request.form),
-                Position::Form => (&request.form, &request.query),
-            };
-            assert!(there.contains_key(param.name), "{name}.{}", param.name);
-            assert!(!elsewhere.contains_key(param.name), "{name}.{}", param.name);
+    for scheme in [Scheme::V1, Scheme::Acs3] {
+        let double = DataWorksDouble::replying([]).await;
+        let client = Client::new(&settings()).expect("a client");
+        let account = Account { signature: scheme, ..account(&double.url) };
+        let all = [ApiVersion::V2020, ApiVersion::V2024]
+            .into_iter()
+            .flat_map(|version| operation::names(version).map(move |name| operation(name, version)));
+        let mut sent = Vec::new();
+        for operation in all {
+            let params: Map<String, Value> = operation
+                .params
+                .iter()
+                .map(|param| {
+                    // Declared fields have types of their own, so an object of them is given empty.
+                    let value = match param.param_type {
+                        "object" if !param.fields.is_empty() => json!({}),
+                        "array<object>" if !param.fields.is_empty() => json!([{}]),
+                        declared => example(declared),
+                    };
+                    (param.name.to_owned(), value)
+                })
+                .collect();
+            let call = Call { operation, params: &params, client_token: None };
+            let outcome = send(&client, &account, &call, &Secrets::default(), "n").await;
+            outcome.unwrap_or_else(|error| panic!("{}: {error}", operation.name));
+            sent.push(operation);
         }
-        assert!(operation.method != Method::Get || !request.headers.contains_key("content-length"), "{name}");
+
+        let received = double.received();
+        assert_eq!((sent.len(), received.len()), (716, 716));
+        for (operation, request) in sent.into_iter().zip(received) {
+            let name = operation.name;
+            assert_eq!(request.signature, Signature::Valid(scheme.as_str()), "{name}");
+            let action = match scheme {
+                Scheme::V1 => &request.query["Action"],
+                Scheme::Acs3 => &request.headers["x-acs-action"],
+            };
+            assert_eq!((action.as_str(), request.method.as_str()), (name, operation.method.as_str()));
+            for param in operation.params.iter().filter(|param| param.style != Style::Flat) {
+                let (there, elsewhere) = match param.position {
+                    Position::Query => (&request.query, &request.form),
+                    Position::Form => (&request.form, &request.query),
+                };
+                assert!(there.contains_key(param.name), "{name}.{}", param.name);
+                assert!(!elsewhere.contains_key(param.name), "{name}.{}", param.name);
+            }
+            let has_length = request.headers.contains_key("content-length");
+            assert!(operation.method != Method::Get || !has_length, "{name}");
+        }
     }
 }
 
 #[tokio::test]
 async fn what_is_prepared_is_what_is_sent_without_secrets() {
-    let double = DataWorksDouble::replying([]).await;
-    let (client, account) = (Client::new(&settings()).expect("a client"), account(&double.url));
-    let params = object(json!({"Ids": [1, 2], "Comment": {"$secret": "comment"}}));
-    let operation = operation("RerunTaskInstances", ApiVersion::V2024);
-    let call = Call { operation, params: &params, client_token: None };
-    let prepared = client.prepare(&account, &call, "n", NOW_MS).expect("it fits");
-    client.call(&account, &call, &secrets(), "n", NOW_MS).await.expect("success");
+    for (scheme, body) in [
+        (Scheme::V1, "Comment=correct%2Fhorse%20battery&Ids=%5B1%2C2%5D"),
+        (Scheme::Acs3, "Comment=correct%2Fhorse+battery&Ids=%5B1%2C2%5D"),
+    ] {
+        let double = DataWorksDouble::replying([]).await;
+        let client = Client::new(&settings()).expect("a client");
+        let mut account = Account { signature: scheme, ..account(&double.url) };
+        account.credentials.security_token = Some("STS+token/with=padding==".into());
+        let params = object(json!({"Ids": [1, 2], "Comment": {"$secret": "comment"}}));
+        let operation = operation("RerunTaskInstances", ApiVersion::V2024);
+        let call = Call { operation, params: &params, client_token: None };
+        let prepared = client.prepare(&account, &call, "n", NOW_MS).expect("it fits");
+        send(&client, &account, &call, &secrets(), "n").await.expect("success");
 
-    let received = &double.received()[0];
-    assert_eq!(received.body, "Comment=correct%2Fhorse%20battery&Ids=%5B1%2C2%5D");
-    let form: Vec<Pair> =
-        vec![("Comment".into(), "secret(\"comment\")".into()), ("Ids".into(), "[1,2]".into())];
-    assert_eq!(prepared.form, form);
-    let stored = prepared.url.strip_prefix(&format!("{}/?", double.url)).expect("the endpoint's URL");
-    let hidden = ["AccessKeyId", "Signature"];
-    let mut sent = received.query.clone();
-    sent.retain(|name, _| !hidden.contains(&name.as_str()));
-    let mut stored: Vec<&str> = stored.split('&').collect();
-    stored.sort_unstable();
-    let mut sent: Vec<String> =
-        sent.iter().map(|(name, value)| format!("{name}={}", sign::percent_encode(value))).collect();
-    sent.sort_unstable();
-    assert_eq!(stored, sent);
+        let received = &double.received()[0];
+        assert_eq!(received.signature, Signature::Valid(scheme.as_str()));
+        assert_eq!(received.body, body);
+        let form: Vec<Pair> =
+            vec![("Comment".into(), "secret(\"comment\")".into()), ("Ids".into(), "[1,2]".into())];
+        assert_eq!(prepared.form, form);
+        assert_eq!(query_of(&prepared.url, &double.url), query_sent(received));
+        let hidden = ["authorization", "x-acs-security-token", "x-acs-accesskey-id", "x-acs-content-sha256"];
+        let mut sent = received.headers.clone();
+        // These are about the connection, and the same for all calls.
+        let general = ["user-agent", "content-length", if scheme == Scheme::V1 { "host" } else { "" }];
+        sent.retain(|name, _| !hidden.contains(&name.as_str()) && !general.contains(&name.as_str()));
+        if scheme == Scheme::V1 {
+            assert_eq!(sent.remove("accept").as_deref(), Some("*/*"));
+        }
+        assert_eq!(prepared.headers.into_iter().collect::<BTreeMap<_, _>>(), sent);
+    }
+}
+
+/// The pairs of a stored URL, still encoded, in order.
+fn query_of(url: &str, base: &str) -> Vec<String> {
+    let rest = url.strip_prefix(&format!("{base}/")).expect("the endpoint's URL");
+    let mut pairs: Vec<String> =
+        rest.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// The same of what arrived, without what is never stored.
+fn query_sent(received: &Received) -> Vec<String> {
+    let hidden = ["AccessKeyId", "SecurityToken", "Signature"];
+    let shown = received.query.iter().filter(|(name, _)| !hidden.contains(&name.as_str()));
+    let mut pairs: Vec<String> =
+        shown.map(|(name, value)| format!("{name}={}", sign::percent_encode(value))).collect();
+    pairs.sort_unstable();
+    pairs
 }
 
 #[tokio::test]
@@ -192,7 +254,7 @@ async fn each_reply_is_classified_and_nothing_is_sent_twice() {
         (Reply::refusal(429, "Throttling.User"), Some(throttled)),
         (Reply::refusal(500, "InternalError.System"), Some(Class::Unavailable)),
         (Reply::refusal(403, "Forbidden.Access"), Some(Class::Forbidden)),
-        (Reply::refusal(400, "InvalidTimeStamp.Expired"), Some(Class::Clock)),
+        (Reply::refusal(400, "InvalidTimeStamp.Expired"), Some(Class::Clock { corrected: false })),
         (Reply::Answer(502, vec![], "<html>bad gateway</html>".into()), Some(Class::Unavailable)),
         (Reply::Answer(200, vec![], String::new()), Some(Class::Lost)),
         (Reply::Close, Some(Class::Lost)),
@@ -228,29 +290,6 @@ async fn a_call_that_we_give_up_reached_the_endpoint_once() {
     let received = double.received();
     assert_eq!(received.len(), 2);
     assert_ne!(received[0].connection, received[1].connection, "a given-up connection is not used again");
-}
-
-#[tokio::test]
-async fn the_endpoint_never_sees_more_than_the_limit_in_any_second() {
-    let double = DataWorksDouble::replying([]).await;
-    let (client, account, secrets) =
-        (Client::new(&settings()).expect("a client"), account(&double.url), secrets());
-    let limiter = RateLimiter::new(budget(Edition::Basic).rate());
-    let six_calls = || async {
-        for _ in 0..6 {
-            let slot = limiter.acquire(Access::Write).await;
-            let outcome = rerun(&client, &account, &secrets).await;
-            drop(slot);
-            outcome.expect("success");
-        }
-    };
-    tokio::join!(six_calls(), six_calls());
-    let mut arrivals: Vec<_> = double.received().iter().map(|request| request.at).collect();
-    arrivals.sort_unstable();
-    assert_eq!(arrivals.len(), 12);
-    for six in arrivals.windows(6) {
-        assert!(six[5] - six[0] > Duration::from_secs(1), "{six:?}");
-    }
 }
 
 #[tokio::test]
@@ -292,33 +331,37 @@ async fn a_huge_body_is_cut_at_its_limit() {
 
 #[tokio::test]
 async fn an_echoed_signature_string_leaks_no_secret() {
-    let double = DataWorksDouble::replying([]).await;
-    let mut account = account(&double.url);
-    account.credentials.access_key_secret = "anotherSecretKey".into();
-    account.credentials.security_token = Some("STS+token/with=padding==".into());
-    let client = Client::new(&settings()).expect("a client");
-    let error = rerun(&client, &account, &secrets()).await.expect_err("the signature is wrong");
-    assert_eq!(error.class(), Class::Credentials);
+    for (scheme, echoed) in
+        [(Scheme::V1, "correct%252Fhorse%2520battery"), (Scheme::Acs3, "x-acs-security-token:STS+token")]
+    {
+        let double = DataWorksDouble::replying([]).await;
+        let mut account = Account { signature: scheme, ..account(&double.url) };
+        account.credentials.access_key_secret = "anotherSecretKey".into();
+        account.credentials.security_token = Some("STS+token/with=padding==".into());
+        let client = Client::new(&settings()).expect("a client");
+        let error = rerun(&client, &account, &secrets()).await.expect_err("the signature is wrong");
+        assert_eq!(error.class(), Class::Credentials);
 
-    let Signature::Wrong { string_to_sign } = &double.received()[0].signature else { panic!("{error}") };
-    assert!(string_to_sign.contains("correct%252Fhorse%2520battery"), "{string_to_sign}");
-    let response = error.response().expect("there was a response").clone();
-    assert!(response.body.contains("SignatureDoesNotMatch"), "{}", response.body);
-    let params = object(json!({"Comment": {"$secret": "comment"}}));
-    let call = Call {
-        operation: operation("RerunTaskInstances", ApiVersion::V2024),
-        params: &params,
-        client_token: None,
-    };
-    for shown in [
-        error.to_string(),
-        format!("{error:?}"),
-        response.body,
-        format!("{account:?} {:?} {client:?} {call:?}", secrets()),
-        format!("{:?}", client.prepare(&account, &call, "n", NOW_MS)),
-    ] {
-        for secret in ["horse", "anotherSecretKey", "STS+token", "STS%2", "STS%252", ACCESS_KEY_ID] {
-            assert!(!shown.contains(secret), "{secret} in {shown}");
+        let Signature::Wrong { string_to_sign } = &double.received()[0].signature else { panic!("{error}") };
+        assert!(string_to_sign.contains(echoed), "{string_to_sign}");
+        let response = error.response().expect("there was a response").clone();
+        assert!(response.body.contains("SignatureDoesNotMatch"), "{}", response.body);
+        let params = object(json!({"Comment": {"$secret": "comment"}, "Ids": [1]}));
+        let call = Call {
+            operation: operation("RerunTaskInstances", ApiVersion::V2024),
+            params: &params,
+            client_token: None,
+        };
+        for shown in [
+            error.to_string(),
+            format!("{error:?}"),
+            response.body,
+            format!("{account:?} {:?} {client:?} {call:?}", secrets()),
+            format!("{:?}", client.prepare(&account, &call, "n", NOW_MS)),
+        ] {
+            for secret in ["horse", "anotherSecretKey", "STS+token", "STS%2", "STS%252", ACCESS_KEY_ID] {
+                assert!(!shown.contains(secret), "{secret} in {shown}");
+            }
         }
     }
 }
@@ -334,46 +377,6 @@ async fn errors_without_a_response_show_neither_url_nor_signature() {
             assert!(!shown.contains(hidden), "{shown}");
         }
     }
-}
-
-// -- proxies --
-
-#[tokio::test]
-async fn loopback_is_never_called_through_a_proxy() {
-    let proxy = DataWorksDouble::replying([]).await;
-    let endpoint = DataWorksDouble::replying([]).await;
-    let client = Client::new(&Settings { proxy: Some(proxy.url.clone()), ..settings() }).expect("a client");
-    rerun(&client, &account(&endpoint.url), &secrets()).await.expect("success");
-    let secure = endpoint.url.replace("http:", "https:");
-    let error = rerun(&client, &account(&secure), &secrets()).await.expect_err("the endpoint has no TLS");
-    assert_eq!(error.class(), Class::Unreachable);
-    assert_eq!(proxy.received().len(), 0);
-}
-
-#[tokio::test]
-async fn other_hosts_are_called_through_the_proxy_and_it_sees_only_the_host() {
-    let proxy = DataWorksDouble::replying([Reply::refusal(407, "Proxy")]).await;
-    let client = Client::new(&Settings { proxy: Some(proxy.url.clone()), ..settings() }).expect("a client");
-    let error = rerun(&client, &account("https://dataworks.example.invalid"), &secrets()).await;
-    assert_eq!(error.expect_err("the proxy refuses").class(), Class::Unreachable);
-    let received = proxy.received();
-    assert_eq!(received.len(), 1);
-    assert_eq!(
-        (received[0].method.as_str(), received[0].target.as_str()),
-        ("CONNECT", "dataworks.example.invalid:443")
-    );
-}
-
-#[test]
-fn a_proxy_that_is_no_url_is_refused_without_being_shown() {
-    let proxy = Some("http://user:hunter2000@ho st".to_owned());
-    let settings = Settings { proxy, ..settings() };
-    let error = Client::new(&settings).expect_err("no URL");
-    let shown = format!("{error} {error:?} {settings:?}");
-    assert!(
-        shown.contains("the setting `proxy` is no proxy URL") && !shown.contains("hunter2000"),
-        "{shown}"
-    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use openeventd::action::HeldReason;
+use openeventd::dispatch::Lookups;
 use openeventd::operation::Access;
 use openeventd::store::outbox::{Change, Evidence, Outcome, Recovered, Settlement, Wanted};
 use serde_json::{Value, json};
@@ -194,7 +195,11 @@ async fn a_late_outcome_corrects_a_guess_and_a_superseded_one_changes_nothing() 
     let mut store = planned(&rules, &[1]).await;
     let first = store.claim(9, NOW_MS).await;
     let over = NOW_MS + LEASE_MS;
-    let recovered = store.writer.recover(over, HashSet::new(), WITHIN_MS, over).await.expect("it is kept");
+    let recovered = store
+        .writer
+        .recover(over, HashSet::new(), (WITHIN_MS, Lookups::Off), over)
+        .await
+        .expect("it is kept");
     assert_eq!(recovered, Recovered { due_again: 2, unresolved: 2 });
     assert_eq!(states(&mut store).await, ["planned", "planned", "unresolved", "unresolved"]);
     // Re-planned, then true: it is not sent again.
@@ -224,7 +229,11 @@ async fn what_was_in_flight_at_a_crash_is_recovered_by_what_a_repetition_does() 
         assert_eq!(store.claim(9, NOW_MS).await.len(), 4);
         let mut store = store.reopen().await;
         let now_ms = NOW_MS + elapsed;
-        store.writer.recover(i64::MAX, HashSet::new(), WITHIN_MS, now_ms).await.expect("it is kept");
+        store
+            .writer
+            .recover(i64::MAX, HashSet::new(), (WITHIN_MS, Lookups::Off), now_ms)
+            .await
+            .expect("it is kept");
         assert_eq!(states(&mut store).await, ["planned", converges, "unresolved", "unresolved"]);
         let attempts = store.rows("outcome, class", "attempts ORDER BY id").await;
         assert_eq!(attempts, vec![json!(["interrupted", "lost"]); 4]);
@@ -241,7 +250,8 @@ async fn the_sweep_takes_only_leases_that_ran_out_and_leaves_living_attempts_alo
     store.claim(1, NOW_MS + 1).await;
     let alive = HashSet::from([early[1].attempt]);
     let over = NOW_MS + LEASE_MS;
-    let recovered = store.writer.recover(over, alive, WITHIN_MS, over).await.expect("it is kept");
+    let recovered =
+        store.writer.recover(over, alive, (WITHIN_MS, Lookups::Off), over).await.expect("it is kept");
     assert_eq!(recovered, Recovered { due_again: 1, unresolved: 0 });
     assert_eq!(states(&mut store).await, ["planned", "in_flight", "in_flight"]);
     assert_eq!(store.settle(early[1].attempt, Outcome::Succeeded, over).await, Change::Applied);

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use openeventd::dispatch::Lookups;
 use openeventd::quota::Edition;
 use serde_json::{Value, json};
 
@@ -139,7 +140,11 @@ async fn a_call_that_was_on_its_way_at_a_crash_is_looked_up_too() {
     plan(&store, 1..2).await;
     assert_eq!(store.claim(1, now_ms()).await.len(), 1);
     let mut store = store.reopen().await;
-    store.writer.recover(i64::MAX, HashSet::new(), 600_000, now_ms()).await.expect("it is kept");
+    store
+        .writer
+        .recover(i64::MAX, HashSet::new(), (600_000, Lookups::On), now_ms())
+        .await
+        .expect("it is kept");
     let double = endpoint(0, false).await;
     let dispatching = Dispatching::looking_up(&store, &double, Edition::Enterprise, policy());
     until(&mut store, "attempt WHERE verdict = 'ambiguous'").await;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::{AccessKey, Refusal};
-use crate::openapi::sign::{self, Pair};
+use crate::openapi::sign::{Pair, rpc};
 use crate::operation;
 
 /// A time that is further from ours is refused.
@@ -68,8 +68,8 @@ impl Gate {
         }
         in_time(find("Timestamp")?, now_ms)?;
         let method = method_of(method)?;
-        let text = sign::string_to_sign(method, &pairs);
-        let expected = sign::signature(&self.key.secret, &text);
+        let text = rpc::string_to_sign(method, &pairs);
+        let expected = rpc::signature(&self.key.secret, &text);
         if expected.len() != sent.len() || !openssl::memcmp::eq(expected.as_bytes(), sent.as_bytes()) {
             let message = format!(
                 "Specified signature is not matched with our calculation. server string to sign is:{text}"

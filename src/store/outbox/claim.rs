@@ -49,7 +49,7 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-        AND t.class NOT IN ('throttled', 'quota_exhausted', 'credentials', 'unsendable')), \
+        AND t.class NOT IN ('throttled', 'quota_exhausted', 'clock', 'credentials', 'unsendable')), \
     EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
         AND t.class IN ('lost', 'unavailable') AND t.verdict IS NOT 'did_not_happen'), \
     attempts - requeued_after - (SELECT count(*) FROM attempt t WHERE t.action = action.number \

@@ -13,6 +13,15 @@ use crate::store::parking::Gate;
 use crate::store::spending::{Debit, Paid, Spender};
 use crate::store::writer::Writer;
 
+/// Whether lost calls are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookups {
+    /// They are, and what it takes is read before calls that duplicate.
+    On,
+    /// They are left to a person.
+    Off,
+}
+
 /// When a read is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::lookup::Lookups;
 use crate::action::repeat::{Repeat, after_unknown};
 use crate::operation::{self, ApiVersion, RepeatEffect, recipe};
 use crate::store::StoreError;
@@ -36,13 +37,13 @@ impl Writer {
         &self,
         leased_until_ms: i64,
         alive: HashSet<i64>,
-        repeat_within_ms: i64,
+        (repeat_within_ms, lookups): (i64, Lookups),
         now_ms: i64,
     ) -> Result<Recovered, StoreError> {
         self.run(move |state| {
             Box::pin(async move {
                 let connection = &mut state.connection;
-                recover(connection, leased_until_ms, &alive, repeat_within_ms, now_ms).await
+                recover(connection, leased_until_ms, &alive, (repeat_within_ms, lookups), now_ms).await
             })
         })
         .await
@@ -53,7 +54,7 @@ async fn recover(
     connection: &mut SqliteConnection,
     leased_until_ms: i64,
     alive: &HashSet<i64>,
-    repeat_within_ms: i64,
+    (repeat_within_ms, lookups): (i64, Lookups),
     now_ms: i64,
 ) -> Result<Recovered, StoreError> {
     let failed = || StoreError::sql("recover actions in flight");
@@ -74,7 +75,8 @@ async fn recover(
             Repeat::Again => ("planned", None),
             Repeat::Never => ("unresolved", Some(now_ms)),
         };
-        let verify_at = settled_at.filter(|_| can_look_up(row.try_get(5), row.try_get(6)));
+        let verify_at =
+            settled_at.filter(|_| lookups == Lookups::On && can_look_up(row.try_get(5), row.try_get(6)));
         match settled_at {
             None => recovered.due_again += 1,
             Some(_) => recovered.unresolved += 1,

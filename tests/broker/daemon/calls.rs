@@ -49,7 +49,7 @@ impl Calls {
     pub(crate) fn by_object(&self) -> BTreeMap<(String, i64), usize> {
         let mut counts = BTreeMap::new();
         for request in self.double.received() {
-            assert_eq!(request.signature, Signature::Valid, "{} {}", request.method, request.target);
+            assert_eq!(request.signature, Signature::Valid("v1"), "{} {}", request.method, request.target);
             *counts.entry(object_of(&request)).or_insert(0) += 1;
         }
         counts

@@ -1,6 +1,7 @@
 //! The second life of an action: attempts before a requeue no longer count.
 
 use openeventd::action::HeldReason;
+use openeventd::dispatch::Lookups;
 use openeventd::store::operator::act::Verb;
 use openeventd::store::operator::select::{Chosen, First, Selection};
 use openeventd::store::operator::{Deed, Operator};
@@ -63,7 +64,7 @@ async fn a_late_success_makes_a_requeue_needless_and_a_late_refusal_does_not_end
         store.accept(&[at(0, &failure("1", 71))]).await;
         let first = store.claim(1, NOW_MS).await.remove(0);
         let over = NOW_MS + 60_000;
-        store.writer.recover(over, [].into(), WITHIN_MS, over).await.expect("it is kept");
+        store.writer.recover(over, [].into(), (WITHIN_MS, Lookups::Off), over).await.expect("it is kept");
         assert_eq!(act(&store, Verb::Requeue, &chosen(&store).await, over).await, [1]);
         assert_eq!(store.settle(first.attempt, outcome, over).await, settled);
         assert_eq!(states(&mut store).await, [json!([state, null])]);

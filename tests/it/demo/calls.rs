@@ -5,6 +5,7 @@ use std::time::Duration;
 use openeventd::demo::endpoint::{AccessKey, Endpoint, Fate, Fates};
 use openeventd::openapi::call::Client;
 use openeventd::openapi::error::{CallError, Class, Until};
+use openeventd::openapi::rate::Slot;
 use openeventd::openapi::response::Response;
 use openeventd::openapi::{Account, Call, Secrets, Settings};
 use openeventd::operation::ApiVersion;
@@ -37,7 +38,8 @@ async fn call(
     let params = serde_json::from_value(params).expect("an object");
     let call = Call { operation: operation(name, ApiVersion::V2024), params: &params, client_token: None };
     let client = Client::new(settings).expect("a client");
-    client.call(account, &call, &Secrets::default(), nonce, at_ms).await
+    let slot = Slot::unlimited();
+    client.call(account, &account.credentials, &call, &Secrets::default(), nonce, at_ms, slot).await
 }
 
 async fn rerun(account: &Account, nonce: &str) -> Result<Response, CallError> {
