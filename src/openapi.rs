@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::operation::Operation;
+use crate::operation::{ApiVersion, Operation};
 
 pub mod endpoint;
 
@@ -51,6 +51,8 @@ pub struct Account {
     pub edition: Edition,
     /// The access key.
     pub credentials: credential::Credentials,
+    /// The API version that a step means where both have its operation and it names none.
+    pub api_version: Option<ApiVersion>,
 }
 
 /// A DataWorks edition.

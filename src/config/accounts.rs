@@ -74,12 +74,21 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
     let access_key_secret = required_secret(report, &key_path, raw.access_key_secret.as_ref(), environment);
     let security_token =
         raw.security_token.as_ref().map(|token| secret(report, &at("security_token"), token, environment));
+    let api_version = raw.api_version.as_deref().and_then(|text| {
+        let found = ApiVersion::from_text(text);
+        if found.is_none() {
+            let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
+            report.error(&at("api_version"), message, "");
+        }
+        found
+    });
     Account {
         name: name.to_owned(),
         endpoint: endpoint(&path, &region, raw, report),
         region,
         edition,
         credentials: Credentials { access_key_id, access_key_secret, security_token },
+        api_version,
     }
 }
 

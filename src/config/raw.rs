@@ -128,6 +128,7 @@ pub(super) struct Account {
     pub(super) edition: String,
     pub(super) endpoint: Option<String>,
     pub(super) vpc: bool,
+    pub(super) api_version: Option<String>,
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,

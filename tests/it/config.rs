@@ -9,6 +9,7 @@ use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
 use openeventd::openapi::Edition;
+use openeventd::operation::ApiVersion;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
@@ -304,6 +305,7 @@ fn an_account_gives_endpoint_edition_and_credentials() {
     assert_eq!(main.credentials.access_key_id, "id");
     assert_eq!(main.credentials.access_key_secret.expose_secret(), "secret");
     assert_eq!(main.endpoint, "https://dataworks.cn-shanghai.aliyuncs.com");
+    assert_eq!(account("api_version = \"2020-05-18\"").api_version, Some(ApiVersion::V2020));
     assert_eq!(account("vpc = true").endpoint, "https://dataworks-vpc.cn-shanghai.aliyuncs.com");
     assert_eq!(account("endpoint = \"http://127.0.0.1:1/\"").endpoint, "http://127.0.0.1:1");
 }

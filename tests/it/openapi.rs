@@ -40,6 +40,7 @@ pub(crate) fn account(endpoint: &str) -> Account {
             access_key_secret: ACCESS_KEY_SECRET.into(),
             security_token: None,
         },
+        api_version: None,
     }
 }
 
