@@ -25,6 +25,8 @@ mod resolve;
 
 mod accounts;
 
+mod credentials;
+
 mod operators;
 
 mod fields;

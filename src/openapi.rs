@@ -8,6 +8,7 @@
 //! Next: [`crate::ingest`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -49,8 +50,8 @@ pub struct Account {
     pub endpoint: String,
     /// The account's edition: decides the limits.
     pub edition: Edition,
-    /// The access key.
-    pub credentials: credential::Credentials,
+    /// Where its credentials come from.
+    pub credentials: Arc<credential::Source>,
     /// The API version that a step means where both have its operation and it names none.
     pub api_version: Option<ApiVersion>,
 }

@@ -121,7 +121,7 @@ pub(super) struct Rules {
 }
 
 /// `[account.NAME]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Account {
     pub(super) region: String,
@@ -129,9 +129,32 @@ pub(super) struct Account {
     pub(super) endpoint: Option<String>,
     pub(super) vpc: bool,
     pub(super) api_version: Option<String>,
+    pub(super) credentials: String,
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,
+    pub(super) role_arn: Option<String>,
+    pub(super) role_session_name: Option<String>,
+    pub(super) external_id: Option<String>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Account {
+            region: String::new(),
+            edition: String::new(),
+            endpoint: None,
+            vpc: false,
+            api_version: None,
+            credentials: "configured".into(),
+            access_key_id: None,
+            access_key_secret: None,
+            security_token: None,
+            role_arn: None,
+            role_session_name: None,
+            external_id: None,
+        }
+    }
 }
 
 /// `[policy]`

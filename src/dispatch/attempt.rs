@@ -41,7 +41,11 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
 
 /// How long after its event an action is sent for the first time. What never left was not sent.
 fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
-    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
+    // Refused credentials were sent and have a response; without any, nothing was.
+    let had_credentials =
+        settlement.class != word(Class::Credentials) || settlement.evidence.http_status.is_some();
+    let is_sent = settlement.class != word(Class::Unsendable) && had_credentials;
+    let is_first = claimed.earlier_sent == 0 && is_sent;
     // The brokers' clocks are not ours: what lies in the future is now.
     is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
@@ -82,8 +86,7 @@ async fn call(
 ) -> Settlement {
     let token = client_token(claimed);
     let call = Call { operation, params, client_token: Some(&token) };
-    let nonce = format!("{:032x}", fastrand::u128(..));
-    let result = shared.client.call(account, &call, &shared.secrets, &nonce, (shared.now_ms)()).await;
+    let result = send(shared, account, &call).await;
     let now_ms = (shared.now_ms)();
     let trial = Trial {
         effect: operation.repeat_effect,
@@ -100,6 +103,20 @@ async fn call(
         class: class.map_or_else(word, |()| "success"),
         evidence: evidence(account, &result),
     }
+}
+
+/// Signs with what the account's credentials are now, and calls. Credentials that the endpoint refuses are renewed
+/// before the next call.
+async fn send(shared: &Shared, account: &Account, call: &Call<'_>) -> Result<Response, CallError> {
+    let credentials = account.credentials.get((shared.now_ms)()).await;
+    let credentials = credentials.map_err(|error| CallError::NoCredentials { cause: chain(&error) })?;
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let now_ms = (shared.now_ms)();
+    let result = shared.client.call(account, &credentials, call, &shared.secrets, &nonce, now_ms).await;
+    if matches!(result, Err(CallError::Credentials { .. })) {
+        account.credentials.invalidate(&credentials);
+    }
+    result
 }
 
 /// The same token for every attempt of one life: a repetition gives the first result. Whoever has an action
@@ -250,6 +267,13 @@ mod tests {
             evidence: Evidence::default(),
         };
         let since = |earlier_sent, class| since_event(&claimed(earlier_sent), &settlement(class), 4_000);
+        assert_eq!(since(0, "credentials"), None, "there were none");
+        let http_status = Some(400);
+        let refused = Settlement {
+            evidence: Evidence { http_status, ..Evidence::default() },
+            ..settlement("credentials")
+        };
+        assert_eq!(since_event(&claimed(0), &refused, 4_000), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "success"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "unsendable"), None, "what the policy refuses is not sent");

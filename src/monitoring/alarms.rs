@@ -21,7 +21,8 @@ pub enum Ends {
 }
 
 /// Every alarm by its id.
-pub const ALARMS: [(&str, Ends); 11] = [
+pub const ALARMS: [(&str, Ends); 12] = [
+    ("credentials_failing", Ends::WhenOver),
     ("disk_nearly_full", Ends::WhenOver),
     ("gap", Ends::AtOnce),
     ("intake_stalled", Ends::WhenOver),

@@ -16,6 +16,7 @@ use reqwest::{NoProxy, Proxy, Url};
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
 
+use super::credential::Credentials;
 use super::error::CallError;
 use super::request::{self, Prepared, Signed};
 use super::response::{Headers, Received, Response, classify};
@@ -90,18 +91,19 @@ impl Client {
         request::prepare(&base, call, nonce, now_ms)
     }
 
-    /// Makes one call, once.
+    /// Makes one call, once, signed with these credentials of the account.
     pub async fn call(
         &self,
         account: &Account,
+        credentials: &Credentials,
         call: &Call<'_>,
         secrets: &Secrets,
         nonce: &str,
         now_ms: i64,
     ) -> Result<Response, CallError> {
         let base = endpoint::explicit(&account.endpoint).map_err(CallError::Endpoint)?;
-        let signed = request::sign_request(&base, &account.credentials, call, secrets, nonce, now_ms)?;
-        let scrubber = Scrubber::new(secrets, Some(&account.credentials));
+        let signed = request::sign_request(&base, credentials, call, secrets, nonce, now_ms)?;
+        let scrubber = Scrubber::new(secrets, Some(credentials));
         let host = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
         let request = self.build(&signed, &scrubber)?;
 
@@ -129,7 +131,7 @@ impl Client {
 
 /// The body up to `bytes_max`, and whether anything is missing. A connection that breaks inside the body
 /// cuts it too: the status and the beginning are still worth reading.
-async fn read_body(mut response: reqwest::Response, bytes_max: usize) -> (Vec<u8>, bool) {
+pub(super) async fn read_body(mut response: reqwest::Response, bytes_max: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -161,7 +163,7 @@ fn unanswered(error: reqwest::Error, host: &str, scrubber: &Scrubber) -> CallErr
 }
 
 /// The error and its causes in one text, without the URL: its query holds the signature.
-fn causes(error: reqwest::Error) -> String {
+pub(super) fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = String::new();
     let mut cause = error.source();
@@ -198,7 +200,7 @@ fn method(method: Method) -> reqwest::Method {
 
 /// The proxy of the settings, else of the environment; never for loopback addresses, nor for what
 /// `NO_PROXY` names.
-fn proxy(
+pub(super) fn proxy(
     setting: Option<&str>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Proxy>, ClientError> {

@@ -257,6 +257,7 @@ mod tests {
             access_key_id: "testAccessKeyId".to_owned(),
             access_key_secret: "testAccessKeySecret".into(),
             security_token: None,
+            expires_at_ms: None,
         };
         let sign = |secrets: &Secrets| sign_request(BASE, &credentials, &call, secrets, "n", NOW_MS);
         let secrets = Secrets { by_name: [("label".to_owned(), SecretString::from("a b"))].into() };

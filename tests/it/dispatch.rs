@@ -10,7 +10,7 @@ use openeventd::dispatch::judge::Retry;
 use openeventd::dispatch::{self, Alive, Settings, Shared};
 use openeventd::ingest::Gate;
 use openeventd::openapi::call::Client;
-use openeventd::openapi::{Edition, Secrets};
+use openeventd::openapi::{Account, Edition, Secrets};
 use openeventd::rule::Policy;
 use openeventd::store::StoreError;
 use openeventd::store::retention::Horizons;
@@ -49,6 +49,10 @@ fn retry() -> Retry {
 
 impl Dispatching {
     pub(crate) fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
+        Self::start_for(store, Account { edition, ..account(&double.url) }, policy)
+    }
+
+    pub(crate) fn start_for(store: &Harness, account: Account, policy: Policy) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
@@ -61,8 +65,6 @@ impl Dispatching {
             metrics: Arc::default(),
             now_ms,
         };
-        let mut account = account(&double.url);
-        account.edition = edition;
         let running = tokio::spawn(dispatch::run(Arc::new(shared), vec![Arc::new(account)], stopping));
         Dispatching { changed, stop, running }
     }

@@ -24,6 +24,8 @@ mod dispatch;
 
 mod openapi;
 
+mod credentials;
+
 mod config;
 
 mod check;

@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a helper that cannot prepare its test has failed it")]
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openeventd::openapi::call::Client;
-use openeventd::openapi::credential::Credentials;
+use openeventd::openapi::credential::{Ambient, Configured, Credentials, Files, Source};
 use openeventd::openapi::error::{CallError, Class, Until};
 use openeventd::openapi::rate::RateLimiter;
 use openeventd::openapi::response::Response;
@@ -35,12 +37,30 @@ pub(crate) fn account(endpoint: &str) -> Account {
         region: "cn-shanghai".into(),
         endpoint: endpoint.into(),
         edition: Edition::Enterprise,
-        credentials: Credentials {
-            access_key_id: ACCESS_KEY_ID.into(),
-            access_key_secret: ACCESS_KEY_SECRET.into(),
-            security_token: None,
-        },
+        credentials: signed_by(credentials()),
         api_version: None,
+    }
+}
+
+/// These credentials, whatever happens.
+pub(crate) fn signed_by(credentials: Credentials) -> Arc<Source> {
+    let again = credentials.clone();
+    let configured = Configured {
+        from: "the test".into(),
+        files: Files::default(),
+        first: credentials,
+        read: Box::new(move || Ok(again.clone())),
+    };
+    Arc::new(Source::configured("main", configured, None, Ambient::new(BTreeMap::new(), None)))
+}
+
+/// What the stand-in accepts.
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: ACCESS_KEY_ID.into(),
+        access_key_secret: ACCESS_KEY_SECRET.into(),
+        security_token: None,
+        expires_at_ms: None,
     }
 }
 
@@ -57,7 +77,8 @@ async fn rerun(client: &Client, account: &Account, secrets: &Secrets) -> Result<
     let params = object(json!({"Ids": [1234], "Comment": {"$secret": "comment"}}));
     let operation = operation("RerunTaskInstances", ApiVersion::V2024);
     let call = Call { operation, params: &params, client_token: None };
-    client.call(account, &call, secrets, "nonce-1", NOW_MS).await
+    let credentials = account.credentials.get(NOW_MS).await.expect("credentials");
+    client.call(account, &credentials, &call, secrets, "nonce-1", NOW_MS).await
 }
 
 fn secrets() -> Secrets {
@@ -112,7 +133,7 @@ async fn every_operation_is_sent_with_every_parameter_where_the_catalogue_says()
             })
             .collect();
         let call = Call { operation, params: &params, client_token: None };
-        let outcome = client.call(&account, &call, &Secrets::default(), "n", NOW_MS).await;
+        let outcome = client.call(&account, &credentials(), &call, &Secrets::default(), "n", NOW_MS).await;
         outcome.unwrap_or_else(|error| panic!("{}: {error}", operation.name));
         sent.push(operation);
     }
@@ -146,7 +167,7 @@ async fn what_is_prepared_is_what_is_sent_without_secrets() {
     let operation = operation("RerunTaskInstances", ApiVersion::V2024);
     let call = Call { operation, params: &params, client_token: None };
     let prepared = client.prepare(&account, &call, "n", NOW_MS).expect("it fits");
-    client.call(&account, &call, &secrets(), "n", NOW_MS).await.expect("success");
+    client.call(&account, &credentials(), &call, &secrets(), "n", NOW_MS).await.expect("success");
 
     let received = &double.received()[0];
     assert_eq!(received.body, "Comment=correct%2Fhorse%20battery&Ids=%5B1%2C2%5D");
@@ -293,8 +314,12 @@ async fn a_huge_body_is_cut_at_its_limit() {
 async fn an_echoed_signature_string_leaks_no_secret() {
     let double = DataWorksDouble::replying([]).await;
     let mut account = account(&double.url);
-    account.credentials.access_key_secret = "anotherSecretKey".into();
-    account.credentials.security_token = Some("STS+token/with=padding==".into());
+    let other = Credentials {
+        access_key_secret: "anotherSecretKey".into(),
+        security_token: Some("STS+token/with=padding==".into()),
+        ..credentials()
+    };
+    account.credentials = signed_by(other);
     let client = Client::new(&settings()).expect("a client");
     let error = rerun(&client, &account, &secrets()).await.expect_err("the signature is wrong");
     assert_eq!(error.class(), Class::Credentials);
