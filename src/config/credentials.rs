@@ -52,6 +52,12 @@ pub(super) fn source(
     (Source::configured(name, configured, role, ambient), signs)
 }
 
+/// The default chain of this environment, for whoever has no configuration.
+#[must_use]
+pub fn default_chain(environment: &Environment) -> Source {
+    Source::default_chain("default", None, ambient(environment))
+}
+
 fn ambient(environment: &Environment) -> Ambient {
     let variables = environment.starting_with(VARIABLE_PREFIX);
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper that cannot prepare its test has failed it")]
 
+mod command;
 mod dispatched;
 mod found;
 mod renewed;
