@@ -48,6 +48,9 @@ pub mod tail;
 // `openeventd check`
 pub mod check;
 
+// `openeventd credentials`
+pub mod credentials;
+
 // `openeventd run`
 pub mod run;
 
@@ -141,6 +144,12 @@ pub enum Command {
     /// to see whether they can be; no database is opened and no network is used.
     #[command(after_long_help = "Example:\n  openeventd check --config ./openeventd.toml")]
     Check,
+    /// Show which credentials each account has, from where, and until when; never a secret
+    ///
+    /// They are got as the daemon would get them, so this finds out whether it works: files are read, roles are
+    /// assumed, the metadata service is asked. DataWorks itself is not called. Each step of the default chain that gave
+    /// nothing is shown with its reason. Without a configuration, the default chain of this environment is shown.
+    Credentials(credentials::Arguments),
     /// Show how the daemon does, on one screen
     ///
     /// It reads what the daemon writes down about itself every few seconds, so it needs the audit database
@@ -236,6 +245,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::run(arguments),
         Command::Tail(arguments) => tail::run(config, arguments),
         Command::Check => check::run(config),
+        Command::Credentials(arguments) => credentials::run(config, arguments),
         Command::Run => run::run(config),
         Command::Status(arguments) => status::run(config, arguments),
         Command::Audit(arguments) => audit::run(config, arguments),

@@ -25,6 +25,8 @@ mod resolve;
 
 mod accounts;
 
+mod credentials;
+
 mod operators;
 
 mod fields;
@@ -37,6 +39,7 @@ mod redacted;
 
 mod resolved;
 
+pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
 pub use resolved::{Config, Redacted};

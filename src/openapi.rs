@@ -8,11 +8,12 @@
 //! Next: [`crate::ingest`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::operation::Operation;
+use crate::operation::{ApiVersion, Operation};
 use crate::quota::Budget;
 
 pub mod endpoint;
@@ -62,8 +63,10 @@ pub struct Account {
     pub budget: Budget,
     /// How its calls are signed.
     pub signature: sign::Scheme,
-    /// The access key.
-    pub credentials: credential::Credentials,
+    /// Where its credentials come from.
+    pub credentials: Arc<credential::Source>,
+    /// The API version that a step means where both have its operation and it names none.
+    pub api_version: Option<ApiVersion>,
 }
 
 /// How calls are made.

@@ -366,7 +366,8 @@ fn names(line: &str, name: &str) -> bool {
 
 /// Derives and implementations that would show a type which holds secrets.
 fn secrets_shown(path: &str, text: &str) -> Vec<usize> {
-    const HOLDERS: [&str; 4] = ["Credentials", "Sasl", "Secrets", "SecretString"];
+    const HOLDERS: [&str; 7] =
+        ["Ambient", "Configured", "Credentials", "Held", "Sasl", "Secrets", "SecretString"];
     const SHOWING: [&str; 4] = ["Display", "Serialize", "AsRef", "Deref"];
     if !path.starts_with("src/") {
         return Vec::new();

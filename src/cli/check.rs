@@ -39,7 +39,7 @@ pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked,
         Err(LoadError::Invalid(problems)) => return Ok(Checked { problems, loaded: None }),
         Err(error) => return Err(error.into()),
     };
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
+    let accounts = config.known_accounts();
     let surroundings = Surroundings { accounts: &accounts, policy: &config.policy };
     match examine_rules(&config.rules_directory, &surroundings)? {
         Ok((rules, warnings)) => {

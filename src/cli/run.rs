@@ -49,7 +49,7 @@ pub(super) fn wait_beside_workers<T>(future: impl Future<Output = T>) -> Result<
 
 /// Each part's own settings, and the alarms that the log raises.
 pub(super) fn parts(config: Config, alarms: Alarms) -> Parts {
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
+    let accounts = config.known_accounts();
     let policy = config.policy.clone();
     let directory = config.rules_directory.clone();
     let parse_rules = move |files: Vec<RuleFile>| {

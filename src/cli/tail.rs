@@ -131,7 +131,7 @@ async fn until_stopped(follow: Follow, stop: Arc<AtomicBool>) -> Result<Exit, Fa
 
 /// The rules of the configured directory; none if they have errors, which are shown.
 fn rules(config: &Config) -> Result<RuleSet, Failure> {
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
+    let accounts = config.known_accounts();
     let surroundings = Surroundings { accounts: &accounts, policy: &config.policy };
     let files = match rule_files::read(&config.rules_directory) {
         Ok(files) => files,

@@ -1,36 +1,36 @@
 //! From the texts of the file to typed settings: accounts, secrets of rules, policy and trust.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::credentials;
 use super::environment::Environment;
-use super::fields::{choice, required, required_secret, secret};
-use super::forms::{KeyId, SecretSource};
+use super::fields::{choice, required, secret};
+use super::forms::SecretSource;
 use super::raw;
 use super::report::{Report, join};
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
-use crate::openapi::credential::Credentials;
 use crate::openapi::sign::Scheme;
 use crate::openapi::{self, Account, endpoint};
 use crate::operation::{self, ApiVersion};
 use crate::quota::{Budget, Calendar, Edition, Percent, Table};
 use crate::rule::policy::{Allow, Policy};
 
-/// The accounts in order of name.
+/// The accounts in order of name; `proxy` is for whoever gives them credentials.
 pub(super) fn accounts(
     tables: &BTreeMap<String, raw::Account>,
     environment: &Environment,
+    proxy: Option<&str>,
     report: &mut Report<'_>,
 ) -> Vec<Account> {
-    let accounts: Vec<Account> =
-        tables.iter().map(|(name, table)| account(name, table, environment, report)).collect();
-    for (at, one) in accounts.iter().enumerate() {
-        let same = |other: &&Account| {
-            !one.region.is_empty()
-                && other.region == one.region
-                && other.credentials.access_key_id == one.credentials.access_key_id
+    let accounts: Vec<(Account, String)> =
+        tables.iter().map(|(name, table)| account(name, table, environment, proxy, report)).collect();
+    for (at, (one, signs)) in accounts.iter().enumerate() {
+        let same = |(other, others): &&(Account, String)| {
+            !one.region.is_empty() && other.region == one.region && others == signs
         };
-        if let Some(twin) = accounts.iter().take(at).find(same) {
+        if let Some((twin, _)) = accounts.iter().take(at).find(same) {
             let message = format!(
                 "the same key and region as in account.{}: each would spend the whole quota",
                 twin.name
@@ -38,10 +38,17 @@ pub(super) fn accounts(
             report.error(&join("account", &one.name), message, "name one of the two in the rules of both");
         }
     }
-    accounts
+    accounts.into_iter().map(|(account, _)| account).collect()
 }
 
-fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &mut Report<'_>) -> Account {
+/// The account, and a text that tells by whom its calls are signed.
+fn account(
+    name: &str,
+    raw: &raw::Account,
+    environment: &Environment,
+    proxy: Option<&str>,
+    report: &mut Report<'_>,
+) -> (Account, String) {
     let path = join("account", name);
     check_name(report, &path, name);
     let at = |key: &str| join(&path, key);
@@ -54,26 +61,25 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
-    let access_key_id = match &raw.access_key_id {
-        Some(KeyId::Plain(id)) => required(report, &at("access_key_id"), id, r#""LTAI...""#),
-        Some(KeyId::Kept(source)) => {
-            use secrecy::ExposeSecret as _;
-            secret(report, &at("access_key_id"), source, environment).expose_secret().to_owned()
+    let api_version = raw.api_version.as_deref().and_then(|text| {
+        let found = ApiVersion::from_text(text);
+        if found.is_none() {
+            let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
+            report.error(&at("api_version"), message, "");
         }
-        None => required(report, &at("access_key_id"), "", r#""LTAI...""#),
-    };
-    let key_path = at("access_key_secret");
-    let access_key_secret = required_secret(report, &key_path, raw.access_key_secret.as_ref(), environment);
-    let security_token =
-        raw.security_token.as_ref().map(|token| secret(report, &at("security_token"), token, environment));
-    Account {
+        found
+    });
+    let (source, signs) = credentials::source(name, raw, environment, proxy, report);
+    let account = Account {
         name: name.to_owned(),
         endpoint: endpoint(&path, &region, raw, report),
         region,
         budget: budget(&path, raw, report),
         signature,
-        credentials: Credentials { access_key_id, access_key_secret, security_token },
-    }
+        credentials: Arc::new(source),
+        api_version,
+    };
+    (account, signs)
 }
 
 /// What the account may spend.

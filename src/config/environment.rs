@@ -51,6 +51,12 @@ impl Environment {
         self
     }
 
+    /// The variables whose names begin with `prefix`.
+    pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(move |(name, _)| name.starts_with(prefix))
+    }
+
     /// The variables that are settings.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables

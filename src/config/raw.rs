@@ -134,10 +134,15 @@ pub(super) struct Account {
     pub(super) calls_per_month_max: Option<u64>,
     pub(super) endpoint: Option<String>,
     pub(super) vpc: bool,
+    pub(super) api_version: Option<String>,
+    pub(super) credentials: String,
     pub(super) access_key_id: Option<KeyId>,
     pub(super) access_key_secret: Option<SecretSource>,
     pub(super) security_token: Option<SecretSource>,
     pub(super) signature: String,
+    pub(super) role_arn: Option<String>,
+    pub(super) role_session_name: Option<String>,
+    pub(super) external_id: Option<String>,
 }
 
 impl Default for Account {
@@ -153,10 +158,15 @@ impl Default for Account {
             calls_per_month_max: None,
             endpoint: None,
             vpc: false,
+            api_version: None,
+            credentials: "configured".into(),
             access_key_id: None,
             access_key_secret: None,
             security_token: None,
             signature: "v1".into(),
+            role_arn: None,
+            role_session_name: None,
+            external_id: None,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
         store,
         dispatch,
         openapi: openapi_settings(&raw.dispatch, report),
-        accounts: accounts::accounts(&raw.account, environment, report),
+        accounts: accounts::accounts(&raw.account, environment, raw.dispatch.proxy.as_deref(), report),
         secrets: accounts::secrets(&raw.secrets, environment, report),
         policy: accounts::policy(&raw.policy, report),
         trust: accounts::trust(&raw.trust),

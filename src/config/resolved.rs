@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::action::plan::Trust;
+use crate::openapi::Account;
 use crate::rule::Policy;
+use crate::rule::parse::KnownAccount;
 use crate::{dispatch, ingest, kafka, monitoring, openapi, store, telemetry, upkeep};
 
 /// All settings of one start.
@@ -43,6 +45,16 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// What the audit keeps of all this.
     pub redacted: Redacted,
+}
+
+impl Config {
+    /// The accounts, as far as rules are concerned.
+    #[must_use]
+    pub fn known_accounts(&self) -> Vec<KnownAccount> {
+        let known =
+            |account: &Account| KnownAccount { name: account.name.clone(), api_version: account.api_version };
+        self.accounts.iter().map(known).collect()
+    }
 }
 
 /// The configuration as the audit keeps it: environment included, secrets by where they are kept.

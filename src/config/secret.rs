@@ -102,13 +102,35 @@ pub(super) fn read(source: &SecretSource, environment: &Environment) -> Result<S
     }
 }
 
-fn read_credential(name: &str, environment: &Environment) -> Result<SecretString, SecretError> {
+/// The file in which `source` keeps the secret, if it is one and can be named.
+pub(super) fn path(source: &SecretSource, environment: &Environment) -> Option<PathBuf> {
+    match (&source.credential, &source.file) {
+        (Some(name), None) => credential_path(name, environment).ok(),
+        (None, Some(path)) => Some(PathBuf::from(path)),
+        _ => None,
+    }
+}
+
+/// Where `source` keeps the secret, as people are told.
+pub(super) fn place(source: &SecretSource, environment: &Environment) -> String {
+    match (path(source, environment), &source.env) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(name)) => format!("the variable {name}"),
+        (None, None) => "no place".to_owned(),
+    }
+}
+
+fn credential_path(name: &str, environment: &Environment) -> Result<PathBuf, SecretError> {
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return Err(SecretError::CredentialName(name.to_owned()));
     }
     let directory = environment.get("CREDENTIALS_DIRECTORY").ok_or(SecretError::NoCredentialDirectory)?;
+    Ok(Path::new(directory).join(name))
+}
+
+fn read_credential(name: &str, environment: &Environment) -> Result<SecretString, SecretError> {
     // The service manager owns this directory and decides about its permissions.
-    let path = Path::new(directory).join(name);
+    let path = credential_path(name, environment)?;
     let file = open(&path)?;
     read_text(file, &path)
 }

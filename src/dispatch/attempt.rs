@@ -12,6 +12,7 @@ use super::{Lane, Shared};
 use crate::action::HeldReason;
 use crate::diagnostic::chain;
 use crate::monitoring::metrics::{Attempted, OTHER};
+use crate::openapi::credential::Credentials;
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
 use crate::openapi::response::Response;
@@ -50,7 +51,11 @@ pub(super) async fn run(shared: &Shared, lane: &Lane, claimed: Claimed, slot: Sl
 
 /// How long after its event an action is sent for the first time. What never left was not sent.
 fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
-    let is_first = claimed.earlier_sent == 0 && settlement.class != Class::Unsendable.as_str();
+    // Refused credentials were sent and have a response; without any, nothing was.
+    let had_credentials =
+        settlement.class != Class::Credentials.as_str() || settlement.evidence.http_status.is_some();
+    let is_sent = settlement.class != Class::Unsendable.as_str() && had_credentials;
+    let is_first = claimed.earlier_sent == 0 && is_sent;
     // The brokers' clocks are not ours: what lies in the future is now.
     is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
@@ -96,9 +101,7 @@ async fn call(
 ) -> Settlement {
     let token = client_token(claimed);
     let call = Call { operation, params, client_token: Some(&token) };
-    let nonce = format!("{:032x}", fastrand::u128(..));
-    let (client, credentials, secrets) = (&shared.client, &account.credentials, &shared.secrets);
-    let result = client.call(account, credentials, &call, secrets, &nonce, (shared.now_ms)(), slot).await;
+    let Sent { result, key } = send(shared, account, &call, slot).await;
     let now_ms = (shared.now_ms)();
     let trial = Trial {
         effect: operation.repeat_effect,
@@ -112,17 +115,64 @@ async fn call(
     let class = result.as_ref().map(drop).map_err(CallError::class);
     let judgement = judge(class, &trial, &shared.settings.retry, fastrand::f64());
     let broken = shared.watch.breakers.note(&account.endpoint, class, fastrand::f64());
-    let park = judgement.park.or(broken.map(|pause| (ParkReason::Endpoint, pause)));
+    // With a renewed key the next call may be made at once.
+    let park =
+        judgement.park.filter(|_| key == Key::AsBefore).or(broken.map(|pause| (ParkReason::Endpoint, pause)));
     let message = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let ended = Settlement::of(claimed, judgement.outcome, class.map_or_else(Class::as_str, |()| "success"));
     Settlement {
         evidence: evidence(account, &result),
-        paid: judgement.paid,
+        // Refused credentials were sent; without any, nothing was.
+        paid: if matches!(result, Err(CallError::NoCredentials { .. })) {
+            Paid::NotSent
+        } else {
+            judgement.paid
+        },
         park: park.map(|(reason, pause)| Park { reason, message: message(), pause }),
         lift: judgement.lift,
         verify_at_ms: verify::recipe_of(shared, operation).and(verify::next_look_ms(now_ms, now_ms)),
         ..ended
     }
+}
+
+/// What became of a call, and of the key that signed it.
+pub(super) struct Sent {
+    pub(super) result: Result<Response, CallError>,
+    key: Key,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    AsBefore,
+    /// It was refused, and the account has another one by now.
+    Renewed,
+}
+
+/// Signs with what the account's credentials are now, and calls. Credentials that the endpoint refuses are
+/// renewed, if their source can do that.
+pub(super) async fn send(shared: &Shared, account: &Account, call: &Call<'_>, slot: Slot) -> Sent {
+    let source = &account.credentials;
+    let credentials = match source.get((shared.now_ms)()).await {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            slot.give_back();
+            let result = Err(CallError::NoCredentials { cause: chain(&error) });
+            return Sent { result, key: Key::AsBefore };
+        }
+    };
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let now_ms = (shared.now_ms)();
+    let (client, secrets) = (&shared.client, &shared.secrets);
+    let result = client.call(account, &credentials, call, secrets, &nonce, now_ms, slot).await;
+    let mut key = Key::AsBefore;
+    if matches!(result, Err(CallError::Credentials { .. })) {
+        source.invalidate(&credentials);
+        let is_other = |now: Arc<Credentials>| now.access_key_id != credentials.access_key_id;
+        if source.get((shared.now_ms)()).await.is_ok_and(is_other) {
+            key = Key::Renewed;
+        }
+    }
+    Sent { result, key }
 }
 
 /// The same token for every attempt of one life: a repetition gives the first result. Whoever has an action
@@ -274,6 +324,13 @@ mod tests {
     fn an_action_is_sent_for_the_first_time_when_it_first_leaves() {
         let settlement = |class| Settlement::of(&claimed(0), Outcome::Succeeded, class);
         let since = |earlier_sent, class| since_event(&claimed(earlier_sent), &settlement(class), 4_000);
+        assert_eq!(since(0, "credentials"), None, "there were none");
+        let http_status = Some(400);
+        let refused = Settlement {
+            evidence: Evidence { http_status, ..Evidence::default() },
+            ..settlement("credentials")
+        };
+        assert_eq!(since_event(&claimed(0), &refused, 4_000), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "success"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "throttled"), Some(Duration::from_secs(3)));
         assert_eq!(since(0, "unsendable"), None, "what the policy refuses is not sent");

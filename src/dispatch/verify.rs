@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::attempt::evidence;
+use super::attempt::{evidence, send};
 use super::judge::paid;
 use super::{Lane, Shared};
 use crate::diagnostic::chain;
@@ -258,10 +258,7 @@ async fn read_one(
         return Ok(None);
     };
     let call = Call { operation: read.operation, params: &read.params, client_token: None };
-    let nonce = format!("{:032x}", fastrand::u128(..));
-    let (client, account, secrets) = (&shared.client, &lane.account, &shared.secrets);
-    let credentials = &account.credentials;
-    let result = client.call(account, credentials, &call, secrets, &nonce, (shared.now_ms)(), slot).await;
+    let result = send(shared, &lane.account, &call, slot).await.result;
     let finding = result.as_ref().ok().filter(|response| !response.truncated).and_then(|response| {
         let body: Value = serde_json::from_str(&response.body).ok()?;
         recipe.finding(read, &body)

@@ -21,8 +21,9 @@ pub enum Ends {
 }
 
 /// Every alarm by its id.
-pub const ALARMS: [(&str, Ends); 12] = [
+pub const ALARMS: [(&str, Ends); 13] = [
     ("calls_parked", Ends::WhenOver),
+    ("credentials_failing", Ends::WhenOver),
     ("disk_nearly_full", Ends::WhenOver),
     ("gap", Ends::AtOnce),
     ("intake_stalled", Ends::WhenOver),

@@ -201,7 +201,7 @@ fn by_endpoint(now_ms: i64, skew_ms: Option<i64>) -> i64 {
 
 /// The body up to `bytes_max`, and whether anything is missing. A connection that breaks inside the body
 /// cuts it too: the status and the beginning are still worth reading.
-async fn read_body(mut response: reqwest::Response, bytes_max: usize) -> (Vec<u8>, bool) {
+pub(super) async fn read_body(mut response: reqwest::Response, bytes_max: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -233,7 +233,7 @@ fn unanswered(error: reqwest::Error, host: &str, scrubber: &Scrubber) -> CallErr
 }
 
 /// The error and its causes in one text, without the URL: its query holds the signature.
-fn causes(error: reqwest::Error) -> String {
+pub(super) fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = String::new();
     let mut cause = error.source();

@@ -39,8 +39,8 @@ pub enum Class {
     Faulty,
     /// The account may not do this, and nothing was executed.
     Forbidden,
-    /// The access key, its token or the signature is wrong, and nothing was executed. Every other call
-    /// of the account will fail alike.
+    /// The access key, its token or the signature is wrong, or there is no key, and nothing was executed.
+    /// Every other call of the account will fail alike.
     Credentials,
     /// Our clock and the endpoint's differ too much, and nothing was executed.
     Clock {
@@ -258,6 +258,12 @@ pub enum CallError {
         /// The response.
         refusal: Box<Refusal>,
     },
+    /// The account has no credentials, so nothing was sent.
+    #[error("the account has no credentials: {cause}")]
+    NoCredentials {
+        /// Why.
+        cause: String,
+    },
     /// The clocks differ too much.
     #[error("clock differs from the endpoint's by more than it allows: {}", shown(refusal))]
     Clock {
@@ -315,7 +321,7 @@ impl CallError {
             CallError::Unavailable { .. } => Class::Unavailable,
             CallError::Faulty { .. } => Class::Faulty,
             CallError::Forbidden { .. } => Class::Forbidden,
-            CallError::Credentials { .. } => Class::Credentials,
+            CallError::Credentials { .. } | CallError::NoCredentials { .. } => Class::Credentials,
             CallError::Clock { corrected, .. } => Class::Clock { corrected: *corrected },
             CallError::FailedInBody { .. } => Class::FailedInBody,
             CallError::PartialFailure { .. } => Class::PartialFailure,

@@ -303,6 +303,7 @@ mod tests {
             access_key_id: "testAccessKeyId".to_owned(),
             access_key_secret: "testAccessKeySecret".into(),
             security_token: Some("testToken".into()),
+            expires_at_ms: None,
         };
         for (scheme, begins) in [
             (Scheme::V1, "Name=a%20b&ProjectId=1&Tags=%5B%7B%22Key%22"),

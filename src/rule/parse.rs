@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::operation::ApiVersion;
 use crate::rule::compile::{self, Findings, Form};
 use crate::rule::index::Index;
 use crate::rule::item::{Item, ItemKind};
@@ -48,10 +49,27 @@ const LATER_KEYS: [LaterKey; 7] = [
 /// What the rules may refer to.
 #[derive(Debug, Clone)]
 pub struct Surroundings<'a> {
-    /// Names of the configured accounts.
-    pub accounts: &'a [String],
+    /// The configured accounts.
+    pub accounts: &'a [KnownAccount],
     /// What writes rules may call.
     pub policy: &'a Policy,
+}
+
+/// A configured account, as far as rules are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownAccount {
+    /// Its name.
+    pub name: String,
+    /// The API version that a step means where both have its operation and it names none.
+    pub api_version: Option<ApiVersion>,
+}
+
+impl KnownAccount {
+    /// The account `name`, whose steps name their API version.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        KnownAccount { name: name.to_owned(), api_version: None }
+    }
 }
 
 /// A rule set and its warnings, or every problem found.

@@ -56,7 +56,7 @@ fn parse_step(
     mode: Mode,
 ) -> Option<Step> {
     report.refuse_unknown(table, PATH, &KEYS, &LATER_KEYS);
-    let operation = parse_operation(report, table, at);
+    let operation = parse_operation(report, surroundings, table, at);
     if let Some((operation, span)) = &operation {
         check_policy(report, surroundings, operation, span, mode);
     }
@@ -72,6 +72,7 @@ fn parse_step(
 
 fn parse_operation(
     report: &mut Report<'_>,
+    surroundings: &Surroundings<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
 ) -> Option<(&'static Operation, Range<usize>)> {
@@ -86,11 +87,15 @@ fn parse_operation(
     let operation = match version? {
         Some(version) => found(version),
         None => match (found(ApiVersion::V2020), found(ApiVersion::V2024)) {
-            (Some(_), Some(_)) => {
-                let help = "add `version = \"2024-05-18\"` or `version = \"2020-05-18\"`";
-                report.error(&span, &key, format!("both API versions have the operation {name}"), help);
-                return None;
-            }
+            (Some(older), Some(newer)) => match version_of_account(surroundings, table) {
+                Some(ApiVersion::V2020) => Some(older),
+                Some(ApiVersion::V2024) => Some(newer),
+                None => {
+                    let help = "add `version = \"2024-05-18\"` or `version = \"2020-05-18\"`, or set `api_version` of the account";
+                    report.error(&span, &key, format!("both API versions have the operation {name}"), help);
+                    return None;
+                }
+            },
             (older, newer) => newer.or(older),
         },
     };
@@ -98,6 +103,19 @@ fn parse_operation(
         unknown_operation(report, name, version?, &span, &key);
     }
     Some((operation?, span))
+}
+
+/// The version that the step's account prefers; a wrong account is reported where it is parsed.
+fn version_of_account(surroundings: &Surroundings<'_>, table: &DeTable<'_>) -> Option<ApiVersion> {
+    let account = match table.get("account").map(toml::Spanned::get_ref) {
+        Some(DeValue::String(name)) => surroundings.accounts.iter().find(|known| known.name == *name)?,
+        Some(_) => return None,
+        None => match surroundings.accounts {
+            [only] => only,
+            _ => return None,
+        },
+    };
+    account.api_version
 }
 
 /// The version, if one is written; the outer `None` is a problem that is reported already.
@@ -169,10 +187,10 @@ fn parse_account(
     mode: Mode,
 ) -> Option<String> {
     let key = dotted(PATH, "account");
-    let known = surroundings.accounts;
+    let known: Vec<&str> = surroundings.accounts.iter().map(|account| account.name.as_str()).collect();
     if let Some((name, span)) = report.text(table, PATH, "account") {
-        if !known.iter().any(|own| own == name) {
-            let help = match nearest(name, known.iter().map(String::as_str)) {
+        if !known.contains(&name) {
+            let help = match nearest(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean \"{meant}\"?"),
                 None if known.is_empty() => format!("configure it as `[account.{name}]`"),
                 None => format!("the configured accounts are {}", known.join(", ")),

@@ -9,6 +9,7 @@ use openeventd::config::{self, Config, Environment, LoadError};
 use openeventd::diagnostic::Diagnostic;
 use openeventd::kafka::SecurityProtocol;
 use openeventd::openapi::sign::Scheme;
+use openeventd::operation::ApiVersion;
 use openeventd::quota::{Edition, Table, Urgency};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
@@ -291,8 +292,8 @@ fn what_sasl_and_accounts_need_is_required() {
     }
 }
 
-#[test]
-fn an_account_gives_endpoint_edition_and_credentials() {
+#[tokio::test]
+async fn an_account_gives_endpoint_edition_and_credentials() {
     let account = |lines: &str| {
         let text = format!(
             "{MINIMAL}\n[account.main]\nregion = \"cn-shanghai\"\nedition = \"enterprise\"\n\
@@ -302,9 +303,11 @@ fn an_account_gives_endpoint_edition_and_credentials() {
     };
     let main = account("");
     assert_eq!((main.name.as_str(), main.budget.allowance), ("main", Table::May2026.of(Edition::Enterprise)));
-    assert_eq!(main.credentials.access_key_id, "id");
-    assert_eq!(main.credentials.access_key_secret.expose_secret(), "secret");
+    let credentials = main.credentials.get(0).await.expect("they were read at the start");
+    assert_eq!(credentials.access_key_id, "id");
+    assert_eq!(credentials.access_key_secret.expose_secret(), "secret");
     assert_eq!(main.endpoint, "https://dataworks.cn-shanghai.aliyuncs.com");
+    assert_eq!(account("api_version = \"2020-05-18\"").api_version, Some(ApiVersion::V2020));
     assert_eq!(account("vpc = true").endpoint, "https://dataworks-vpc.cn-shanghai.aliyuncs.com");
     assert_eq!(account("endpoint = \"http://127.0.0.1:1/\"").endpoint, "http://127.0.0.1:1");
     assert_eq!(main.signature, Scheme::V1);
@@ -338,6 +341,37 @@ fn an_account_has_a_budget_by_its_edition_table_calendar_and_shares() {
         "`0.1` is no share",
     ] {
         assert!(report.contains(expected), "{expected}\n{report}");
+    }
+}
+
+#[test]
+fn an_account_has_a_key_or_the_default_chain_and_perhaps_a_role() {
+    const KEY: &str = "access_key_id = \"id\"\naccess_key_secret = { env = \"KEY\" }";
+    const ROLE: &str = "role_arn = \"acs:ram::1:role/r\"";
+    let given = |lines: &str| {
+        let text =
+            format!("{MINIMAL}\n[account.main]\nregion = \"cn-shanghai\"\nedition = \"basic\"\n{lines}\n");
+        Given::file(&text).variable("KEY", "secret")
+    };
+    for lines in [
+        "credentials = \"default\"",
+        &format!("credentials = \"default\"\n{ROLE}"),
+        &format!("{KEY}\n{ROLE}"),
+    ] {
+        assert_eq!(given(lines).config().accounts.len(), 1, "{lines}");
+    }
+    for (lines, expected) in [
+        ("", "account.main.access_key_id: missing"),
+        ("access_key_id = \"id\"", "or let the default chain find one: credentials = \"default\""),
+        (&format!("credentials = \"default\"\n{KEY}"), "has no use beside credentials = \"default\""),
+        ("credentials = \"defualt\"", "did you mean `default`?"),
+        (&format!("{KEY}\nrole_arn = \"r\""), "`r` is no role, expected acs:ram::ACCOUNT:role/NAME"),
+        (&format!("{KEY}\nexternal_id = \"x\""), "account.main.external_id: has no use without role_arn"),
+        (&format!("{KEY}\n{ROLE}\nrole_session_name = \"a b\""), "`a b` is no name"),
+        (&format!("{KEY}\napi_version = \"2021-01-01\""), "`2021-01-01` is no API version"),
+    ] {
+        let report = given(lines).report();
+        assert!(report.contains(expected), "no `{expected}` in:\n{report}");
     }
 }
 

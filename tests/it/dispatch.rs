@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openeventd::dispatch::judge::Retry;
 use openeventd::dispatch::{self, Alive, Lookups, Settings, Shared, Watch};
 use openeventd::ingest::Gate;
-use openeventd::openapi::Secrets;
 use openeventd::openapi::call::Client;
+use openeventd::openapi::{Account, Secrets};
 use openeventd::quota::Edition;
 use openeventd::rule::Policy;
 use openeventd::store::StoreError;
@@ -50,7 +50,7 @@ fn retry() -> Retry {
 
 impl Dispatching {
     pub(crate) fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
-        Self::with(store, double, edition, policy, Lookups::Off)
+        Self::with(store, account_of(double, edition), policy, Lookups::Off)
     }
 
     /// The same, and lost calls are looked up.
@@ -60,16 +60,14 @@ impl Dispatching {
         edition: Edition,
         policy: Policy,
     ) -> Self {
-        Self::with(store, double, edition, policy, Lookups::On)
+        Self::with(store, account_of(double, edition), policy, Lookups::On)
     }
 
-    fn with(
-        store: &Harness,
-        double: &DataWorksDouble,
-        edition: Edition,
-        policy: Policy,
-        lookups: Lookups,
-    ) -> Self {
+    pub(crate) fn start_for(store: &Harness, account: Account, policy: Policy) -> Self {
+        Self::with(store, account, policy, Lookups::Off)
+    }
+
+    fn with(store: &Harness, account: Account, policy: Policy, lookups: Lookups) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
@@ -83,8 +81,6 @@ impl Dispatching {
             metrics: Arc::default(),
             now_ms,
         };
-        let mut account = account(&double.url);
-        account.budget = budget(edition);
         let running = tokio::spawn(dispatch::run(Arc::new(shared), vec![Arc::new(account)], stopping));
         Dispatching { changed, stop, running }
     }
@@ -94,6 +90,11 @@ impl Dispatching {
         self.stop.send_replace(true);
         self.running.await.expect("no panic").expect("no failure");
     }
+}
+
+/// The account that the endpoint knows, of this edition.
+fn account_of(double: &DataWorksDouble, edition: Edition) -> Account {
+    Account { budget: budget(edition), ..account(&double.url) }
 }
 
 pub(crate) async fn plan(store: &Harness, ids: std::ops::Range<i64>) {

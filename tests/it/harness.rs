@@ -12,7 +12,7 @@ use openeventd::event::decode::Limits;
 use openeventd::ingest::decode_batch;
 use openeventd::quota::{Budget, Calendar, Edition, Percent, Table};
 use openeventd::record::Record;
-use openeventd::rule::parse::{Surroundings, parse};
+use openeventd::rule::parse::{KnownAccount, Surroundings, parse};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::{Accepted, Deciding};
@@ -64,7 +64,7 @@ pub(crate) fn policy() -> Policy {
 pub(crate) fn rule_set(text: &str) -> RuleSet {
     let files =
         if text.is_empty() { vec![] } else { vec![RuleFile { path: "test.toml".into(), text: text.into() }] };
-    let (accounts, policy) = (["main".to_owned()], policy());
+    let (accounts, policy) = ([KnownAccount::named("main")], policy());
     match parse(files, &Surroundings { accounts: &accounts, policy: &policy }) {
         Ok((rules, _)) => rules,
         Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<String>()),

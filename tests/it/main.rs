@@ -26,6 +26,8 @@ mod verify;
 
 mod openapi;
 
+mod credentials;
+
 mod config;
 
 mod check;

@@ -3,10 +3,11 @@
 #![expect(clippy::expect_used, reason = "a helper that cannot prepare its test has failed it")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openeventd::openapi::call::Client;
-use openeventd::openapi::credential::Credentials;
+use openeventd::openapi::credential::{Ambient, Configured, Credentials, Files, Source};
 use openeventd::openapi::error::{CallError, Class, Until};
 use openeventd::openapi::rate::Slot;
 use openeventd::openapi::response::Response;
@@ -47,11 +48,30 @@ pub(crate) fn account(endpoint: &str) -> Account {
         endpoint: endpoint.into(),
         budget: budget(Edition::Enterprise),
         signature: Scheme::V1,
-        credentials: Credentials {
-            access_key_id: ACCESS_KEY_ID.into(),
-            access_key_secret: ACCESS_KEY_SECRET.into(),
-            security_token: None,
-        },
+        credentials: signed_by(credentials()),
+        api_version: None,
+    }
+}
+
+/// These credentials, whatever happens.
+pub(crate) fn signed_by(credentials: Credentials) -> Arc<Source> {
+    let again = credentials.clone();
+    let configured = Configured {
+        from: "the test".into(),
+        files: Files::default(),
+        first: credentials,
+        read: Box::new(move || Ok(again.clone())),
+    };
+    Arc::new(Source::configured("main", configured, None, Ambient::new(BTreeMap::new(), None)))
+}
+
+/// What the stand-in accepts.
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: ACCESS_KEY_ID.into(),
+        access_key_secret: ACCESS_KEY_SECRET.into(),
+        security_token: None,
+        expires_at_ms: None,
     }
 }
 
@@ -72,7 +92,8 @@ pub(crate) async fn send(
     nonce: &str,
 ) -> Result<Response, CallError> {
     let slot = Slot::unlimited();
-    client.call(account, &account.credentials, call, secrets, nonce, NOW_MS, slot).await
+    let credentials = account.credentials.get(NOW_MS).await.expect("credentials");
+    client.call(account, &credentials, call, secrets, nonce, NOW_MS, slot).await
 }
 
 /// Reruns one task instance, the call of most tests here.
@@ -89,7 +110,8 @@ async fn rerun_with(
     let params = object(json!({"Ids": [1234], "Comment": {"$secret": "comment"}}));
     let operation = operation("RerunTaskInstances", ApiVersion::V2024);
     let call = Call { operation, params: &params, client_token: None };
-    client.call(account, &account.credentials, &call, secrets, "nonce-1", NOW_MS, slot).await
+    let credentials = account.credentials.get(NOW_MS).await.expect("credentials");
+    client.call(account, &credentials, &call, secrets, "nonce-1", NOW_MS, slot).await
 }
 
 fn secrets() -> Secrets {
@@ -182,8 +204,9 @@ async fn what_is_prepared_is_what_is_sent_without_secrets() {
     ] {
         let double = DataWorksDouble::replying([]).await;
         let client = Client::new(&settings()).expect("a client");
-        let mut account = Account { signature: scheme, ..account(&double.url) };
-        account.credentials.security_token = Some("STS+token/with=padding==".into());
+        let token = Some("STS+token/with=padding==".into());
+        let signing = signed_by(Credentials { security_token: token, ..credentials() });
+        let account = Account { signature: scheme, credentials: signing, ..account(&double.url) };
         let params = object(json!({"Ids": [1, 2], "Comment": {"$secret": "comment"}}));
         let operation = operation("RerunTaskInstances", ApiVersion::V2024);
         let call = Call { operation, params: &params, client_token: None };
@@ -335,9 +358,12 @@ async fn an_echoed_signature_string_leaks_no_secret() {
         [(Scheme::V1, "correct%252Fhorse%2520battery"), (Scheme::Acs3, "x-acs-security-token:STS+token")]
     {
         let double = DataWorksDouble::replying([]).await;
-        let mut account = Account { signature: scheme, ..account(&double.url) };
-        account.credentials.access_key_secret = "anotherSecretKey".into();
-        account.credentials.security_token = Some("STS+token/with=padding==".into());
+        let other = Credentials {
+            access_key_secret: "anotherSecretKey".into(),
+            security_token: Some("STS+token/with=padding==".into()),
+            ..credentials()
+        };
+        let account = Account { signature: scheme, credentials: signed_by(other), ..account(&double.url) };
         let client = Client::new(&settings()).expect("a client");
         let error = rerun(&client, &account, &secrets()).await.expect_err("the signature is wrong");
         assert_eq!(error.class(), Class::Credentials);

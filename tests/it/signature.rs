@@ -8,14 +8,14 @@ use openeventd::openapi::call::Client;
 use openeventd::openapi::credential::Credentials;
 use openeventd::openapi::sign::{self, Pair, rpc};
 use openeventd::openapi::value::flatten;
-use openeventd::openapi::{Call, Secrets};
+use openeventd::openapi::{Account, Call, Secrets};
 use openeventd::operation::{ApiVersion, Method, Style};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::endpoint::DataWorksDouble;
-use crate::openapi::{NOW_MS, account, operation, send, settings};
+use crate::openapi::{NOW_MS, account, operation, send, settings, signed_by};
 
 mod acs3;
 
@@ -77,6 +77,7 @@ impl Vector {
             access_key_id: self.access_key_id.clone(),
             access_key_secret: self.access_key_secret.as_str().into(),
             security_token: self.security_token.as_deref().map(SecretString::from),
+            expires_at_ms: None,
         }
     }
 
@@ -172,8 +173,7 @@ async fn whole_calls_equal_those_captured_from_the_official_clients() {
             // The capture left out what the catalogue requires; its signature cannot be compared.
             params.insert("Parallelism".into(), json!(true));
         }
-        let mut account = account(&double.url);
-        account.credentials = vector.credentials();
+        let account = Account { credentials: signed_by(vector.credentials()), ..account(&double.url) };
         let call =
             Call { operation: operation(&vector.action, version), params: &params, client_token: None };
         let sent = send(&client, &account, &call, &Secrets::default(), &vector.nonce).await;

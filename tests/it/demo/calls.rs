@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use openeventd::demo::endpoint::{AccessKey, Endpoint, Fate, Fates};
 use openeventd::openapi::call::Client;
+use openeventd::openapi::credential::Credentials;
 use openeventd::openapi::error::{CallError, Class, Until};
 use openeventd::openapi::rate::Slot;
 use openeventd::openapi::response::Response;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::endpoint::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
-use crate::openapi::{account, operation, settings};
+use crate::openapi::{account, credentials, operation, settings, signed_by};
 
 const INSTANCE: i64 = 73_910_042_265;
 
@@ -38,8 +39,8 @@ async fn call(
     let params = serde_json::from_value(params).expect("an object");
     let call = Call { operation: operation(name, ApiVersion::V2024), params: &params, client_token: None };
     let client = Client::new(settings).expect("a client");
-    let slot = Slot::unlimited();
-    client.call(account, &account.credentials, &call, &Secrets::default(), nonce, at_ms, slot).await
+    let credentials = account.credentials.get(at_ms).await.expect("credentials");
+    client.call(account, &credentials, &call, &Secrets::default(), nonce, at_ms, Slot::unlimited()).await
 }
 
 async fn rerun(account: &Account, nonce: &str) -> Result<Response, CallError> {
@@ -71,10 +72,11 @@ async fn a_wrong_key_a_wrong_clock_and_a_replayed_nonce_are_refused() {
     let endpoint = endpoint(Fates::new()).await;
     let good = account(&endpoint.url());
     let mut wrong_secret = good.clone();
-    wrong_secret.credentials.access_key_secret = "anotherSecret".into();
+    wrong_secret.credentials =
+        signed_by(Credentials { access_key_secret: "anotherSecret".into(), ..credentials() });
     assert_eq!(code(rerun(&wrong_secret, "n-1").await), "SignatureDoesNotMatch");
     let mut wrong_id = good.clone();
-    wrong_id.credentials.access_key_id = "another".into();
+    wrong_id.credentials = signed_by(Credentials { access_key_id: "another".into(), ..credentials() });
     assert_eq!(code(rerun(&wrong_id, "n-2").await), "InvalidAccessKeyId.NotFound");
     let params = json!({"Ids": [INSTANCE]});
     let hour_ago = now_ms() - 3_600_000;

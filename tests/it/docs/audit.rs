@@ -11,7 +11,7 @@ use openeventd::batch::RecordBatch;
 use openeventd::event::decode::Limits;
 use openeventd::ingest::decode_batch;
 use openeventd::record::Record;
-use openeventd::rule::parse::{self, Surroundings};
+use openeventd::rule::parse::{self, KnownAccount, Surroundings};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::Deciding;
@@ -131,7 +131,7 @@ async fn deciding(writer: &Writer, now_ms: i64) -> Deciding {
         }],
     };
     let files = vec![RuleFile { path: "team-a/first.toml".into(), text: RULES.into() }];
-    let surroundings = Surroundings { accounts: &["main".to_owned()], policy: &policy };
+    let surroundings = Surroundings { accounts: &[KnownAccount::named("main")], policy: &policy };
     let (rules, _): (RuleSet, _) = parse::parse(files, &surroundings).expect("the rules are right");
     let rule_set = writer.remember_rules(&rules, now_ms).await.expect("it is written");
     let configuration = writer.remember_configuration("0".repeat(64), "{}".into(), now_ms).await;

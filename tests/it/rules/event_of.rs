@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use openeventd::event::{Envelope, Event, Facts, Flags, Kind, Status};
-use openeventd::rule::parse::{Surroundings, parse};
+use openeventd::rule::parse::{KnownAccount, Surroundings, parse};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile, RuleIndex, RuleSet};
 
@@ -52,7 +52,7 @@ pub(crate) fn files(texts: &[(&str, &str)]) -> Vec<RuleFile> {
 
 /// A rule set that must parse, with the account `main` and every write of the tests allowed.
 pub(crate) fn rule_set(text: &str) -> RuleSet {
-    let accounts = ["main".to_owned()];
+    let accounts = [KnownAccount::named("main")];
     let allow =
         |operation: &str| Allow { operation: operation.to_owned(), workspaces: vec![], rules: String::new() };
     let policy = Policy { allow: vec![allow("RerunTaskInstances"), allow("RestartInstance")] };

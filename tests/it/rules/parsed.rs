@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use openeventd::diagnostic::Diagnostic;
 use openeventd::operation::ApiVersion;
-use openeventd::rule::parse::{FILE_BYTES_MAX, Parsed, Surroundings, parse};
+use openeventd::rule::parse::{FILE_BYTES_MAX, KnownAccount, Parsed, Surroundings, parse};
 use openeventd::rule::policy::Allow;
 use openeventd::rule::{Mode, Policy, RuleFile};
 
@@ -15,8 +15,8 @@ use super::event_of::{files, rule_set};
 
 fn parsed(files: Vec<RuleFile>) -> Parsed {
     let several = files.iter().any(|file| file.path.contains("accounts"));
-    let accounts: Vec<String> =
-        if several { vec!["main".into(), "test".into()] } else { vec!["main".into()] };
+    let names: &[&str] = if several { &["main", "test"] } else { &["main"] };
+    let accounts: Vec<KnownAccount> = names.iter().map(|name| KnownAccount::named(name)).collect();
     let allow = Allow { operation: "RerunTaskInstances".into(), workspaces: vec![], rules: "team".into() };
     parse(files, &Surroundings { accounts: &accounts, policy: &Policy { allow: vec![allow] } })
 }
@@ -157,3 +157,37 @@ fn a_file_of_absurd_size_is_refused() {
     let report = report(parsed(files(&[("a.toml", &"#".repeat(FILE_BYTES_MAX + 1))])));
     assert!(report.contains("the file has 1048577 bytes, at most 1048576 are read"), "{}", report.len());
 }
+
+#[test]
+fn the_account_says_which_version_a_step_means_that_says_none() {
+    let [older, newer] = [ApiVersion::V2020, ApiVersion::V2024];
+    let account = |name: &str, api_version| KnownAccount { name: name.into(), api_version };
+    let (old, new) = (account("old", Some(older)), account("new", Some(newer)));
+    // ListDataSources is in both versions, GetTaskInstance in the newer one only.
+    for (accounts, step, expected) in [
+        (vec![old.clone()], BOTH, Some(older)),
+        (vec![new.clone()], BOTH, Some(newer)),
+        (
+            vec![old.clone(), new.clone()],
+            "operation = \"ListDataSources\"\naccount = \"new\"\nparams = { ProjectId = 1 }",
+            Some(newer),
+        ),
+        (
+            vec![new.clone()],
+            "operation = \"ListDataSources\"\nversion = \"2020-05-18\"\nparams = { ProjectId = 1 }",
+            Some(older),
+        ),
+        (vec![account("any", None)], BOTH, None),
+        (vec![old], "operation = \"GetTaskInstance\"\nparams = { Id = 1 }", Some(newer)),
+    ] {
+        let text = format!("[[rule]]\nname = \"r\"\nmatch = {{ code = 'x' }}\n[[rule.steps]]\n{step}\n");
+        let policy = Policy::default();
+        let parsed =
+            parse(files(&[("r.toml", &text)]), &Surroundings { accounts: &accounts, policy: &policy });
+        let version =
+            parsed.ok().and_then(|(rules, _)| Some(rules.rules[0].step.as_ref()?.operation.version));
+        assert_eq!(version, expected, "{step}");
+    }
+}
+
+const BOTH: &str = "operation = \"ListDataSources\"\nparams = { ProjectId = 1 }";

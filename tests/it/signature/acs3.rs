@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Input, assert_flattens, method_of};
 use crate::endpoint::{DataWorksDouble, Received, Signature};
-use crate::openapi::{NOW_MS, account, operation, send, settings};
+use crate::openapi::{NOW_MS, account, operation, send, settings, signed_by};
 
 #[derive(Deserialize)]
 struct Vector {
@@ -64,6 +64,7 @@ impl Vector {
             access_key_id: self.access_key_id.clone(),
             access_key_secret: self.access_key_secret.as_str().into(),
             security_token: self.security_token.as_deref().map(SecretString::from),
+            expires_at_ms: None,
         }
     }
 
@@ -179,6 +180,7 @@ async fn whole_calls_equal_those_captured_from_the_official_clients() {
         let params: Map<String, Value> =
             vector.query.iter().chain(&vector.body).map(|(name, text)| (name.clone(), json!(text))).collect();
         let credentials = vector.credentials();
+        let credentials = signed_by(credentials);
         let account = Account { signature: Scheme::Acs3, credentials, ..account(&double.url) };
         let call =
             Call { operation: operation(&vector.action, version), params: &params, client_token: None };
