@@ -11,7 +11,7 @@ mod catalogue;
 
 mod counterpart;
 
-pub use counterpart::{Suggestions, suggestions};
+pub use counterpart::{Suggestions, same_purpose, suggestions};
 
 /// One operation of one API version.
 #[derive(Debug, Clone, PartialEq, Eq)]
