@@ -41,7 +41,7 @@ pub(super) async fn run(shared: &Shared, account: &Account, claimed: Claimed, sl
 
 /// How long after its event an action is sent for the first time. What never left was not sent.
 fn since_event(claimed: &Claimed, settlement: &Settlement, begun_ms: i64) -> Option<Duration> {
-    let is_first = claimed.earlier_sent == 0 && settlement.class != word(Class::Unsendable);
+    let is_first = claimed.earlier_sent == 0 && settlement.class != Class::Unsendable.as_str();
     // The brokers' clocks are not ours: what lies in the future is now.
     is_first.then(|| milliseconds(begun_ms.saturating_sub(claimed.event_at_ms)))
 }
@@ -57,7 +57,12 @@ fn checked(
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| {
         let evidence = Evidence { error_message: Some(message), ..Evidence::default() };
-        Box::new(Settlement { attempt: claimed.attempt, outcome, class: word(Class::Unsendable), evidence })
+        Box::new(Settlement {
+            attempt: claimed.attempt,
+            outcome,
+            class: Class::Unsendable.as_str(),
+            evidence,
+        })
     };
     let unsendable = |message: String| refused(Outcome::Dead, message);
     let version = ApiVersion::from_text(&claimed.version)
@@ -97,7 +102,7 @@ async fn call(
     Settlement {
         attempt: claimed.attempt,
         outcome: judge(class, &trial, &shared.settings.retry, fastrand::f64()),
-        class: class.map_or_else(word, |()| "success"),
+        class: class.map_or_else(Class::as_str, |()| "success"),
         evidence: evidence(account, &result),
     }
 }
@@ -108,23 +113,6 @@ fn client_token(claimed: &Claimed) -> String {
     match claimed.requeued_after {
         0 => claimed.id.clone(),
         after => format!("{}-{after}", claimed.id),
-    }
-}
-
-/// The stable word of a class, as `attempts.class` shows it.
-fn word(class: Class) -> &'static str {
-    match class {
-        Class::Unsendable => "unsendable",
-        Class::Unreachable => "unreachable",
-        Class::Rejected => "rejected",
-        Class::Throttled { .. } => "throttled",
-        Class::Unavailable => "unavailable",
-        Class::Forbidden => "forbidden",
-        Class::Credentials => "credentials",
-        Class::Clock => "clock",
-        Class::FailedInBody => "failed_in_body",
-        Class::PartialFailure => "partial_failure",
-        Class::Lost => "lost",
     }
 }
 

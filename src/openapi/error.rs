@@ -41,6 +41,26 @@ pub enum Class {
     Lost,
 }
 
+impl Class {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Unsendable => "unsendable",
+            Class::Unreachable => "unreachable",
+            Class::Rejected => "rejected",
+            Class::Throttled { .. } => "throttled",
+            Class::Unavailable => "unavailable",
+            Class::Forbidden => "forbidden",
+            Class::Credentials => "credentials",
+            Class::Clock => "clock",
+            Class::FailedInBody => "failed_in_body",
+            Class::PartialFailure => "partial_failure",
+            Class::Lost => "lost",
+        }
+    }
+}
+
 /// How long a refusal for the number of calls lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {

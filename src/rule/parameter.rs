@@ -129,12 +129,7 @@ pub(crate) fn check_written(param_type: &str, fields: &[Field], value: &Value, m
 }
 
 /// Checks an object that is written out against its declared fields; an object without any takes everything.
-fn check_fields(
-    fields: &[Field],
-    entries: &BTreeMap<String, Value>,
-    path: &str,
-    misfits: &mut Vec<Misfit>,
-) {
+fn check_fields(fields: &[Field], entries: &BTreeMap<String, Value>, path: &str, misfits: &mut Vec<Misfit>) {
     if fields.is_empty() {
         return;
     }
@@ -218,9 +213,6 @@ mod tests {
             assert!(check_rendered(param_type, "p", &misfit).is_err(), "{param_type} {misfit}");
         }
         let deep = check_rendered("map<string,array<string>>", "p", &json!({"a": ["b", 1]}));
-        assert_eq!(
-            deep,
-            Err(Misfit::error("p.a[1]", "expected text, the event gave the number 1".into()))
-        );
+        assert_eq!(deep, Err(Misfit::error("p.a[1]", "expected text, the event gave the number 1".into())));
     }
 }

@@ -99,7 +99,7 @@ fn every_kind_of_kafka_fault_is_explained() {
 
 #[test]
 fn every_class_of_a_call_is_explained() {
-    let source = fs::read_to_string(root().join("src/dispatch/attempt.rs")).expect("it is text");
+    let source = fs::read_to_string(root().join("src/openapi/error.rs")).expect("it is text");
     let mut classes: Vec<&str> = between(&source, "Class::", ",")
         .into_iter()
         .filter_map(|arm| arm.split_once("=> \"")?.1.strip_suffix('"'))

@@ -1,0 +1,192 @@
+//! Where a call goes and who signs it: by the arguments, the configuration and the environment.
+//!
+//! An endpoint or a region that is given wins. The account that is named, or the only one of a readable
+//! configuration if nothing else is given, brings its own and signs; otherwise the environment signs. Credentials
+//! are looked at last, so that whatever else is wrong is known without any.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::call::Arguments;
+use crate::cli::{Exit, Failure};
+use crate::config::{self, Config, Environment, LoadError};
+use crate::diagnostic::nearest;
+use crate::openapi::credential::Credentials;
+use crate::openapi::endpoint::{self, EndpointError, Network};
+use crate::openapi::{Account, Edition, Secrets, Settings};
+
+/// What a response may have here: a person asked for it, and it is kept nowhere.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+const ACCESS_KEY_ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
+const ACCESS_KEY_SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
+const SECURITY_TOKEN: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
+
+/// Where a call goes, before it is known who signs it.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Scheme, host and port.
+    pub(super) endpoint: String,
+    pub(super) settings: Settings,
+    /// What must not be seen in a response.
+    pub(super) secrets: Secrets,
+    region: String,
+    /// The account of the configuration that signs; without one, the environment does.
+    account: Option<Account>,
+}
+
+/// Why it is not known where a call goes, or who signs it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TargetError {
+    /// An endpoint or region that was given is unusable.
+    #[error("the call cannot go there")]
+    Endpoint(#[source] EndpointError),
+    /// Nothing says where to.
+    #[error(
+        "where does the call go? give --region REGION (as in cn-shanghai), --endpoint URL, or --account NAME of \
+         a configuration"
+    )]
+    Nowhere,
+    /// Nothing says where to, and the configuration is of no help.
+    #[error(
+        "where does the call go? give --region REGION (as in cn-shanghai), --endpoint URL, or --account NAME of \
+         a configuration that can be read"
+    )]
+    NowhereConfigured(#[source] LoadError),
+    /// The configuration has several accounts.
+    #[error("which account? add --account with one of {0}")]
+    Several(String),
+    /// The configuration has no such account.
+    #[error("no account `{name}` is configured{hint}")]
+    NoAccount { name: String, hint: String },
+    /// There are no credentials.
+    #[error(
+        "no credentials: set {ACCESS_KEY_ID} and {ACCESS_KEY_SECRET} in the environment, or name an account of \
+         the configuration with --account"
+    )]
+    NoCredentials,
+    /// There is half a pair of keys.
+    #[error("{set} is set and {missing} is not: a call is signed with both")]
+    HalfCredentials { set: &'static str, missing: &'static str },
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let exit = match &error {
+            TargetError::NoCredentials | TargetError::HalfCredentials { .. } => Exit::Permission,
+            _ => Exit::Usage,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+/// Where the call goes.
+pub(super) fn target(
+    file: &Path,
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<Target, Failure> {
+    if let Some(name) = &arguments.account {
+        let (config, _) = config::load(file, environment)?;
+        let account = named(&config, name)?;
+        return Ok(of_account(account, &config, arguments)?);
+    }
+    if let Some(endpoint) = given_endpoint(arguments)? {
+        return Ok(Target {
+            endpoint,
+            settings: settings(),
+            secrets: Secrets::default(),
+            region: arguments.region.clone().unwrap_or_default(),
+            account: None,
+        });
+    }
+    if environment.get(ACCESS_KEY_ID).is_some() {
+        return Err(TargetError::Nowhere.into());
+    }
+    let (config, _) = config::load(file, environment).map_err(TargetError::NowhereConfigured)?;
+    match config.accounts.as_slice() {
+        [] => Err(TargetError::Nowhere.into()),
+        [only] => Ok(of_account(only.clone(), &config, arguments)?),
+        several => Err(TargetError::Several(names(several)).into()),
+    }
+}
+
+impl Target {
+    /// The account that signs.
+    pub(super) fn account(self, environment: &Environment) -> Result<Account, TargetError> {
+        match self.account {
+            Some(account) => Ok(Account { endpoint: self.endpoint, region: self.region, ..account }),
+            None => Ok(Account {
+                name: "environment".to_owned(),
+                endpoint: self.endpoint,
+                region: self.region,
+                edition: Edition::Basic,
+                credentials: credentials(environment)?,
+            }),
+        }
+    }
+}
+
+fn of_account(account: Account, config: &Config, arguments: &Arguments) -> Result<Target, TargetError> {
+    Ok(Target {
+        endpoint: given_endpoint(arguments)?.unwrap_or_else(|| account.endpoint.clone()),
+        settings: Settings { body_bytes_max: BODY_BYTES_MAX, ..config.openapi.clone() },
+        secrets: config.secrets.clone(),
+        region: arguments.region.clone().unwrap_or_else(|| account.region.clone()),
+        account: Some(account),
+    })
+}
+
+/// The base URL that the arguments name, if they name one.
+fn given_endpoint(arguments: &Arguments) -> Result<Option<String>, TargetError> {
+    let given = match (&arguments.endpoint, &arguments.region) {
+        (Some(url), _) => endpoint::explicit(url),
+        (None, Some(region)) => endpoint::of_region(region, Network::Public),
+        (None, None) => return Ok(None),
+    };
+    given.map(Some).map_err(TargetError::Endpoint)
+}
+
+fn named(config: &Config, name: &str) -> Result<Account, TargetError> {
+    let accounts = &config.accounts;
+    accounts.iter().find(|account| account.name == name).cloned().ok_or_else(|| {
+        let hint = match nearest(name, accounts.iter().map(|account| account.name.as_str())) {
+            Some(meant) => format!(": did you mean `{meant}`?"),
+            None if accounts.is_empty() => String::new(),
+            None => format!(": the configured accounts are {}", names(accounts)),
+        };
+        TargetError::NoAccount { name: name.to_owned(), hint }
+    })
+}
+
+fn names(accounts: &[Account]) -> String {
+    accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How calls are made that no configuration says anything about: as one without `[dispatch]` would.
+fn settings() -> Settings {
+    Settings {
+        timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(5),
+        body_bytes_max: BODY_BYTES_MAX,
+        proxy: None,
+    }
+}
+
+/// The credentials that the environment holds.
+fn credentials(environment: &Environment) -> Result<Credentials, TargetError> {
+    match (environment.get(ACCESS_KEY_ID), environment.get(ACCESS_KEY_SECRET)) {
+        (Some(id), Some(secret)) => Ok(Credentials {
+            access_key_id: id.to_owned(),
+            access_key_secret: secret.into(),
+            security_token: environment.get(SECURITY_TOKEN).map(Into::into),
+        }),
+        (Some(_), None) => {
+            Err(TargetError::HalfCredentials { set: ACCESS_KEY_ID, missing: ACCESS_KEY_SECRET })
+        }
+        (None, Some(_)) => {
+            Err(TargetError::HalfCredentials { set: ACCESS_KEY_SECRET, missing: ACCESS_KEY_ID })
+        }
+        (None, None) => Err(TargetError::NoCredentials),
+    }
+}
