@@ -87,14 +87,14 @@ Examples:
   openeventd api search data source delete";
 
 const CALL: &str = "\
-Where it goes: --endpoint URL or --region REGION; else the account's of --account NAME, or of the only account of
-a configuration that can be read.
-Who signs it: the account of --account NAME; else the environment, by ALIBABA_CLOUD_ACCESS_KEY_ID,
+Where it goes: --endpoint or --region; else where the account of --account goes, or the only account
+of a configuration that can be read.
+Who signs it: the account of --account; else the environment, by ALIBABA_CLOUD_ACCESS_KEY_ID,
 ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary keys, ALIBABA_CLOUD_SECURITY_TOKEN.
 
 Examples:
   openeventd api call GetTaskInstance Id=73910042265 --region cn-shanghai
-  openeventd api call RerunTaskInstances Ids='[73910042265]' Comment='by hand' --account main --dry-run
+  openeventd api call RerunTaskInstances Ids='[73910042265]' Comment='by hand' --dry-run
   openeventd api call UpdateTask --params task.json --account main --json
 
 Exit codes:

@@ -38,7 +38,7 @@ pub struct Suggestions {
     pub other_version: Option<ApiVersion>,
     /// What the API version that was asked for calls an operation of the same purpose.
     pub same_purpose: Vec<&'static str>,
-    /// The nearest spelling, and the API version that has it: the one that was asked for before the other.
+    /// The nearest spelling, and the API version that has it.
     pub nearest: Option<(&'static str, ApiVersion)>,
     version: Option<ApiVersion>,
 }
@@ -49,18 +49,17 @@ pub fn suggestions(name: &str, version: impl Into<Option<ApiVersion>>) -> Sugges
     let version = version.into();
     let same_purpose = version.map_or_else(Vec::new, |version| same_purpose(name, version));
     let other_version = version.and_then(|version| versions_of(name).find(|other| *other != version));
-    // The newer first; of a version that was asked for, the other is the second choice.
-    let mut order = [ApiVersion::V2024, ApiVersion::V2020];
-    order.sort_by_key(|one| version.is_some_and(|version| version != *one));
+    // The nearest of both; where both are as near, the version that was asked for, or the newer one.
     let near = |version| Some((diagnostic::nearest(name, names(version))?, version));
+    let nearest = || {
+        let mut found: Vec<_> = [ApiVersion::V2020, ApiVersion::V2024].into_iter().filter_map(near).collect();
+        found.sort_by_key(|(_, found_in)| version == Some(*found_in));
+        let name = diagnostic::nearest(name, found.iter().map(|(name, _)| *name))?;
+        found.into_iter().rev().find(|(found, _)| *found == name)
+    };
     // A name that means something in the other version is no misspelling.
     let is_misspelt = same_purpose.is_empty() && other_version.is_none();
-    Suggestions {
-        other_version,
-        nearest: is_misspelt.then(|| order.into_iter().find_map(near)).flatten(),
-        same_purpose,
-        version,
-    }
+    Suggestions { other_version, nearest: is_misspelt.then(nearest).flatten(), same_purpose, version }
 }
 
 /// The operations of `version` that serve the purpose which `name` has in the other version.
@@ -140,7 +139,7 @@ mod tests {
         }
         let anywhere = |name| suggestions(name, None).to_string();
         assert_eq!(anywhere("GetTaskInstanc"), "did you mean `GetTaskInstance` (2024-05-18)?");
-        assert_eq!(anywhere("RestartInstanc"), "did you mean `RestartInstance` (2020-05-18)?");
+        assert_eq!(anywhere("Restartinstance"), "did you mean `RestartInstance` (2020-05-18)?");
         assert_eq!(anywhere("Zz"), "");
     }
 

@@ -301,6 +301,10 @@ fn check_params(
         }
     }
     for declared in operation.params.iter().filter(|declared| declared.required) {
+        // The token is filled in as the call is made.
+        if operation.client_token == Some(declared.name) {
+            continue;
+        }
         if !params.contains_key(declared.name) {
             let message = format!("missing: {title} requires it, type {}", declared.param_type);
             report.error(span, &dotted(&key, declared.name), message, "add it to `params`");

@@ -24,6 +24,8 @@ mod dispatch;
 
 mod openapi;
 
+mod api;
+
 mod config;
 
 mod check;
