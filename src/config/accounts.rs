@@ -7,6 +7,7 @@ use super::fields::{choice, required, required_secret, secret};
 use super::forms::{KeyId, SecretSource};
 use super::raw;
 use super::report::{Report, join};
+use super::resolved::Destination;
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
@@ -81,6 +82,21 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
         edition,
         credentials: Credentials { access_key_id, access_key_secret, security_token },
     }
+}
+
+/// Where the calls of the accounts go, in order of name.
+pub(super) fn destinations(
+    tables: &BTreeMap<String, raw::Account>,
+    report: &mut Report<'_>,
+) -> Vec<Destination> {
+    let mut found = Vec::new();
+    for (name, table) in tables {
+        let path = join("account", name);
+        let region = required(report, &join(&path, "region"), &table.region, r#""cn-shanghai""#);
+        let endpoint = endpoint(&path, &region, table, report);
+        found.push(Destination { account: name.clone(), region, endpoint });
+    }
+    found
 }
 
 /// The base URL of the account's calls.

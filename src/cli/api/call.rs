@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     signature: Option<Signature>,
     /// Show the exact request, and send nothing; needs no credentials
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// One JSON object with the response and what is known about it
     #[arg(long)]
     json: bool,

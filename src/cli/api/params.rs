@@ -80,13 +80,12 @@ fn value(param: &'static Param, text: &str) -> Result<Value, ParamsError> {
         reason,
         example: example(param, text),
     };
-    match serde_json::from_str(text) {
-        Ok(list @ Value::Array(_)) if is_list => Ok(list),
-        Ok(object @ Value::Object(_)) if !is_list => Ok(object),
-        Ok(_) if is_list => Err(not_json("a list stands in brackets".to_owned())),
-        Ok(_) => Err(not_json("an object stands in braces".to_owned())),
-        Err(error) => Err(not_json(error.to_string())),
+    let (opening, told) =
+        if is_list { ('[', "a list stands in brackets") } else { ('{', "an object stands in braces") };
+    if !text.trim_start().starts_with(opening) {
+        return Err(not_json(told.to_owned()));
     }
+    serde_json::from_str(text).map_err(|error| not_json(error.to_string()))
 }
 
 /// How the value would be written: as the list that `text` seems to be, else as any value of the type.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::call::Arguments;
 use crate::cli::{Exit, Failure};
-use crate::config::{self, Config, Environment, LoadError};
+use crate::config::{self, Environment, LoadError};
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
 use crate::openapi::endpoint::{self, EndpointError, Network};
@@ -86,29 +86,54 @@ pub(super) fn target(
     arguments: &Arguments,
     environment: &Environment,
 ) -> Result<Target, Failure> {
-    if let Some(name) = &arguments.account {
-        let (config, _) = config::load(file, environment)?;
-        let account = named(&config, name)?;
-        return Ok(of_account(account, &config, arguments)?);
+    if arguments.account.is_some() {
+        return configured(file, arguments, environment);
     }
     if let Some(endpoint) = given_endpoint(arguments)? {
+        let region = arguments.region.clone().unwrap_or_default();
         return Ok(Target {
             endpoint,
             settings: settings(),
             secrets: Secrets::default(),
-            region: arguments.region.clone().unwrap_or_default(),
+            region,
             account: None,
         });
     }
     if environment.get(ACCESS_KEY_ID).is_some() {
         return Err(TargetError::Nowhere.into());
     }
-    let (config, _) = config::load(file, environment).map_err(TargetError::NowhereConfigured)?;
-    match config.accounts.as_slice() {
-        [] => Err(TargetError::Nowhere.into()),
-        [only] => Ok(of_account(only.clone(), &config, arguments)?),
-        several => Err(TargetError::Several(names(several)).into()),
+    configured(file, arguments, environment)
+}
+
+/// Where the call of a configured account goes.
+fn configured(file: &Path, arguments: &Arguments, environment: &Environment) -> Result<Target, Failure> {
+    let wanted = arguments.account.as_deref();
+    let failed = |error: LoadError| match wanted {
+        Some(_) => Failure::from(error),
+        None => TargetError::NowhereConfigured(error).into(),
+    };
+    let given = given_endpoint(arguments)?;
+    // What is only shown needs no keys, so they need not be readable.
+    if arguments.dry_run {
+        let destinations = config::destinations(file, environment).map_err(failed)?;
+        let chosen = choose(destinations, |destination| &destination.account, wanted)?;
+        return Ok(Target {
+            endpoint: given.unwrap_or(chosen.endpoint),
+            settings: settings(),
+            secrets: Secrets::default(),
+            region: chosen.region,
+            account: None,
+        });
     }
+    let (config, _) = config::load(file, environment).map_err(failed)?;
+    let chosen = choose(config.accounts, |account| &account.name, wanted)?;
+    Ok(Target {
+        endpoint: given.unwrap_or_else(|| chosen.endpoint.clone()),
+        settings: Settings { body_bytes_max: BODY_BYTES_MAX, ..config.openapi },
+        secrets: config.secrets,
+        region: arguments.region.clone().unwrap_or_else(|| chosen.region.clone()),
+        account: Some(chosen),
+    })
 }
 
 impl Target {
@@ -127,16 +152,6 @@ impl Target {
     }
 }
 
-fn of_account(account: Account, config: &Config, arguments: &Arguments) -> Result<Target, TargetError> {
-    Ok(Target {
-        endpoint: given_endpoint(arguments)?.unwrap_or_else(|| account.endpoint.clone()),
-        settings: Settings { body_bytes_max: BODY_BYTES_MAX, ..config.openapi.clone() },
-        secrets: config.secrets.clone(),
-        region: arguments.region.clone().unwrap_or_else(|| account.region.clone()),
-        account: Some(account),
-    })
-}
-
 /// The base URL that the arguments name, if they name one.
 fn given_endpoint(arguments: &Arguments) -> Result<Option<String>, TargetError> {
     let given = match (&arguments.endpoint, &arguments.region) {
@@ -147,20 +162,28 @@ fn given_endpoint(arguments: &Arguments) -> Result<Option<String>, TargetError> 
     given.map(Some).map_err(TargetError::Endpoint)
 }
 
-fn named(config: &Config, name: &str) -> Result<Account, TargetError> {
-    let accounts = &config.accounts;
-    accounts.iter().find(|account| account.name == name).cloned().ok_or_else(|| {
-        let hint = match nearest(name, accounts.iter().map(|account| account.name.as_str())) {
-            Some(meant) => format!(": did you mean `{meant}`?"),
-            None if accounts.is_empty() => String::new(),
-            None => format!(": the configured accounts are {}", names(accounts)),
-        };
-        TargetError::NoAccount { name: name.to_owned(), hint }
-    })
-}
-
-fn names(accounts: &[Account]) -> String {
-    accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>().join(", ")
+/// The account that is wanted by its name, else the only one.
+fn choose<T>(
+    mut accounts: Vec<T>,
+    name_of: impl Fn(&T) -> &str,
+    wanted: Option<&str>,
+) -> Result<T, TargetError> {
+    let names: Vec<&str> = accounts.iter().map(&name_of).collect();
+    let name = match (wanted, names.as_slice()) {
+        (Some(name), _) => name,
+        (None, [only]) => only,
+        (None, []) => return Err(TargetError::Nowhere),
+        (None, several) => return Err(TargetError::Several(several.join(", "))),
+    };
+    if let Some(at) = names.iter().position(|known| *known == name) {
+        return Ok(accounts.swap_remove(at));
+    }
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(meant) => format!(": did you mean `{meant}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!(": the configured accounts are {}", names.join(", ")),
+    };
+    Err(TargetError::NoAccount { name: name.to_owned(), hint })
 }
 
 /// How calls are made that no configuration says anything about: as one without `[dispatch]` would.
