@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// The operation, spelled as in the catalogue
     #[arg(value_name = "OPERATION")]
     name: String,
-    /// Parameters, as in Comment=text, Id=5 or Ids='[1,2]'
+    /// Parameters, as in Comment=text or Id=5; lists and objects as JSON
     #[arg(value_name = "NAME=VALUE")]
     words: Vec<String>,
     /// More parameters as one JSON object; - for standard input
