@@ -69,6 +69,12 @@ pub mod outbox;
 // `openeventd quarantine`
 pub mod quarantine;
 
+// `openeventd api`
+pub mod api;
+
+// `openeventd policy`
+pub mod policy;
+
 // `openeventd decode`
 pub mod decode;
 
@@ -142,8 +148,10 @@ pub enum Command {
     ///
     /// Every problem of every file is shown at once, with its line and how to mend it. Secrets are read,
     /// to see whether they can be; no database is opened and no network is used.
-    #[command(after_long_help = "Example:\n  openeventd check --config ./openeventd.toml")]
-    Check,
+    #[command(
+        after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls"
+    )]
+    Check(check::Arguments),
     /// Show which credentials each account has, from where, and until when; never a secret
     ///
     /// They are got as the daemon would get them, so this finds out whether it works: files are read, roles are
@@ -173,6 +181,10 @@ pub enum Command {
     Outbox(outbox::Arguments),
     /// Look at records that could not be decoded, and replay them
     Quarantine(quarantine::Arguments),
+    /// Look at the operations of the OpenAPI, and make single calls
+    Api(api::Arguments),
+    /// Show which permissions the rules need
+    Policy(policy::Arguments),
     /// Decode records from files or standard input into normalised events
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
@@ -244,7 +256,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Init(arguments) => init::run(arguments),
         Command::Tail(arguments) => tail::run(config, arguments),
-        Command::Check => check::run(config),
+        Command::Check(arguments) => check::run(config, arguments),
         Command::Credentials(arguments) => credentials::run(config, arguments),
         Command::Run => run::run(config),
         Command::Status(arguments) => status::run(config, arguments),
@@ -252,6 +264,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Sql(arguments) => sql::run(config, arguments),
         Command::Outbox(arguments) => outbox::run(config, arguments),
         Command::Quarantine(arguments) => quarantine::run(config, arguments),
+        Command::Api(arguments) => api::run(config, arguments),
+        Command::Policy(arguments) => policy::run(config, arguments),
         Command::Decode { files } => decode_files(files),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { dir } => manual::pages(dir),

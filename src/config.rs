@@ -42,7 +42,7 @@ mod resolved;
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{Config, Redacted};
+pub use resolved::{Config, Destination, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -103,6 +103,24 @@ pub fn database(file: &Path, environment: &Environment) -> Result<PathBuf, LoadE
     match layers::merge(&text, environment, &mut report) {
         Some(raw) => Ok(resolve::database(&raw, file, environment)),
         None => Err(LoadError::Invalid(report.finish())),
+    }
+}
+
+/// Where the calls of each account of the configuration `file` go; no secret is read, so that a call can be shown
+/// by who may not make it.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or says wrongly where an account's calls go.
+pub fn destinations(file: &Path, environment: &Environment) -> Result<Vec<Destination>, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let found = layers::merge(&text, environment, &mut report)
+        .map(|raw| accounts::destinations(&raw.account, &mut report));
+    let problems = report.finish();
+    match found {
+        Some(found) if problems.iter().all(|problem| problem.severity == Severity::Warning) => Ok(found),
+        _ => Err(LoadError::Invalid(problems)),
     }
 }
 

@@ -31,6 +31,8 @@ mod attempt;
 
 mod breaker;
 
+mod outside;
+
 mod parked;
 
 mod verify;
@@ -148,9 +150,10 @@ pub async fn run(
     wait_for_earlier_calls(&shared).await?;
     let mut lanes = JoinSet::new();
     for lanes_of_account in accounts.iter().map(lanes_of) {
-        // One of them looks lost calls up: its reads take slots as all reads do.
+        // Beside them, lost calls are looked up and people call: all of it takes slots of the account.
         if let Some(first) = lanes_of_account.first() {
             lanes.spawn(verify::run(Arc::clone(&shared), Arc::clone(first), stop.clone()));
+            lanes.spawn(outside::run(Arc::clone(&shared), Arc::clone(first), stop.clone()));
         }
         for lane in lanes_of_account {
             lanes.spawn(run_lane(Arc::clone(&shared), lane, Arc::clone(&concurrency), stop.clone()));

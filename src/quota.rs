@@ -85,6 +85,19 @@ impl Percent {
 }
 
 impl Budget {
+    /// All that `table` allows to `edition`, by the provider's calendar.
+    #[must_use]
+    pub fn of(table: Table, edition: Edition) -> Self {
+        Budget {
+            allowance: table.of(edition),
+            calendar: Calendar::default(),
+            others_share: Percent::default(),
+            verdict_share: Percent::default(),
+            calls_per_day_max: None,
+            calls_per_month_max: None,
+        }
+    }
+
     /// Calls a day for `urgency`; `None` is no limit.
     #[must_use]
     pub fn day_limit(&self, urgency: Urgency) -> Option<u64> {
@@ -149,20 +162,9 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn budget(edition: Edition, table: Table) -> Budget {
-        Budget {
-            allowance: table.of(edition),
-            calendar: Calendar::default(),
-            others_share: Percent::default(),
-            verdict_share: Percent::default(),
-            calls_per_day_max: None,
-            calls_per_month_max: None,
-        }
-    }
-
     #[test]
     fn what_is_left_is_the_smaller_of_day_and_month() {
-        let basic = budget(Edition::Basic, Table::May2026);
+        let basic = Budget::of(Table::May2026, Edition::Basic);
         let left =
             |day_sent, month_succeeded| basic.left(Spent { day_sent, month_succeeded }, Urgency::Usual);
         assert_eq!(left(0, 0), Ok(100));
@@ -171,7 +173,7 @@ mod tests {
         assert_eq!(left(1_000, 0), Err(Exhausted::Day), "others may have counted more");
         assert_eq!(left(50, 3_090), Ok(10));
         assert_eq!(left(0, 3_100), Err(Exhausted::Month));
-        let enterprise = budget(Edition::Enterprise, Table::March2026);
+        let enterprise = Budget::of(Table::March2026, Edition::Enterprise);
         let spent = Spent { day_sent: 5_000_000, month_succeeded: 90_000_000 };
         assert_eq!(enterprise.left(spent, Urgency::Usual), Ok(u64::MAX), "beyond the free calls it is paid");
     }
@@ -181,7 +183,7 @@ mod tests {
         let shared = Budget {
             others_share: Percent::new(30),
             verdict_share: Percent::new(10),
-            ..budget(Edition::Basic, Table::May2026)
+            ..Budget::of(Table::May2026, Edition::Basic)
         };
         assert_eq!(shared.day_limit(Urgency::Urgent), Some(70));
         assert_eq!(shared.day_limit(Urgency::Usual), Some(63));
@@ -195,13 +197,13 @@ mod tests {
         let capped = Budget {
             calls_per_day_max: Some(10),
             calls_per_month_max: Some(20),
-            ..budget(Edition::Enterprise, Table::May2026)
+            ..Budget::of(Table::May2026, Edition::Enterprise)
         };
         assert_eq!(
             (capped.day_limit(Urgency::Usual), capped.month_limit(Urgency::Usual)),
             (Some(10), Some(20))
         );
-        let higher = Budget { calls_per_day_max: Some(5_000), ..budget(Edition::Basic, Table::May2026) };
+        let higher = Budget { calls_per_day_max: Some(5_000), ..Budget::of(Table::May2026, Edition::Basic) };
         assert_eq!(higher.day_limit(Urgency::Usual), Some(100));
     }
 }

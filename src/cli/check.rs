@@ -1,32 +1,50 @@
 //! `openeventd check`: finds every mistake in the configuration and the rules, and touches nothing else.
 //!
-//! Problems go to standard error, one line of summary to standard output.
+//! Problems go to standard error, one line of summary to standard output; with `--calls`, before it, a line for
+//! each rule that calls something.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use anstyle::Style;
+
+use super::api::repeat;
 use super::exit::print_problems;
-use super::terminal::counted;
+use super::instant::age;
+use super::terminal::{Columns, DIM, NAME, counted};
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment, LoadError};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::duration::whole_ms;
 use crate::rule::RuleSet;
 use crate::rule::parse::{self, Parsed, Surroundings};
+
+/// What `openeventd check` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Also list what the rules call, and what happens to a call whose response is lost
+    #[arg(long)]
+    calls: bool,
+}
 
 /// What a check found.
 pub(super) struct Checked {
     /// Every problem, warnings among them.
     pub(super) problems: Vec<Diagnostic>,
     /// Configuration and rules, if both are right.
-    loaded: Option<(Config, RuleSet)>,
+    pub(super) loaded: Option<(Config, RuleSet)>,
 }
 
 /// Checks the configuration `file` and the rules that it names.
-pub fn run(file: &Path) -> Result<Exit, Failure> {
+pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let checked = examine(file, &Environment::of_process())?;
     let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
     print_problems(&checked.problems).map_err(unwritten)?;
-    writeln!(io::stdout().lock(), "{}", checked.summary()).map_err(unwritten)?;
+    let mut out = super::terminal::stdout();
+    if arguments.calls {
+        write!(out, "{}", checked.calls().lines(0)).map_err(unwritten)?;
+    }
+    writeln!(out, "{}", checked.summary()).map_err(unwritten)?;
     Ok(if checked.is_right() { Exit::Success } else { Exit::Config })
 }
 
@@ -63,6 +81,26 @@ impl Checked {
     /// Whether the daemon would start with it.
     pub(super) fn is_right(&self) -> bool {
         self.loaded.is_some()
+    }
+
+    /// What the rules call, a row for each rule with a step.
+    fn calls(&self) -> Columns {
+        let mut columns = Columns::new();
+        let Some((config, rules)) = &self.loaded else { return columns };
+        let within = age(whole_ms(config.dispatch.retry.repeat_within));
+        for rule in &rules.rules {
+            let Some(step) = &rule.step else { continue };
+            let operation = step.operation;
+            columns.row([
+                (NAME, rule.name.as_str()),
+                (Style::new(), rule.mode.as_str()),
+                (Style::new(), operation.name),
+                (DIM, operation.version.as_str()),
+                (Style::new(), operation.access.as_str()),
+                (Style::new(), repeat::in_words(operation.repeat_effect, &within).as_str()),
+            ]);
+        }
+        columns
     }
 
     /// All of it in one line.

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use crate::config::LoadError;
 use crate::diagnostic::{Diagnostic, chain};
-use crate::openapi::error::{CallError, Class};
 use crate::store::StoreError;
 
 /// The exit codes: those of sysexits.h, and that of Ctrl-C.
@@ -37,25 +36,6 @@ pub enum Exit {
     Config = 78,
     /// A signal ended a dialogue; what shells show for Ctrl-C.
     Interrupted = 130,
-}
-
-/// The exit code of a call that did not succeed. [`Exit::Temporary`] only if nothing was executed, so that a
-/// script may repeat it; [`Exit::Io`] if it may have been, and somebody has to look.
-impl From<&CallError> for Exit {
-    fn from(error: &CallError) -> Self {
-        match (error, error.class()) {
-            (CallError::MissingSecret { .. } | CallError::Endpoint(_), _) => Exit::Config,
-            (_, Class::Unsendable | Class::Rejected | Class::FailedInBody | Class::PartialFailure) => {
-                Exit::Data
-            }
-            (_, Class::Unreachable) => Exit::Unavailable,
-            (_, Class::Throttled { .. } | Class::QuotaExhausted { .. } | Class::Clock { .. }) => {
-                Exit::Temporary
-            }
-            (_, Class::Forbidden | Class::Credentials) => Exit::Permission,
-            (_, Class::Unavailable | Class::Faulty | Class::Lost) => Exit::Io,
-        }
-    }
 }
 
 impl From<Exit> for ExitCode {
@@ -177,24 +157,4 @@ pub(super) fn print_problems(problems: &[Diagnostic]) -> io::Result<()> {
         writeln!(stderr, "{problem}")?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_call_that_was_not_executed_may_be_tried_again_by_its_exit_code() {
-        let host = || "host".to_owned();
-        for (error, exit) in [
-            (CallError::MissingParameter { operation: "A", parameter: "B" }, Exit::Data),
-            (CallError::MissingSecret { name: "x".into() }, Exit::Config),
-            (CallError::Build { cause: "c".into() }, Exit::Data),
-            (CallError::Connect { host: host(), cause: "c".into() }, Exit::Unavailable),
-            (CallError::TimedOut { host: host() }, Exit::Io),
-            (CallError::Broken { host: host(), cause: "c".into() }, Exit::Io),
-        ] {
-            assert_eq!(Exit::from(&error), exit, "{error}");
-        }
-    }
 }

@@ -141,7 +141,10 @@ impl Columns {
             let mut line = " ".repeat(indent);
             let last = row.len().saturating_sub(1);
             for (at, cell) in row.iter().enumerate() {
-                line.push_str(&styled(cell.style, &cell.text));
+                // Nothing at the end of a line is to leave no trace there.
+                if !cell.text.is_empty() {
+                    line.push_str(&styled(cell.style, &cell.text));
+                }
                 if at < last {
                     let width = widths.get(at).copied().unwrap_or(cell.width);
                     line.push_str(&" ".repeat(width.saturating_sub(cell.width) + 2));

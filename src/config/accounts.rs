@@ -9,6 +9,7 @@ use super::fields::{choice, required, secret};
 use super::forms::SecretSource;
 use super::raw;
 use super::report::{Report, join};
+use super::resolved::Destination;
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::sign::Scheme;
@@ -56,8 +57,7 @@ fn account(
     if !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         report.error(&at("region"), format!("`{region}` is no region, expected an id like cn-shanghai"), "");
     }
-    let schemes = [Scheme::V1, Scheme::Acs3].map(|scheme| (scheme.as_str(), scheme));
-    let signature = choice(report, &at("signature"), &raw.signature, Scheme::V1, &schemes);
+    let signature = signature(&path, raw, report);
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
@@ -111,6 +111,28 @@ fn share(report: &mut Report<'_>, path: &str, text: &str) -> Percent {
             Percent::default()
         }
     }
+}
+
+/// Where the calls of the accounts go, in order of name.
+pub(super) fn destinations(
+    tables: &BTreeMap<String, raw::Account>,
+    report: &mut Report<'_>,
+) -> Vec<Destination> {
+    let mut found = Vec::new();
+    for (name, table) in tables {
+        let path = join("account", name);
+        let region = required(report, &join(&path, "region"), &table.region, r#""cn-shanghai""#);
+        let endpoint = endpoint(&path, &region, table, report);
+        let signature = signature(&path, table, report);
+        found.push(Destination { account: name.clone(), region, endpoint, signature });
+    }
+    found
+}
+
+/// How the account's calls are signed.
+fn signature(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Scheme {
+    let schemes = [Scheme::V1, Scheme::Acs3].map(|scheme| (scheme.as_str(), scheme));
+    choice(report, &join(path, "signature"), &raw.signature, Scheme::V1, &schemes)
 }
 
 /// The base URL of the account's calls.

@@ -65,3 +65,16 @@ pub struct Redacted {
     /// SHA-256 of the text, 64 hex digits.
     pub hash: String,
 }
+
+/// Where the calls of an account go; who signs them is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The account's name.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The base URL.
+    pub endpoint: String,
+    /// How they are signed.
+    pub signature: openapi::sign::Scheme,
+}

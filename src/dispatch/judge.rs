@@ -124,7 +124,8 @@ fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
 }
 
 /// How the quota counts the call. What success means to the provider is not told, so whatever may count as one does.
-pub(super) fn paid(result: Result<(), Class>) -> Paid {
+#[must_use]
+pub fn paid(result: Result<(), Class>) -> Paid {
     match result {
         Ok(()) | Err(Class::FailedInBody | Class::PartialFailure | Class::Lost) => Paid::Succeeded,
         Err(Class::Unsendable | Class::Unreachable) => Paid::NotSent,

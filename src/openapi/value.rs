@@ -108,7 +108,8 @@ pub(super) fn replace_secrets<E>(
     })
 }
 
-/// The pairs that carry `value` under `name`; none for null and for an empty flat or simple list.
+/// The pairs that carry `value` under `name`; none for null and for an empty flat list. An empty simple list is
+/// an empty text, as the official clients send it.
 #[must_use]
 pub fn flatten(name: &str, value: &Value, style: Style) -> Vec<Pair> {
     let mut pairs = Vec::new();
@@ -117,9 +118,7 @@ pub fn flatten(name: &str, value: &Value, style: Style) -> Vec<Pair> {
         (Style::Json, Value::Array(_) | Value::Object(_)) => pairs.push((name.to_owned(), value.to_string())),
         (Style::Simple, Value::Array(elements)) => {
             let texts: Vec<String> = elements.iter().filter_map(scalar).collect();
-            if !texts.is_empty() {
-                pairs.push((name.to_owned(), texts.join(",")));
-            }
+            pairs.push((name.to_owned(), texts.join(",")));
         }
         (Style::Plain | Style::Json | Style::Simple | Style::Flat, _) => flat(name, value, &mut pairs),
     }
@@ -219,7 +218,7 @@ mod tests {
         assert_eq!(flat(json!(["a", null, "c"])), [("N.1".into(), "a".into()), ("N.3".into(), "c".into())]);
         assert_eq!(flat(json!([{"X": true, "Y": []}])), [("N.1.X".into(), "true".into())]);
         assert_eq!(flat(json!([])), []);
-        assert_eq!(flatten("N", &json!([]), Style::Simple), []);
+        assert_eq!(flatten("N", &json!([]), Style::Simple), [("N".into(), String::new())]);
         assert_eq!(flatten("N", &Value::Null, Style::Plain), []);
         assert_eq!(flatten("N", &json!([]), Style::Json), [("N".into(), "[]".into())]);
         assert_eq!(

@@ -36,28 +36,35 @@ const SAME_PURPOSE: [(&[&str], &[&str]); 17] = [
 pub struct Suggestions {
     /// The other API version, if it has this very name.
     pub other_version: Option<ApiVersion>,
-    /// What this API version calls an operation of the same purpose.
+    /// What the API version that was asked for calls an operation of the same purpose.
     pub same_purpose: Vec<&'static str>,
-    /// The nearest spelling in this API version.
-    pub nearest: Option<&'static str>,
-    version: ApiVersion,
+    /// The nearest spelling, and the API version that has it.
+    pub nearest: Option<(&'static str, ApiVersion)>,
+    version: Option<ApiVersion>,
 }
 
-/// What may have been meant by `name`, which `version` does not have.
+/// What may have been meant by `name`, which `version`, or neither version, does not have.
 #[must_use]
-pub fn suggestions(name: &str, version: ApiVersion) -> Suggestions {
-    let same_purpose = counterparts(name, version);
-    Suggestions {
-        other_version: versions_of(name).find(|other| *other != version),
-        // A name that means something in the other version is no misspelling.
-        nearest: same_purpose.is_empty().then(|| diagnostic::nearest(name, names(version))).flatten(),
-        same_purpose,
-        version,
-    }
+pub fn suggestions(name: &str, version: impl Into<Option<ApiVersion>>) -> Suggestions {
+    let version = version.into();
+    let same_purpose = version.map_or_else(Vec::new, |version| same_purpose(name, version));
+    let other_version = version.and_then(|version| versions_of(name).find(|other| *other != version));
+    // The nearest of both; where both are as near, the version that was asked for, or the newer one.
+    let near = |version| Some((diagnostic::nearest(name, names(version))?, version));
+    let nearest = || {
+        let mut found: Vec<_> = [ApiVersion::V2020, ApiVersion::V2024].into_iter().filter_map(near).collect();
+        found.sort_by_key(|(_, found_in)| version == Some(*found_in));
+        let name = diagnostic::nearest(name, found.iter().map(|(name, _)| *name))?;
+        found.into_iter().rev().find(|(found, _)| *found == name)
+    };
+    // A name that means something in the other version is no misspelling.
+    let is_misspelt = same_purpose.is_empty() && other_version.is_none();
+    Suggestions { other_version, nearest: is_misspelt.then(nearest).flatten(), same_purpose, version }
 }
 
 /// The operations of `version` that serve the purpose which `name` has in the other version.
-fn counterparts(name: &str, version: ApiVersion) -> Vec<&'static str> {
+#[must_use]
+pub fn same_purpose(name: &str, version: ApiVersion) -> Vec<&'static str> {
     let mut found = Vec::new();
     for (old, new) in SAME_PURPOSE {
         let (theirs, ours) = match version {
@@ -77,11 +84,17 @@ impl fmt::Display for Suggestions {
         if let Some(other) = self.other_version {
             parts.push(format!("it exists in {}", other.as_str()));
         }
-        if !self.same_purpose.is_empty() {
-            parts.push(format!("{} has {} for this", self.version.as_str(), self.same_purpose.join(" or ")));
+        if let (Some(version), false) = (self.version, self.same_purpose.is_empty()) {
+            parts.push(format!("{} has {} for this", version.as_str(), self.same_purpose.join(" or ")));
         }
-        if let Some(nearest) = self.nearest {
-            parts.push(format!("did you mean `{nearest}`?"));
+        match self.nearest {
+            Some((nearest, version)) if self.version == Some(version) => {
+                parts.push(format!("did you mean `{nearest}`?"));
+            }
+            Some((nearest, version)) => {
+                parts.push(format!("did you mean `{nearest}` ({})?", version.as_str()));
+            }
+            None => {}
         }
         f.write_str(&parts.join("; "))
     }
@@ -119,10 +132,15 @@ mod tests {
             ),
             ("RestartInstanse", ApiVersion::V2020, "did you mean `RestartInstance`?"),
             ("rerunTaskInstances", ApiVersion::V2024, "did you mean `RerunTaskInstances`?"),
+            ("RestartInstanse", ApiVersion::V2024, "did you mean `RestartInstance` (2020-05-18)?"),
             ("Zz", ApiVersion::V2024, ""),
         ] {
             assert_eq!(suggestions(name, version).to_string(), shown, "{name}");
         }
+        let anywhere = |name| suggestions(name, None).to_string();
+        assert_eq!(anywhere("GetTaskInstanc"), "did you mean `GetTaskInstance` (2024-05-18)?");
+        assert_eq!(anywhere("Restartinstance"), "did you mean `RestartInstance` (2020-05-18)?");
+        assert_eq!(anywhere("Zz"), "");
     }
 
     #[test]

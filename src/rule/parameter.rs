@@ -1,11 +1,16 @@
 //! Types of operation parameters: whether a value fits, as written and as rendered.
 //!
 //! The catalogue declares `string`, `integer`, `number`, `boolean`, `any`, `object`, `array<T>` and
-//! `map<string,T>`. A value with templates is checked as far as it is known before an event comes; the
-//! rendered value is checked in full before it is planned.
+//! `map<string,T>`, and the fields of some objects. A value with templates is checked as far as it is known
+//! before an event comes; the types of the rendered value are checked in full before it is planned.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::diagnostic::{Severity, nearest};
+use crate::operation::Field;
+use crate::rule::report::dotted;
 use crate::rule::template::{Kind, Value, secret_name};
 
 /// A declared type, taken apart.
@@ -16,17 +21,28 @@ enum Declared<'a> {
     Number,
     Boolean,
     List(&'a str),
+    Object,
     Map(&'a str),
     Any,
 }
 
-/// Where a value does not have its parameter's type.
+/// Where a value is not what its parameter's declaration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misfit {
     /// The place in the parameter, dotted.
     pub(crate) path: String,
     /// What was expected and what was found.
     pub(crate) message: String,
+    /// How to mend it; empty if the message says all.
+    pub(crate) help: String,
+    /// A warning where only the catalogue may be at fault.
+    pub(crate) severity: Severity,
+}
+
+impl Misfit {
+    fn error(path: &str, message: String) -> Self {
+        Misfit { path: path.to_owned(), message, help: String::new(), severity: Severity::Error }
+    }
 }
 
 fn declared(text: &str) -> Declared<'_> {
@@ -36,7 +52,7 @@ fn declared(text: &str) -> Declared<'_> {
         "integer" => Declared::Integer,
         "number" => Declared::Number,
         "boolean" => Declared::Boolean,
-        "object" => Declared::Map("any"),
+        "object" => Declared::Object,
         _ => match (inside("array<"), inside("map<string,")) {
             (Some(element), _) => Declared::List(element.trim()),
             (_, Some(element)) => Declared::Map(element.trim()),
@@ -54,7 +70,7 @@ impl Declared<'_> {
             Declared::Number => "a number".to_owned(),
             Declared::Boolean => "true or false".to_owned(),
             Declared::List(element) => format!("a list ({element})"),
-            Declared::Map(_) => "a table".to_owned(),
+            Declared::Object | Declared::Map(_) => "a table".to_owned(),
             Declared::Any => "any value".to_owned(),
         }
     }
@@ -77,8 +93,9 @@ pub(crate) fn number(text: &str) -> Option<serde_json::Number> {
     (text.contains(['.', 'e', 'E']) || !number.is_f64()).then_some(number)
 }
 
-/// Checks a value as its author wrote it; every part that does not fit is added to `misfits`.
-pub(crate) fn check_written(param_type: &str, value: &Value, misfits: &mut Vec<Misfit>) {
+/// Checks a value as its author wrote it; every part that does not fit is added to `misfits`. `fields` are those
+/// of the objects in it, wherever they stand.
+pub(crate) fn check_written(param_type: &str, fields: &[Field], value: &Value, misfits: &mut Vec<Misfit>) {
     let wanted = declared(param_type);
     let found = match (value.kind(), wanted) {
         (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => {
@@ -87,14 +104,18 @@ pub(crate) fn check_written(param_type: &str, value: &Value, misfits: &mut Vec<M
         (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => return,
         (Kind::List(elements), Declared::List(element)) => {
             for value in elements {
-                check_written(element, value, misfits);
+                check_written(element, fields, value, misfits);
             }
             return;
         }
         (Kind::Map(entries), Declared::Map(element)) => {
             for value in entries.values() {
-                check_written(element, value, misfits);
+                check_written(element, fields, value, misfits);
             }
+            return;
+        }
+        (Kind::Map(entries), Declared::Object) => {
+            check_fields(fields, entries, value.path(), misfits);
             return;
         }
         (Kind::Text(_), _) => "a text with a template in it (a lone `{{ ... }}` keeps its type)".to_owned(),
@@ -104,7 +125,31 @@ pub(crate) fn check_written(param_type: &str, value: &Value, misfits: &mut Vec<M
         (Kind::Map(_), _) => "a table".to_owned(),
     };
     let message = format!("expected {}, found {found}", wanted.expected());
-    misfits.push(Misfit { path: value.path().to_owned(), message });
+    misfits.push(Misfit::error(value.path(), message));
+}
+
+/// Checks an object that is written out against its declared fields; an object without any takes everything.
+fn check_fields(fields: &[Field], entries: &BTreeMap<String, Value>, path: &str, misfits: &mut Vec<Misfit>) {
+    if fields.is_empty() {
+        return;
+    }
+    for (name, value) in entries {
+        if let Some(field) = fields.iter().find(|field| field.name == name) {
+            check_written(field.field_type, &field.fields, value, misfits);
+            continue;
+        }
+        let names = || fields.iter().map(|field| field.name);
+        let help = match nearest(name, names()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("its fields are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = "no such field is known".to_owned();
+        misfits.push(Misfit { path: dotted(path, name), message, help, severity: Severity::Warning });
+    }
+    for field in fields.iter().filter(|field| field.required && !entries.contains_key(field.name)) {
+        let message = format!("missing: an object here requires it, type {}", field.field_type);
+        misfits.push(Misfit::error(&dotted(path, field.name), message));
+    }
 }
 
 /// Checks a value as it was rendered for an event.
@@ -120,13 +165,15 @@ pub(crate) fn check_rendered(param_type: &str, path: &str, value: &Json) -> Resu
             numbered
                 .try_for_each(|(place, value)| check_rendered(element, &format!("{path}[{place}]"), value))
         }
+        // Its fields are the catalogue's word, which may be older than the endpoint.
+        (Json::Object(_), Declared::Object) => Ok(()),
         (Json::Object(entries), Declared::Map(element)) => {
             let mut entries = entries.iter();
             entries.try_for_each(|(name, value)| check_rendered(element, &format!("{path}.{name}"), value))
         }
         _ => {
             let message = format!("expected {}, the event gave {}", wanted.expected(), described(value));
-            Err(Misfit { path: path.to_owned(), message })
+            Err(Misfit::error(path, message))
         }
     }
 }
@@ -166,12 +213,6 @@ mod tests {
             assert!(check_rendered(param_type, "p", &misfit).is_err(), "{param_type} {misfit}");
         }
         let deep = check_rendered("map<string,array<string>>", "p", &json!({"a": ["b", 1]}));
-        assert_eq!(
-            deep,
-            Err(Misfit {
-                path: "p.a[1]".into(),
-                message: "expected text, the event gave the number 1".into()
-            })
-        );
+        assert_eq!(deep, Err(Misfit::error("p.a[1]", "expected text, the event gave the number 1".into())));
     }
 }

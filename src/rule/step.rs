@@ -9,6 +9,7 @@ use crate::diagnostic::nearest;
 use crate::operation::{self, ApiVersion, Operation};
 use crate::rule::field::Field;
 use crate::rule::item::{Item, ItemKind};
+use crate::rule::parameter::Misfit;
 use crate::rule::parse::Surroundings;
 use crate::rule::report::{LaterKey, Report, dotted};
 use crate::rule::template::{self, Kind, Value};
@@ -140,22 +141,11 @@ fn unknown_operation(
     span: &Range<usize>,
     key: &str,
 ) {
-    let both = [ApiVersion::V2024, ApiVersion::V2020];
-    let elsewhere = both.into_iter().find(|other| operation::find(name, *other).is_some());
     let message = match version {
         Some(version) => format!("API version {} has no operation {name}", version.as_str()),
         None => format!("neither API version has an operation {name}"),
     };
-    if let Some(other) = elsewhere {
-        let help = format!("{name} exists in {0}: write `version = \"{0}\"`", other.as_str());
-        report.error(span, key, message, help);
-        return;
-    }
-    let mut wanted = both.into_iter().filter(|other| version.is_none_or(|version| version == *other));
-    let near = |version: ApiVersion| nearest(name, operation::names(version)).map(|near| (near, version));
-    let meant = wanted.find_map(near).or_else(|| both.into_iter().find_map(near));
-    let help = meant.map(|(near, version)| format!("did you mean `{near}` ({})?", version.as_str()));
-    report.error(span, key, message, help.unwrap_or_default());
+    report.error(span, key, message, operation::suggestions(name, version).to_string());
 }
 
 fn check_policy(
@@ -316,15 +306,23 @@ fn check_params(
             report.error(&param.span, &dotted(&key, name), format!("{title} has no such parameter"), help);
             continue;
         };
+        if declared.deprecated {
+            let message = format!("{title} has this parameter for old callers only: it is deprecated");
+            report.warning(&param.span, &dotted(&key, name), message, "");
+        }
         let mut misfits = Vec::new();
         if let Some(value) = &param.value {
-            parameter::check_written(declared.param_type, value, &mut misfits);
+            parameter::check_written(declared.param_type, &declared.fields, value, &mut misfits);
         }
-        for misfit in misfits {
-            report.error(&param.span, &misfit.path, misfit.message, "");
+        for Misfit { path, message, help, severity } in misfits {
+            report.add(severity, &param.span, &path, message, help);
         }
     }
     for declared in operation.params.iter().filter(|declared| declared.required) {
+        // The token is filled in as the call is made.
+        if operation.client_token == Some(declared.name) {
+            continue;
+        }
         if !params.contains_key(declared.name) {
             let message = format!("missing: {title} requires it, type {}", declared.param_type);
             report.error(span, &dotted(&key, declared.name), message, "add it to `params`");

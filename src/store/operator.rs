@@ -25,6 +25,8 @@ use super::{columns, primary_code};
 
 pub mod act;
 
+pub mod outside;
+
 pub mod quarantine;
 
 pub mod select;

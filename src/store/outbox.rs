@@ -16,6 +16,8 @@ mod candidate;
 
 pub mod lookup;
 
+pub mod outside;
+
 pub(super) mod order;
 
 mod recover;

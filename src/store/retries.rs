@@ -22,6 +22,8 @@ pub enum Work {
     Claim,
     /// What came of a call.
     Settle,
+    /// A turn for a person's call.
+    Grant,
     /// What became of a lost call.
     Verify,
     /// Records out of quarantine.
@@ -38,6 +40,7 @@ impl Display for Work {
             Work::Batch => "accepting a batch",
             Work::Claim => "claiming actions",
             Work::Settle => "settling a call",
+            Work::Grant => "giving a person's call its turn",
             Work::Verify => "looking up a lost call",
             Work::Replay => "replaying records",
             Work::Upkeep => "upkeep",

@@ -10,7 +10,7 @@ use openeventd::action::plan::Trust;
 use openeventd::batch::RecordBatch;
 use openeventd::event::decode::Limits;
 use openeventd::ingest::decode_batch;
-use openeventd::quota::{Budget, Calendar, Edition, Percent, Table};
+use openeventd::quota::{Budget, Calendar, Edition, Table};
 use openeventd::record::Record;
 use openeventd::rule::parse::{KnownAccount, Surroundings, parse};
 use openeventd::rule::policy::Allow;
@@ -94,14 +94,7 @@ pub(crate) fn at(offset: i64, payload: &str) -> Record<'_> {
 
 /// What an edition may spend, by the newest table.
 pub(crate) fn budget(edition: Edition) -> Budget {
-    Budget {
-        allowance: Table::May2026.of(edition),
-        calendar: Calendar::default(),
-        others_share: Percent::default(),
-        verdict_share: Percent::default(),
-        calls_per_day_max: None,
-        calls_per_month_max: None,
-    }
+    Budget::of(Table::May2026, edition)
 }
 
 /// The end of an attempt of the rule `r`, of class `lost`.

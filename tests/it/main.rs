@@ -28,6 +28,8 @@ mod openapi;
 
 mod credentials;
 
+mod api;
+
 mod config;
 
 mod check;
