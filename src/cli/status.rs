@@ -15,7 +15,7 @@ use crate::upkeep;
 mod judged;
 
 // What a person sees.
-mod screen;
+pub(super) mod screen;
 
 // What a program sees.
 mod object;

@@ -8,6 +8,9 @@ use super::judged::{Concern, Failing, Judged, State};
 use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOOKED_AT};
 use crate::store::look::rows::Row;
 
+// What keeps calls from being made, and what they have spent.
+mod calls;
+
 /// Codes and partitions shown: the rest is counted, so that it stays one screen.
 const LINES_MAX: usize = 10;
 
@@ -29,6 +32,7 @@ pub(super) fn as_text(
         of_alarm(&mut lines, failing, now_ms);
     }
     of_actions(&mut lines, condition, now_ms);
+    calls::of_calls(&mut lines, condition, now_ms);
     of_records(&mut lines, condition, now_ms);
     let free = disk_free_bytes.map_or("?".to_owned(), size);
     let (database, wal) = (size(condition.database_bytes), size(condition.wal_bytes));

@@ -1,0 +1,1 @@
+//! What accounts have spent of their quota.
