@@ -39,7 +39,7 @@ mod resolved;
 
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{Config, Redacted};
+pub use resolved::{AccountBudget, Config, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -101,6 +101,23 @@ pub fn database(file: &Path, environment: &Environment) -> Result<PathBuf, LoadE
         Some(raw) => Ok(resolve::database(&raw, file, environment)),
         None => Err(LoadError::Invalid(report.finish())),
     }
+}
+
+/// What the accounts of the configuration `file` may spend, in order of name. Nothing else of it need be right,
+/// and no secret is read, so that people who may only query can ask.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
+pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudget>, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let Some(raw) = layers::merge(&text, environment, &mut report) else {
+        return Err(LoadError::Invalid(report.finish()));
+    };
+    let errors = report.errors();
+    let budgets = accounts::spendings(&raw.account, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

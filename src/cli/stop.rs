@@ -5,7 +5,7 @@
 //! one is asked about like all that does.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::acting::{self, ActingArguments, Consent, who};
 use super::database::DatabaseArguments;
@@ -58,6 +58,7 @@ struct Calls {
 /// What `openeventd stop-calls` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = STOP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct StopArguments {
     #[command(flatten)]
     calls: Calls,
@@ -270,7 +271,7 @@ async fn end(
     mut operator: Operator,
     acting: &ActingArguments,
     row: &Row,
-    path: &PathBuf,
+    path: &Path,
     words: &str,
 ) -> Result<(), Failure> {
     let who = who(&Environment::of_process(), path);

@@ -7,6 +7,7 @@ use super::fields::{choice, required, required_secret, secret};
 use super::forms::{KeyId, SecretSource};
 use super::raw;
 use super::report::{Report, join};
+use super::resolved::AccountBudget;
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::credential::Credentials;
@@ -63,20 +64,50 @@ fn account(name: &str, raw: &raw::Account, environment: &Environment, report: &m
     let access_key_secret = required_secret(report, &key_path, raw.access_key_secret.as_ref(), environment);
     let security_token =
         raw.security_token.as_ref().map(|token| secret(report, &at("security_token"), token, environment));
+    let limits = edition(&path, raw, report);
     Account {
         name: name.to_owned(),
         endpoint: endpoint(&path, &region, raw, report),
         region,
-        budget: budget(&path, raw, report),
+        budget: budget(&path, limits, raw, report),
         credentials: Credentials { access_key_id, access_key_secret, security_token },
     }
 }
 
+/// What each account may spend, in order of name; no secret is read.
+pub(super) fn spendings(
+    tables: &BTreeMap<String, raw::Account>,
+    report: &mut Report<'_>,
+) -> Vec<AccountBudget> {
+    let spending = |(name, raw): (&String, &raw::Account)| {
+        let path = join("account", name);
+        let (edition, table) = edition(&path, raw, report);
+        AccountBudget {
+            account: name.clone(),
+            region: required(report, &join(&path, "region"), &raw.region, r#""cn-shanghai""#),
+            edition,
+            table,
+            budget: budget(&path, (edition, table), raw, report),
+        }
+    };
+    tables.iter().map(spending).collect()
+}
+
+/// Which limits hold for the account.
+fn edition(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> (Edition, Table) {
+    let edition = choice(report, &join(path, "edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
+    let table = choice(report, &join(path, "quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
+    (edition, table)
+}
+
 /// What the account may spend.
-fn budget(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Budget {
+fn budget(
+    path: &str,
+    (edition, table): (Edition, Table),
+    raw: &raw::Account,
+    report: &mut Report<'_>,
+) -> Budget {
     let at = |key: &str| join(path, key);
-    let edition = choice(report, &at("edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
-    let table = choice(report, &at("quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
     let calendar = raw.quota_offset.parse().unwrap_or_else(|error: crate::quota::calendar::OffsetError| {
         report.error(&at("quota_offset"), error.to_string(), "");
         Calendar::default()

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::action::plan::Trust;
+use crate::quota::{Budget, Edition, Table};
 use crate::rule::Policy;
 use crate::{dispatch, ingest, kafka, monitoring, openapi, store, telemetry, upkeep};
 
@@ -43,6 +44,21 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// What the audit keeps of all this.
     pub redacted: Redacted,
+}
+
+/// What an account may spend, without what it takes to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountBudget {
+    /// The account's name.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The edition of DataWorks there.
+    pub edition: Edition,
+    /// The table of limits that holds.
+    pub table: Table,
+    /// What follows from both, and from what a person set.
+    pub budget: Budget,
 }
 
 /// The configuration as the audit keeps it: environment included, secrets by where they are kept.

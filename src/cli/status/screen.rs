@@ -9,7 +9,7 @@ use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOO
 use crate::store::look::rows::Row;
 
 // What keeps calls from being made, and what they have spent.
-mod calls;
+pub(in crate::cli) mod calls;
 
 /// Codes and partitions shown: the rest is counted, so that it stays one screen.
 const LINES_MAX: usize = 10;
@@ -226,7 +226,7 @@ fn counted(row: &Row, count: &str, what: &str) -> String {
 }
 
 /// A number with commas between thousands.
-fn grouped(number: i64) -> String {
+pub(in crate::cli) fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
