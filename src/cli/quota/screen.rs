@@ -123,8 +123,7 @@ fn of_limit(limit: Option<u64>, left: Option<u64>) -> String {
 
 fn of_waiting(lines: &mut Columns, waiting: &Row, now_ms: i64) {
     let number = |column| waiting.integer(column).unwrap_or_default();
-    let mut told =
-        format!("{} actions planned, {} of them due", grouped(number("planned")), grouped(number("due")));
+    let mut told = format!("{} planned, {} of them due", grouped(number("planned")), grouped(number("due")));
     if number("behind") > 0 {
         let _ = write!(told, ", {} behind others of their key", grouped(number("behind")));
     }
