@@ -152,7 +152,7 @@ pub enum Command {
     /// It reads what the daemon writes down about itself every few seconds, so it needs the audit database
     /// only. The exit code is for scripts: 0 if the daemon runs and nothing is wrong, 69 if it does not run, does
     /// not respond or cannot use Kafka, 65 if it works by older rules because the present ones are wrong, 75 if it is
-    /// starting, its intake stands still or its disk fills up.
+    /// starting, its intake stands still, its disk fills up or calls are parked.
     Status(status::Arguments),
     /// Show what happened and why
     ///

@@ -62,6 +62,16 @@ struct Account {
     /// What it may spend, if the settings say so.
     may_spend: Option<AccountBudget>,
     spent: Spent,
+    called: Called,
+}
+
+/// Where the calls of an account are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Called {
+    /// In this region.
+    Here,
+    /// By the settings, in another one by now.
+    Elsewhere,
 }
 
 /// Runs the subcommand.
@@ -125,8 +135,11 @@ async fn accounts(
     for (account, region, may_spend) in all.into_iter().filter(|(account, ..)| is_wanted(account)) {
         let calendar = may_spend.as_ref().map(|budget| budget.budget.calendar).unwrap_or_default();
         let asked = Asked { account, region, day: calendar.day(now_ms), month: calendar.month(now_ms) };
+        let is_elsewhere =
+            may_spend.is_none() && configured.iter().any(|(configured, _)| *configured == asked.account);
+        let called = if is_elsewhere { Called::Elsewhere } else { Called::Here };
         let spent = reader.spent(&asked, now_ms).await?;
-        accounts.push(Account { asked, calendar, may_spend, spent });
+        accounts.push(Account { asked, calendar, may_spend, spent, called });
     }
     Ok(accounts)
 }

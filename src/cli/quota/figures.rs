@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Account;
+use super::{Account, Called};
 use crate::quota::{Budget, Calendar, Rate, Span, Urgency};
 use crate::store::look::rows::Row;
 
@@ -22,7 +22,8 @@ pub(super) struct Figures<'a> {
     pub(super) month: Month,
     /// Calls were refused for their number while our own count was below the edition's limit.
     pub(super) others_are_spending: bool,
-    pub(super) waiting: &'a Row,
+    /// `None`: it waits for the region that the settings give the account.
+    pub(super) waiting: Option<&'a Row>,
     pub(super) parkings: &'a [Row],
     pub(super) spenders: &'a [Row],
     pub(super) spenders_more: usize,
@@ -115,7 +116,8 @@ impl Serialize for Utc {
 
 /// What `account` comes to at `now_ms`.
 pub(super) fn of(account: &Account, now_ms: i64) -> Figures<'_> {
-    let Account { asked, calendar, may_spend, spent } = account;
+    let Account { asked, calendar, may_spend, spent, called } = account;
+    let is_called = *called == Called::Here;
     let budget = may_spend.as_ref().map(|budget| &budget.budget);
     let day = day(&spent.day, asked.day, budget, now_ms);
     // Below what the edition allows to all who use the account, it was not we who used it up.
@@ -131,8 +133,8 @@ pub(super) fn of(account: &Account, now_ms: i64) -> Figures<'_> {
         month: month(&spent.month, asked.month, budget, now_ms),
         others_are_spending,
         day,
-        waiting: &spent.waiting,
-        parkings: &spent.parkings,
+        waiting: is_called.then_some(&spent.waiting),
+        parkings: if is_called { &spent.parkings } else { &[] },
         spenders: spent.spenders.get(..SPENDERS_MAX).unwrap_or(&spent.spenders),
         spenders_more: spent.spenders.len().saturating_sub(SPENDERS_MAX),
         calendar: *calendar,

@@ -40,7 +40,9 @@ fn of_account(account: &Figures<'_>, now_ms: i64) -> String {
     }
     of_day(&mut lines, account, now_ms);
     of_month(&mut lines, account);
-    of_waiting(&mut lines, account.waiting, now_ms);
+    if let Some(waiting) = account.waiting {
+        of_waiting(&mut lines, waiting, now_ms);
+    }
     for row in account.parkings {
         lines.row([(DIM, "Parked"), (WARNING, &parked(row, now_ms))]);
     }
@@ -73,7 +75,7 @@ fn of_day(lines: &mut Columns, account: &Figures<'_>, now_ms: i64) {
         };
         lines.row([(DIM, ""), (WARNING, &format!("{} refused for their number{why}", count(throttled)))]);
     }
-    of_forecast(lines, forecast.map(|sent| format!("{} sent", count(sent))));
+    of_forecast(lines, forecast.filter(|sent| *sent > 0).map(|sent| format!("{} sent", count(sent))));
 }
 
 fn of_month(lines: &mut Columns, account: &Figures<'_>) {
@@ -105,7 +107,12 @@ fn of_month(lines: &mut Columns, account: &Figures<'_>) {
         lines.row([(DIM, ""), (PLAIN, &format!("{} are free, {beyond}", count(free)))]);
     }
     let cost = forecast_cost_usd.map(|cost| format!(", USD {cost}")).unwrap_or_default();
-    of_forecast(lines, forecast.map(|succeeded| format!("{} succeeded{cost}", count(succeeded))));
+    of_forecast(
+        lines,
+        forecast
+            .filter(|succeeded| *succeeded > 0)
+            .map(|succeeded| format!("{} succeeded{cost}", count(succeeded))),
+    );
 }
 
 fn of_forecast(lines: &mut Columns, forecast: Option<String>) {

@@ -179,7 +179,7 @@ async fn a_release_and_a_look_tell_of_the_stop_that_holds_again() {
     let shown = openeventd(&path, &["outbox", "show", "1"]).await;
     assert!(shown.out.contains("calls to RerunTaskInstances by "), "{}", shown.out);
     let shown = openeventd(&path, &["outbox", "show", "1", "--json"]).await;
-    let story: Value = serde_json::from_str(&shown.out).expect("one object");
-    assert_eq!(story["stops"][0]["reason"], "migration");
+    let object: Value = serde_json::from_str(&shown.out).expect("one object");
+    assert_eq!(object["stops"][0]["reason"], "migration");
     store.close().await;
 }

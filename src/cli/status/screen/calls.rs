@@ -2,6 +2,7 @@
 
 use super::{DIM, LINES_MAX, PLAIN, grouped};
 use crate::cli::instant::{age, ago, ms_of, spaced};
+use crate::cli::status::judged::Failing;
 use crate::cli::stop::words;
 use crate::cli::terminal::{BAD, Columns, WARNING};
 use crate::store::look::condition::Condition;
@@ -9,7 +10,7 @@ use crate::store::look::rows::Row;
 use crate::store::look::stops::stop_of;
 
 /// Adds the lines about calls; of what is as it should be, there is none.
-pub(super) fn of_calls(lines: &mut Columns, condition: &Condition, now_ms: i64) {
+pub(super) fn of_calls(lines: &mut Columns, condition: &Condition, failing: &[Failing], now_ms: i64) {
     for row in condition.stops.iter().take(LINES_MAX) {
         let told = format!("{} {}", words::in_words(&stop_of(row)), words::told(row, now_ms));
         lines.row([(DIM, "Stopped"), (BAD, &told)]);
@@ -17,6 +18,10 @@ pub(super) fn of_calls(lines: &mut Columns, condition: &Condition, now_ms: i64) 
     of_rest(lines, condition.stops.len(), "stops", "openeventd stop-calls --list");
     for row in condition.parkings.iter().take(LINES_MAX) {
         lines.row([(DIM, "Parked"), (WARNING, &parked(row, now_ms))]);
+        let alarm = failing.iter().find(|failing| Some(failing.kind.as_str()) == row.text("reason"));
+        if let Some(alarm) = alarm.filter(|alarm| !alarm.fix.is_empty()) {
+            lines.row([(DIM, ""), (PLAIN, &format!("to mend it: {}", alarm.fix))]);
+        }
     }
     of_rest(lines, condition.parkings.len(), "parkings", "openeventd sql 'select * from parkings'");
     for row in condition.quota.iter().take(LINES_MAX) {
