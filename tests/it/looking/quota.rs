@@ -78,9 +78,9 @@ const TODAY: &str = "INSERT INTO quota_day (account, region, begins_at, ends_at,
     FROM (SELECT ((unixepoch() + 28800) / 86400 * 86400 - 28800) * 1000 AS at) b, \
     (SELECT 'main' AS account UNION SELECT 'gone')";
 const PARKED: &str = "INSERT INTO parking VALUES (1, 'main', NULL, NULL, 'day_refused', 'Throttling.Api.Risk', \
-    unixepoch() * 1000 - 60000, unixepoch() * 1000 + 7200000, 1)";
+    unixepoch() * 1000 - 3600000, unixepoch() * 1000 + 7200000, 1)";
 const STOPPED: &str =
-    "INSERT INTO stop VALUES (1, 'none', NULL, NULL, 'alice', 'why not', unixepoch() * 1000 - 60000, NULL)";
+    "INSERT INTO stop VALUES (1, 'none', NULL, NULL, 'alice', 'why not', unixepoch() * 1000 - 3600000, NULL)";
 
 /// Settings whose secrets nobody can read, and which lack whatever else a daemon needs.
 fn settings(store: &Harness, edition: &str) -> PathBuf {
@@ -196,9 +196,9 @@ async fn status_tells_what_is_stopped_parked_and_spent() {
         69,
         &[
             "Stopped",
-            "calls of rule none by alice, 60s ago: why not",
+            "calls of rule none by alice, 60m ago: why not",
             "Parked",
-            "main: day_refused for 60s, until ",
+            "main: day_refused for 60m, until ",
             "Today's quota",
             "gone: 60 calls sent, 50 succeeded, 3 refused for their number; the day ends in ",
             "main: 60 calls sent",
