@@ -75,6 +75,12 @@ pub mod api;
 // `openeventd policy`
 pub mod policy;
 
+// `openeventd stop-calls` and `openeventd resume-calls`
+pub mod stop;
+
+// `openeventd quota`
+pub mod quota;
+
 // `openeventd decode`
 pub mod decode;
 
@@ -163,7 +169,7 @@ pub enum Command {
     /// It reads what the daemon writes down about itself every few seconds, so it needs the audit database
     /// only. The exit code is for scripts: 0 if the daemon runs and nothing is wrong, 69 if it does not run, does
     /// not respond or cannot use Kafka, 65 if it works by older rules because the present ones are wrong, 75 if it is
-    /// starting, its intake stands still or its disk fills up.
+    /// starting, its intake stands still, its disk fills up or calls are parked.
     Status(status::Arguments),
     /// Show what happened and why
     ///
@@ -185,6 +191,23 @@ pub enum Command {
     Api(api::Arguments),
     /// Show which permissions the rules need
     Policy(policy::Arguments),
+    /// Stop calls at once: all of them, or those of a rule, a workspace or an operation
+    ///
+    /// It holds within a second or two, over restarts, and until `openeventd resume-calls`. Nothing is asked: a
+    /// stop loses nothing. Events go on being accepted and decided; what is planned, now or later, is held with
+    /// the reason `stopped`. Calls in flight cannot be taken back and end as they would have.
+    StopCalls(stop::StopArguments),
+    /// End a stop, named as it was when it was made
+    ///
+    /// What was held meanwhile stays held: `openeventd outbox release --held-reason stopped` has it sent, slowly with
+    /// --rate. Exit code 66 if there is no such stop; those that there are are listed then.
+    ResumeCalls(stop::ResumeArguments),
+    /// Show what accounts have spent of their calls a day and a month, who spent it, and what waits
+    ///
+    /// The settings say what an account may spend, the audit database what it has spent; no secret is read. Accounts
+    /// that only the database knows are shown without limits. Nothing is called: others who use the same account
+    /// spend of the same quota, so what is left is at most what is shown.
+    Quota(quota::Arguments),
     /// Decode records from files or standard input into normalised events
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
@@ -266,6 +289,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Quarantine(arguments) => quarantine::run(config, arguments),
         Command::Api(arguments) => api::run(config, arguments),
         Command::Policy(arguments) => policy::run(config, arguments),
+        Command::StopCalls(arguments) => stop::stop(config, arguments),
+        Command::ResumeCalls(arguments) => stop::resume(config, arguments),
+        Command::Quota(arguments) => quota::run(config, arguments),
         Command::Decode { files } => decode_files(files),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { dir } => manual::pages(dir),

@@ -42,7 +42,7 @@ mod resolved;
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{Config, Destination, Redacted};
+pub use resolved::{AccountBudget, Config, Destination, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -122,6 +122,23 @@ pub fn destinations(file: &Path, environment: &Environment) -> Result<Vec<Destin
         Some(found) if problems.iter().all(|problem| problem.severity == Severity::Warning) => Ok(found),
         _ => Err(LoadError::Invalid(problems)),
     }
+}
+
+/// What the accounts of the configuration `file` may spend, in order of name. Nothing else of it need be right,
+/// and no secret is read, so that people who may only query can ask.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
+pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudget>, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let Some(raw) = layers::merge(&text, environment, &mut report) else {
+        return Err(LoadError::Invalid(report.finish()));
+    };
+    let errors = report.errors();
+    let budgets = accounts::spendings(&raw.account, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

@@ -49,7 +49,7 @@ pub mod retries;
 
 pub mod spending;
 
-mod stop;
+pub mod stop;
 
 pub mod totals;
 

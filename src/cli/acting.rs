@@ -58,7 +58,7 @@ pub enum Consent {
 #[error("nothing was done: there is no terminal to ask on, give --yes to agree beforehand")]
 struct NobodyToAsk;
 
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("expected some words: they are what a colleague reads later".into()),
         text if text.chars().count() > REASON_CHARACTERS_MAX => {

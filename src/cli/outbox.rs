@@ -15,6 +15,8 @@ mod effect;
 
 mod list;
 
+mod pace;
+
 mod preview;
 
 mod select;
@@ -41,10 +43,10 @@ enum Command {
     Show(show::Arguments),
     /// Have held actions sent
     ///
-    /// They are due at once, in a window of at least 30 minutes; policy and quota hold as for any call. What
-    /// is not held is left alone.
+    /// They are due at once, in a window of at least 30 minutes; policy and quota hold as for any call. With
+    /// --rate they are due one after the other, each with that window from then on. What is not held is left alone.
     #[command(after_long_help = RELEASE)]
-    Release(act::Arguments),
+    Release(act::ReleaseArguments),
     /// Give actions up: they are never sent
     ///
     /// Held, planned, waiting, dead and unresolved actions are cancelled. What is being sent is left alone.
@@ -74,7 +76,7 @@ const RELEASE: &str = "\
 Examples:
   openeventd outbox release 17 18 --reason 'checked with the owner'
   openeventd outbox release --rule rerun-failed --held-reason stale --newer-than 6h --dry-run
-  openeventd outbox release --all --yes --reason 'backlog after the outage'";
+  openeventd outbox release --all --yes --rate 2/s --reason 'backlog after the outage'";
 
 const CANCEL: &str = "\
 Examples:

@@ -15,7 +15,7 @@ use crate::upkeep;
 mod judged;
 
 // What a person sees.
-mod screen;
+pub(super) mod screen;
 
 // What a program sees.
 mod object;
@@ -30,8 +30,8 @@ Exit codes:
    0  it runs and nothing is wrong
   69  it does not run, does not respond, or cannot use Kafka, or what is wrong cannot be read
   65  it works by older rules, since the present ones are wrong
-  75  no partition is assigned, its intake stands still, or its disk fills up; with --attention also if something
-      waits for a person
+  75  no partition is assigned, its intake stands still, its disk fills up, or calls are parked; with --attention
+      also if something waits for a person
 If it cannot look, it prints nothing to standard output, and says on standard error why:
   66  there is no audit database
   74  the database is damaged

@@ -9,7 +9,7 @@ use super::fields::{choice, required, secret};
 use super::forms::SecretSource;
 use super::raw;
 use super::report::{Report, join};
-use super::resolved::Destination;
+use super::resolved::{AccountBudget, Destination};
 use crate::action::plan::Trust;
 use crate::diagnostic::nearest;
 use crate::openapi::sign::Scheme;
@@ -70,11 +70,12 @@ fn account(
         found
     });
     let (source, signs) = credentials::source(name, raw, environment, proxy, report);
+    let limits = edition(&path, raw, report);
     let account = Account {
         name: name.to_owned(),
         endpoint: endpoint(&path, &region, raw, report),
         region,
-        budget: budget(&path, raw, report),
+        budget: budget(&path, limits, raw, report),
         signature,
         credentials: Arc::new(source),
         api_version,
@@ -82,11 +83,40 @@ fn account(
     (account, signs)
 }
 
+/// What each account may spend, in order of name; no secret is read.
+pub(super) fn spendings(
+    tables: &BTreeMap<String, raw::Account>,
+    report: &mut Report<'_>,
+) -> Vec<AccountBudget> {
+    let spending = |(name, raw): (&String, &raw::Account)| {
+        let path = join("account", name);
+        let (edition, table) = edition(&path, raw, report);
+        AccountBudget {
+            account: name.clone(),
+            region: required(report, &join(&path, "region"), &raw.region, r#""cn-shanghai""#),
+            edition,
+            table,
+            budget: budget(&path, (edition, table), raw, report),
+        }
+    };
+    tables.iter().map(spending).collect()
+}
+
+/// Which limits hold for the account.
+fn edition(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> (Edition, Table) {
+    let edition = choice(report, &join(path, "edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
+    let table = choice(report, &join(path, "quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
+    (edition, table)
+}
+
 /// What the account may spend.
-fn budget(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Budget {
+fn budget(
+    path: &str,
+    (edition, table): (Edition, Table),
+    raw: &raw::Account,
+    report: &mut Report<'_>,
+) -> Budget {
     let at = |key: &str| join(path, key);
-    let edition = choice(report, &at("edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
-    let table = choice(report, &at("quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
     let calendar = raw.quota_offset.parse().unwrap_or_else(|error: crate::quota::calendar::OffsetError| {
         report.error(&at("quota_offset"), error.to_string(), "");
         Calendar::default()

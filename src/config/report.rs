@@ -113,6 +113,11 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// How many errors were found so far.
+    pub(super) fn errors(&self) -> usize {
+        self.found.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+
     /// All problems in order of place; those without one come last.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|found| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::action::plan::Trust;
 use crate::openapi::Account;
+use crate::quota::{Budget, Edition, Table};
 use crate::rule::Policy;
 use crate::rule::parse::KnownAccount;
 use crate::{dispatch, ingest, kafka, monitoring, openapi, store, telemetry, upkeep};
@@ -55,6 +56,21 @@ impl Config {
             |account: &Account| KnownAccount { name: account.name.clone(), api_version: account.api_version };
         self.accounts.iter().map(known).collect()
     }
+}
+
+/// What an account may spend, without what it takes to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountBudget {
+    /// The account's name.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The edition of DataWorks there.
+    pub edition: Edition,
+    /// The table of limits that holds.
+    pub table: Table,
+    /// What follows from both, and from what a person set.
+    pub budget: Budget,
 }
 
 /// The configuration as the audit keeps it: environment included, secrets by where they are kept.

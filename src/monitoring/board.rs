@@ -88,6 +88,23 @@ pub enum ReloadOutcome {
     Refused,
 }
 
+/// What an account has spent of its quota, and may spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// The account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// Calls sent in the present day.
+    pub day_sent: i64,
+    /// How many may be, but for verdicts; `None` is no limit.
+    pub day_limit: Option<u64>,
+    /// Calls that succeeded in the present month.
+    pub month_succeeded: i64,
+    /// How many may, but for verdicts; `None` is no limit.
+    pub month_limit: Option<u64>,
+}
+
 /// What moves by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
@@ -103,6 +120,8 @@ pub struct Observed {
     pub partitions: Vec<Partition>,
     /// What waits; `None` before it was counted.
     pub backlog: Option<Backlog>,
+    /// What each configured account has spent; empty before it was counted.
+    pub quotas: Vec<Quota>,
     /// The database file, bytes.
     pub database_bytes: Option<u64>,
     /// Its write-ahead log, bytes.
@@ -120,6 +139,7 @@ impl Default for Observed {
             assigned: 0,
             partitions: Vec::new(),
             backlog: None,
+            quotas: Vec::new(),
             database_bytes: None,
             wal_bytes: 0,
             disk_free_bytes: None,
@@ -272,6 +292,9 @@ impl Board {
                 if count > 0 {
                     parts.push(format!("{count} {word}"));
                 }
+            }
+            if backlog.stops > 0 {
+                parts.push("calls are stopped (`openeventd stop-calls --list`)".to_owned());
             }
         }
         parts.join("; ")

@@ -12,7 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
 
 use super::Board;
-use super::board::{Condition, Observed, ReloadOutcome, Verdict};
+use super::board::{Condition, Observed, Quota, ReloadOutcome, Verdict};
 use crate::clock::now_ms;
 use crate::store::daemon::{Intake, RulesCondition};
 
@@ -29,6 +29,7 @@ impl Collector for Figures {
         self.alarms(&mut out)?;
         intake(&mut out, &observed)?;
         waiting(&mut out, &observed)?;
+        spending(&mut out, &observed)?;
         storage(&mut out, &observed)
     }
 }
@@ -119,6 +120,36 @@ fn waiting(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
     out.gauge("gaps", "Ranges of offsets that were never seen", None, backlog.gaps)
 }
 
+/// What keeps calls from being made, and what they have spent. Accounts are those of the settings.
+fn spending(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
+    if let Some(backlog) = &observed.backlog {
+        out.gauge("stops", "Stops in force that people made", None, backlog.stops)?;
+        let parked = backlog.parked.iter().map(|(account, reason, count)| {
+            ([("account", account.as_str()), ("reason", reason.as_str())], *count)
+        });
+        out.gauges("parked", "Why calls of an account are not tried for a while, by reason", parked)?;
+    }
+    let mut of_accounts = |name, help, figure: fn(&Quota) -> Option<i64>| {
+        let labels = |quota: &Quota| [("account", quota.account.clone()), ("region", quota.region.clone())];
+        let values = observed.quotas.iter().filter_map(|quota| Some((labels(quota), figure(quota)?)));
+        out.gauges(name, help, values)
+    };
+    of_accounts("quota_sent", "Calls sent in the present day of the quota", |quota| Some(quota.day_sent))?;
+    of_accounts("quota_limit", "Calls that may be sent in that day, where there is a limit", |quota| {
+        quota.day_limit.map(count)
+    })?;
+    of_accounts(
+        "quota_succeeded_month",
+        "Calls that succeeded in the present month of the quota",
+        |quota| Some(quota.month_succeeded),
+    )?;
+    of_accounts(
+        "quota_limit_month",
+        "Calls that may succeed in that month, where there is a limit",
+        |quota| quota.month_limit.map(count),
+    )
+}
+
 fn storage(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     for (name, help, size) in [
@@ -131,6 +162,10 @@ fn storage(out: &mut Out<'_>, observed: &Observed) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Writes one metric after the other.

@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Board;
-use super::board::{Observed, Stage};
+use super::board::{Observed, Quota, Stage};
 use crate::diagnostic::chain;
+use crate::quota::{Budget, Urgency};
 use crate::store::backlog::{Backlog, Backlogs};
 use crate::store::daemon::{Daemon, Intake, Partition};
 use crate::store::retries::Work;
@@ -119,6 +120,17 @@ impl Pulse {
     }
 }
 
+/// An account whose spending is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spender {
+    /// The account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// What it may spend.
+    pub budget: Budget,
+}
+
 /// The watching part.
 pub struct Watching {
     /// Where it is noted.
@@ -127,6 +139,8 @@ pub struct Watching {
     pub writer: Writer,
     /// What counts what waits.
     pub backlogs: Backlogs,
+    /// What the configured accounts may spend.
+    pub spenders: Vec<Spender>,
     /// Asks the Kafka side.
     pub see: Box<dyn Fn() -> Seen + Send + Sync>,
     /// What must go on.
@@ -147,6 +161,7 @@ impl std::fmt::Debug for Watching {
 #[derive(Debug, Default)]
 struct Memory {
     backlog: Option<Backlog>,
+    quotas: Vec<Quota>,
     count_at: Option<Instant>,
     /// The row as it was renewed last, and when.
     renewed: Option<(Instant, Daemon)>,
@@ -223,13 +238,17 @@ impl Watching {
     async fn look(&mut self, memory: &mut Memory) {
         let now = Instant::now();
         if memory.count_at.is_none_or(|at| at <= now) {
-            match self.backlogs.count().await {
-                Ok(backlog) => memory.backlog = Some(backlog),
+            match self.count().await {
+                Ok((backlog, quotas)) => (memory.backlog, memory.quotas) = (Some(backlog), quotas),
                 // Old figures would pass for new ones.
-                Err(error) if memory.backlog.take().is_some() || memory.count_at.is_none() => {
-                    tracing::warn!(error = %chain(&error), "what waits is not counted; it is tried again");
+                Err(error) => {
+                    memory.quotas.clear();
+                    if memory.backlog.take().is_some() || memory.count_at.is_none() {
+                        tracing::warn!(error = %chain(&error), "what waits is not counted; it is tried again");
+                    } else {
+                        tracing::debug!(error = %chain(&error), "what waits is still not counted");
+                    }
                 }
-                Err(error) => tracing::debug!(error = %chain(&error), "what waits is still not counted"),
             }
             memory.count_at = Some(Instant::now() + COUNT_EVERY.max(now.elapsed() * COUNT_SHARE));
         }
@@ -257,10 +276,31 @@ impl Watching {
             assigned,
             partitions,
             backlog: memory.backlog.clone(),
+            quotas: memory.quotas.clone(),
             database_bytes: std::fs::metadata(&self.path).ok().map(|metadata| metadata.len()),
             wal_bytes,
             disk_free_bytes: crate::upkeep::free_bytes(&self.path),
         });
+    }
+
+    /// Counts what waits, and what was spent.
+    async fn count(&self) -> Result<(Backlog, Vec<Quota>), StoreError> {
+        let backlog = self.backlogs.count().await?;
+        let mut quotas = Vec::with_capacity(self.spenders.len());
+        for Spender { account, region, budget } in &self.spenders {
+            let now_ms = (self.now_ms)();
+            let spans = (budget.calendar.day(now_ms), budget.calendar.month(now_ms));
+            let spent = self.backlogs.spent((account, region), spans).await?;
+            quotas.push(Quota {
+                account: account.clone(),
+                region: region.clone(),
+                day_sent: spent.day_sent,
+                day_limit: budget.day_limit(Urgency::Usual),
+                month_succeeded: spent.month_succeeded,
+                month_limit: budget.month_limit(Urgency::Usual),
+            });
+        }
+        Ok((backlog, quotas))
     }
 
     async fn renew_if_due(&self, memory: &mut Memory) {

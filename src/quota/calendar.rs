@@ -15,6 +15,9 @@ const OFFSET_S_MAX: i32 = 14 * 3600;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// What was spent in less than this says nothing about a whole day or month.
+const FORECAST_AFTER_MS: i64 = 3_600_000;
+
 /// A calendar at a fixed offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Calendar {
@@ -72,7 +75,32 @@ impl std::str::FromStr for Calendar {
     }
 }
 
+impl Span {
+    /// What `spent` comes to by the end of the span if it goes on as it has up to `now_ms`; nothing is foretold in
+    /// the first hour.
+    #[must_use]
+    pub fn forecast(self, spent: u64, now_ms: i64) -> Option<u64> {
+        let gone_ms = now_ms.saturating_sub(self.begins_ms);
+        let whole_ms = self.ends_ms.saturating_sub(self.begins_ms);
+        if gone_ms < FORECAST_AFTER_MS || gone_ms > whole_ms {
+            return None;
+        }
+        let (whole_ms, gone_ms) = (u128::try_from(whole_ms).ok()?, u128::try_from(gone_ms).ok()?);
+        u64::try_from(u128::from(spent) * whole_ms / gone_ms).ok()
+    }
+}
+
 impl Calendar {
+    /// A moment as this calendar writes it, to the minute: `2026-11-28 00:00 +08:00`.
+    #[must_use]
+    pub fn written(self, at_ms: i64) -> String {
+        let zoned = Offset::from_seconds(self.offset_s)
+            .ok()
+            .zip(Timestamp::from_millisecond(at_ms).ok())
+            .map(|(offset, at)| at.to_zoned(TimeZone::fixed(offset)));
+        zoned.map_or_else(|| at_ms.to_string(), |at| at.strftime("%Y-%m-%d %H:%M %:z").to_string())
+    }
+
     /// The day that holds `now_ms`.
     #[must_use]
     pub fn day(self, now_ms: i64) -> Span {
@@ -143,6 +171,31 @@ mod tests {
             assert_eq!(calendar(offset).month(now), span(month), "{offset}");
         }
         assert_eq!(Calendar::default(), calendar("+08:00"));
+    }
+
+    #[test]
+    fn a_forecast_goes_on_as_so_far_and_waits_an_hour() {
+        let day = calendar("+08:00").day(ms("2026-11-30T15:59:59Z"));
+        let at = |hours: i64| day.begins_ms + hours * 3_600_000;
+        for (hours, spent, expected) in [
+            (0, 7, None),
+            (1, 7, Some(168)),
+            (6, 100, Some(400)),
+            (24, 100, Some(100)),
+            (25, 100, None),
+            (-1, 5, None),
+        ] {
+            assert_eq!(day.forecast(spent, at(hours)), expected, "{hours}");
+        }
+        assert_eq!(day.forecast(7, at(1) - 1), None);
+        assert_eq!(day.forecast(u64::MAX, at(1)), None);
+    }
+
+    #[test]
+    fn moments_are_written_with_the_offset() {
+        let moment = ms("2026-11-30T15:59:59Z");
+        assert_eq!(calendar("+08:00").written(moment), "2026-11-30 23:59 +08:00");
+        assert_eq!(calendar("-03:30").written(moment), "2026-11-30 12:29 -03:30");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
@@ -95,6 +96,20 @@ pub fn parse(mut files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parse
     let index = Index::build(rules.iter().map(|rule: &Rule| &rule.pattern));
     let hash = hash_of(&files);
     Ok((RuleSet { rules, files, hash, index }, diagnostics))
+}
+
+/// The names that the rules of one file give themselves, be they right or wrong otherwise.
+#[must_use]
+pub fn names(text: &str) -> Vec<String> {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let rules = match document.get_ref().get("rule").map(Spanned::get_ref) {
+        Some(DeValue::Array(rules)) => rules.iter(),
+        _ => return Vec::new(),
+    };
+    let name = |rule: &Spanned<DeValue<'_>>| {
+        Some(rule.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned())
+    };
+    rules.filter_map(name).collect()
 }
 
 /// SHA-256 over each file's path and text, each preceded by its length.

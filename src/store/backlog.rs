@@ -9,6 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{Store, StoreError, reader};
+use crate::quota::Span;
 
 /// No count goes further.
 pub const COUNTED_MAX: i64 = 100_000;
@@ -40,6 +41,19 @@ pub struct Backlog {
     pub quarantined: i64,
     /// Ranges of offsets never seen.
     pub gaps: i64,
+    /// Stops in force.
+    pub stops: i64,
+    /// Parkings by account and reason.
+    pub parked: Vec<(String, String, i64)>,
+}
+
+/// What an account has spent of its quota.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Calls sent in the day.
+    pub day_sent: i64,
+    /// Calls that succeeded in the month.
+    pub month_succeeded: i64,
 }
 
 /// Reads what waits.
@@ -59,7 +73,14 @@ const WAITING: &str = "SELECT \
         WHERE state IN ('held', 'dead', 'unresolved', 'waiting') AND state = 'dead' LIMIT ?1)), \
     (SELECT min(due_at) FROM (SELECT due_at FROM action WHERE state = 'planned' LIMIT ?1)), \
     (SELECT count(*) FROM (SELECT 1 FROM quarantined_record WHERE replayed_at IS NULL LIMIT ?1)), \
-    (SELECT count(*) FROM (SELECT 1 FROM gap LIMIT ?1))";
+    (SELECT count(*) FROM (SELECT 1 FROM gap LIMIT ?1)), \
+    (SELECT count(*) FROM (SELECT 1 FROM stop WHERE resumed_at IS NULL LIMIT ?1))";
+const PARKED: &str = "SELECT account, reason, count(*) FROM parking GROUP BY account, reason ORDER BY account, reason LIMIT ?1";
+/// As the claim counts them.
+const SPENT: &str = "SELECT \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
+    (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6)";
 const HELD: &str = "SELECT held_reason, count(*) FROM (SELECT held_reason FROM action \
     WHERE state IN ('held', 'dead', 'unresolved', 'waiting') AND state = 'held' LIMIT ?1) GROUP BY held_reason";
 const LAST_OF_EACH_CODE: &str = "SELECT o.code, max(min(coalesce(e.kafka_at, e.accepted_at), e.accepted_at)) \
@@ -87,6 +108,31 @@ impl Backlogs {
         counted
     }
 
+    /// What `account` has spent in `region`, of this day and this month.
+    ///
+    /// # Errors
+    /// The database cannot be read, or not in time.
+    pub async fn spent(
+        &self,
+        (account, region): (&str, &str),
+        (day, month): (Span, Span),
+    ) -> Result<Spent, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(StoreError::sql("take a reader"))?;
+        limit_time(&mut connection).await?;
+        let row = sqlx::query_as(SPENT)
+            .bind(account)
+            .bind(region)
+            .bind(day.begins_ms)
+            .bind(day.ends_ms)
+            .bind(month.begins_ms)
+            .bind(month.ends_ms)
+            .fetch_one(&mut *connection)
+            .await;
+        unlimit_time(&mut connection).await?;
+        let (day_sent, month_succeeded) = row.map_err(StoreError::sql("look at what was spent"))?;
+        Ok(Spent { day_sent, month_succeeded })
+    }
+
     /// When the last event of each code came, among the newest events. A producer's clock that is ahead
     /// makes none of them newer than its acceptance, as in the counts of what is accepted.
     ///
@@ -104,7 +150,8 @@ impl Backlogs {
 async fn count(connection: &mut SqliteConnection) -> Result<Backlog, StoreError> {
     let failed = || StoreError::sql("count what waits");
     let row = sqlx::query(WAITING).bind(COUNTED_MAX).fetch_one(&mut *connection).await.map_err(failed())?;
-    let held = sqlx::query_as(HELD).bind(COUNTED_MAX).fetch_all(connection).await.map_err(failed())?;
+    let held = sqlx::query_as(HELD).bind(COUNTED_MAX).fetch_all(&mut *connection).await.map_err(failed())?;
+    let parked = sqlx::query_as(PARKED).bind(COUNTED_MAX).fetch_all(connection).await.map_err(failed())?;
     let number = |at: usize| row.try_get::<i64, _>(at).map_err(failed());
     Ok(Backlog {
         planned: number(0)?,
@@ -116,6 +163,8 @@ async fn count(connection: &mut SqliteConnection) -> Result<Backlog, StoreError>
         first_due_at_ms: row.try_get(5).map_err(failed())?,
         quarantined: number(6)?,
         gaps: number(7)?,
+        stops: number(8)?,
+        parked,
     })
 }
 

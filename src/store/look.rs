@@ -23,6 +23,12 @@ pub mod actions;
 // How the daemon does.
 pub mod condition;
 
+// What people stopped, and what is parked.
+pub mod stops;
+
+// What accounts have spent of their quota.
+pub mod quota;
+
 // A person's own SQL.
 pub mod question;
 

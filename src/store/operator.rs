@@ -31,6 +31,8 @@ pub mod quarantine;
 
 pub mod select;
 
+pub mod stop;
+
 pub mod story;
 
 /// How long a command waits for its turn to write.
@@ -137,17 +139,7 @@ async fn record(
     deed: &Deed<'_>,
     (kind, targets): (Kind, &[i64]),
 ) -> Result<(), StoreError> {
-    let failed = || StoreError::sql("write down who did what");
-    let id: i64 = sqlx::query_scalar(INSERT_DEED)
-        .bind(deed.now_ms)
-        .bind(deed.who)
-        .bind(verb)
-        .bind(deed.target)
-        .bind(deed.reason)
-        .bind(columns::count(targets.len()))
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed())?;
+    let id = note(connection, verb, deed, targets.len()).await?;
     sqlx::query(INSERT_TARGETS)
         .bind(id)
         .bind(match kind {
@@ -158,7 +150,26 @@ async fn record(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(failed())
+        .map_err(StoreError::sql("write down who did what"))
+}
+
+/// Writes down what a person did that `affected` so many rows, and gives the number of that.
+async fn note(
+    connection: &mut SqliteConnection,
+    verb: &str,
+    deed: &Deed<'_>,
+    affected: usize,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(INSERT_DEED)
+        .bind(deed.now_ms)
+        .bind(deed.who)
+        .bind(verb)
+        .bind(deed.target)
+        .bind(deed.reason)
+        .bind(columns::count(affected))
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("write down who did what"))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

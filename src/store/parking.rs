@@ -138,6 +138,12 @@ impl ParkReason {
         }
     }
 
+    /// What was stored or shown as `text`.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// Whether it ends when its time is over, without a call that finds out.
     fn ends_by_time(self) -> bool {
         matches!(
@@ -184,7 +190,7 @@ impl Parkings {
         let rows = sqlx::query(ALL).fetch_all(connection).await.map_err(failed())?;
         let parked = rows.iter().map(|row| {
             let text: String = row.try_get(4).map_err(failed())?;
-            let reason = ParkReason::ALL.into_iter().find(|reason| reason.as_str() == text);
+            let reason = ParkReason::from_text(&text);
             Ok(Parked {
                 id: row.try_get(0).map_err(failed())?,
                 account: row.try_get(1).map_err(failed())?,

@@ -23,15 +23,20 @@ pub(super) struct Swept {
 }
 
 /// One stop; what is `None` restricts nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Stop {
-    rule: Option<String>,
-    workspace: Option<i64>,
-    operation: Option<String>,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Stop {
+    /// Only actions of this rule.
+    pub rule: Option<String>,
+    /// Only actions for events of this workspace.
+    pub workspace: Option<i64>,
+    /// Only calls of this operation.
+    pub operation: Option<String>,
 }
 
 impl Stop {
-    pub(super) fn stops(&self, rule: &str, workspace: Option<i64>, operation: &str) -> bool {
+    /// Whether it is for such an action.
+    #[must_use]
+    pub fn stops(&self, rule: &str, workspace: Option<i64>, operation: &str) -> bool {
         self.rule.as_deref().is_none_or(|own| own == rule)
             && self.workspace.is_none_or(|own| workspace == Some(own))
             && self.operation.as_deref().is_none_or(|own| own == operation)

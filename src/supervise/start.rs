@@ -17,7 +17,7 @@ use crate::ingest::accepting::{Accepting, Progress};
 use crate::ingest::replaying::Replaying;
 use crate::ingest::{self, Gate, Polling};
 use crate::kafka::Consumer;
-use crate::monitoring::watch::{Paused, Pulse, Seen, WRITER_LIFELESS_AFTER, Watching};
+use crate::monitoring::watch::{Paused, Pulse, Seen, Spender, WRITER_LIFELESS_AFTER, Watching};
 use crate::monitoring::{Board, server};
 use crate::openapi::call::Client;
 use crate::store::Writer;
@@ -155,6 +155,15 @@ fn watching(
         board: Arc::clone(board),
         writer: writer.clone(),
         backlogs,
+        spenders: parts
+            .accounts
+            .iter()
+            .map(|account| Spender {
+                account: account.name.clone(),
+                region: account.region.clone(),
+                budget: account.budget,
+            })
+            .collect(),
         see: Box::new(seen_of(Arc::clone(consumer))),
         pulses: vec![
             Pulse::new("the polling of Kafka", heartbeat),

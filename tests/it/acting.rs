@@ -6,6 +6,8 @@ mod beside;
 mod outbox;
 mod quarantine;
 mod requeued;
+mod slowly;
+mod stopped;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

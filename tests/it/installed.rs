@@ -89,7 +89,8 @@ fn an_installation_has_program_unit_user_settings_completions_and_a_page_for_eac
             .expect("it is text");
     for command in commands.iter().filter(|command| *command != "help") {
         assert!(files.contains_key(&format!("usr/share/man/man1/openeventd-{command}.1")), "{command}");
-        assert!(completions.contains(&format!("openeventd__subcmd__{command})")), "{command}");
+        let function = format!("openeventd__subcmd__{})", command.replace('-', "__subcmd__"));
+        assert!(completions.contains(&function), "{command}");
     }
     assert!(!files.keys().any(|path| path.contains(".new")), "{files:?}");
 }

@@ -4,6 +4,7 @@ mod answers;
 mod condition;
 mod found;
 mod lists;
+mod quota;
 mod stories;
 mod unfit;
 

@@ -14,8 +14,9 @@ use openeventd::monitoring::board::{
 use openeventd::monitoring::metrics::Attempted;
 use openeventd::monitoring::server;
 use openeventd::monitoring::watch::{
-    Paused, Pulse, STALLED_AFTER, Seen, WRITER_LIFELESS_AFTER, Watching, lifeless,
+    Paused, Pulse, STALLED_AFTER, Seen, Spender, WRITER_LIFELESS_AFTER, Watching, lifeless,
 };
+use openeventd::quota::Edition;
 use openeventd::record::Record;
 use openeventd::store::daemon::{Intake, Partition, RulesCondition};
 use openeventd::store::outbox::Outcome;
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::exposition::{Exposition, ask, get, scrape};
-use crate::harness::{HOUR_MS, Harness, NOW_MS, at, failure, live, waiting};
+use crate::harness::{HOUR_MS, Harness, NOW_MS, at, budget, failure, live, waiting};
 
 fn condition(store: &Harness) -> Condition {
     Condition {
@@ -105,6 +106,11 @@ impl Watched {
             board: Arc::clone(board),
             writer: store.writer.clone(),
             backlogs: store.backlogs.clone(),
+            spenders: vec![Spender {
+                account: "main".into(),
+                region: "cn-shanghai".into(),
+                budget: budget(Edition::Basic),
+            }],
             see: Box::new(move || see.lock().expect("no test panics while it looks").clone()),
             pulses: vec![Pulse::new("the writer", store.writer.beats())],
             path: store.path(),
@@ -175,6 +181,8 @@ async fn the_counts_are_those_of_the_database_and_every_line_is_right() {
     board.change(|condition| {
         condition.reload = Some(Reload { at_ms: NOW_MS, outcome: ReloadOutcome::Done });
     });
+    store.tamper("INSERT INTO stop VALUES (1, 'nobody', NULL, NULL, 'alice', 'why', 1, NULL), (2, NULL, NULL, NULL, 'alice', 'why', 1, 2)").await;
+    store.tamper("INSERT INTO parking VALUES (1, 'main', NULL, NULL, 'endpoint', 'm', 1, 2, 3)").await;
     let watched = Watched::start(&store, &board);
     watched.see(Seen { assigned: 1, partitions: vec![partition(7)], paused: Paused::No });
     watched.until(|observed| observed.assigned == 1 && observed.backlog.is_some()).await;
@@ -204,6 +212,14 @@ async fn the_counts_are_those_of_the_database_and_every_line_is_right() {
         ("openeventd_actions", vec![("state", "held")], "actions WHERE state = 'held'"),
         ("openeventd_actions_held", vec![("reason", "max_calls")], "actions WHERE held_reason = 'max_calls'"),
         ("openeventd_gaps", vec![], "gaps"),
+        ("openeventd_stops", vec![], "stops WHERE resumed_at IS NULL"),
+        ("openeventd_parked", vec![("account", "main"), ("reason", "endpoint")], "parkings"),
+        ("openeventd_quota_sent", vec![("account", "main"), ("region", "cn-shanghai")], "attempts"),
+        (
+            "openeventd_quota_succeeded_month",
+            vec![("account", "main")],
+            "attempts WHERE outcome = 'succeeded'",
+        ),
     ] {
         let expected = u32::try_from(store.count(question).await).expect("few rows");
         let found = page.sum(series, &labels);
@@ -215,6 +231,9 @@ async fn the_counts_are_those_of_the_database_and_every_line_is_right() {
     assert_eq!(page.value("openeventd_records_total", &[("outcome", "duplicate")]), Some(1.0));
     assert!(store.count("actions WHERE state = 'held'").await > 0 && store.count("attempts").await > 0);
     assert_eq!(page.value("openeventd_lag_records", &[("topic", "events"), ("partition", "0")]), Some(7.0));
+    let main = [("account", "main"), ("region", "cn-shanghai")];
+    assert_eq!(page.value("openeventd_quota_limit", &main), Some(100.0));
+    assert_eq!(page.value("openeventd_quota_limit_month", &main), Some(3_100.0));
     let hash = store.deciding.rules.hash.clone();
     assert_eq!(page.value("openeventd_rule_set_info", &[("hash", &hash)]), Some(1.0));
     assert_eq!(page.value("openeventd_accept_duration_seconds_count", &[]), Some(1.0));

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::effect::IfDone;
-use super::preview::Preview;
+use super::pace;
+use super::preview::{How, Preview};
 use super::select::SelectArguments;
 use crate::action::ActionState;
 use crate::cli::acting::{ActingArguments, Consent, ROWS_MAX, who};
@@ -13,11 +14,13 @@ use crate::cli::terminal::{GOOD, WARNING, counted, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
 use crate::config::Environment;
-use crate::store::operator::act::Verb;
+use crate::store::look::stops::stop_of;
+use crate::store::operator::act::{Pace, Verb};
 use crate::store::operator::select::First;
 use crate::store::operator::{Deed, Operator};
+use crate::store::stop::Stop;
 
-/// What `openeventd outbox release` and `cancel` take.
+/// What all of them take, and `openeventd outbox cancel` nothing else.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -29,6 +32,16 @@ pub(super) struct Arguments {
     acting: ActingArguments,
     #[command(flatten)]
     database: DatabaseArguments,
+}
+
+/// What `openeventd outbox release` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReleaseArguments {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Let them out slowly, the oldest first: so many a second, a minute or an hour, as in 2/s, 30/m or 100/h
+    #[arg(long, value_name = "RATE", value_parser = pace::parse)]
+    rate: Option<Pace>,
 }
 
 /// What `openeventd outbox requeue` takes.
@@ -56,19 +69,22 @@ struct NothingToDo;
 struct AllMovedOn;
 
 /// Releases held actions.
-pub(super) async fn release(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    run(config, Verb::Release, arguments, IfDone::LeaveAlone).await
+pub(super) async fn release(config: &Path, release: &ReleaseArguments) -> Result<Exit, Failure> {
+    let how = How { verb: Verb::Release, if_done: IfDone::LeaveAlone, pace: release.rate };
+    run(config, how, &release.arguments).await
 }
 
 /// Cancels actions.
 pub(super) async fn cancel(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    run(config, Verb::Cancel, arguments, IfDone::LeaveAlone).await
+    let how = How { verb: Verb::Cancel, if_done: IfDone::LeaveAlone, pace: None };
+    run(config, how, arguments).await
 }
 
 /// Requeues dead and unresolved actions.
 pub(super) async fn requeue(config: &Path, requeue: &RequeueArguments) -> Result<Exit, Failure> {
     let if_done = if requeue.even_if_done { IfDone::Again } else { IfDone::LeaveAlone };
-    run(config, Verb::Requeue, &requeue.arguments, if_done).await
+    let how = How { verb: Verb::Requeue, if_done, pace: None };
+    run(config, how, &requeue.arguments).await
 }
 
 /// The states that a command is for.
@@ -81,18 +97,19 @@ fn states(verb: Verb) -> &'static [ActionState] {
     }
 }
 
-async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) -> Result<Exit, Failure> {
+async fn run(config: &Path, how: How, arguments: &Arguments) -> Result<Exit, Failure> {
     let Arguments { select, all, acting, database } = arguments;
     if select.is_empty() && !all {
         return Err(Failure::new(Exit::Usage, NothingChosen));
     }
     let path = database.path(config)?;
     let mut reader = database.reader(config).await?;
-    let selection = select.resolve(&mut reader, states(verb), now_ms()).await?;
+    let selection = select.resolve(&mut reader, states(how.verb), now_ms()).await?;
     let chosen =
         progress::shown("looking for actions", reader.chosen(&selection, First::Oldest, ROWS_MAX)).await?;
+    let stops: Vec<Stop> = reader.stops().await?.iter().map(stop_of).collect();
     reader.close().await?;
-    let preview = Preview::of(verb, chosen, if_done);
+    let preview = Preview::of(how, chosen, &stops);
     // The output stays unlocked while a person thinks.
     preview.write(&mut stdout(), now_ms())?;
     if preview.changes.is_empty() {
@@ -110,7 +127,7 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
     match acting.consent(&preview.question())? {
         Consent::Given => {
             let who = who(&Environment::of_process(), &path);
-            act(operator, verb, &preview, select, acting, &who).await
+            act(operator, &preview, select, acting, &who).await
         }
         Consent::Declined => {
             operator.close().await?;
@@ -123,7 +140,6 @@ async fn run(config: &Path, verb: Verb, arguments: &Arguments, if_done: IfDone) 
 /// Does what was shown, and tells what had moved on.
 async fn act(
     mut operator: Operator,
-    verb: Verb,
     preview: &Preview,
     select: &SelectArguments,
     acting: &ActingArguments,
@@ -132,7 +148,8 @@ async fn act(
     let target = format!("{}: {}", select.in_words(), preview.in_words());
     let deed =
         Deed { who, target: &target, reason: acting.reason.as_deref().unwrap_or_default(), now_ms: now_ms() };
-    let acted = operator.act(verb, &preview.changes, &deed);
+    let How { verb, pace, .. } = preview.how;
+    let acted = operator.act(verb, &preview.changes, pace, &deed);
     let changed = progress::shown("waiting for a turn to write", acted).await;
     operator.close().await?;
     let changed = changed?;

@@ -7,12 +7,14 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::effect::{Effect, IfDone, effect};
-use super::list;
+use super::{list, pace};
 use crate::action::HeldReason;
 use crate::cli::acting::{write_beyond, write_cut};
+use crate::cli::instant::age;
 use crate::cli::terminal::{BAD, Columns, DIM, NAME, TITLE, WARNING, counted, styled};
-use crate::store::operator::act::Verb;
+use crate::store::operator::act::{Pace, Verb};
 use crate::store::operator::select::{Chosen, Listing};
+use crate::store::stop::Stop;
 
 /// Actions that are shown one by one.
 const SHOWN_MAX: usize = 10;
@@ -20,15 +22,26 @@ const SHOWN_MAX: usize = 10;
 /// The groups that are shown; there are as many as a person writes rules.
 const GROUPS_MAX: usize = 30;
 
+/// How a command changes actions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    pub(super) verb: Verb,
+    pub(super) if_done: IfDone,
+    /// How fast they are let out; at once without one.
+    pub(super) pace: Option<Pace>,
+}
+
 /// What a command would do to the chosen actions.
 #[derive(Debug)]
 pub(super) struct Preview {
-    verb: Verb,
+    pub(super) how: How,
     /// Those that it changes.
     pub(super) changes: Vec<Chosen>,
     perhaps_twice: usize,
     /// Held by the policy: without another policy they are held again.
     forbidden: usize,
+    /// What a stop is for: it is held again as it falls due.
+    stopped: usize,
     groups: BTreeMap<Group, usize>,
     left_alone: BTreeMap<(&'static str, Group), usize>,
     chosen: usize,
@@ -39,13 +52,14 @@ pub(super) struct Preview {
 type Group = (String, String, String);
 
 impl Preview {
-    pub(super) fn of(verb: Verb, listing: Listing<Chosen>, if_done: IfDone) -> Self {
+    pub(super) fn of(how: How, listing: Listing<Chosen>, stops: &[Stop]) -> Self {
         let chosen = listing.rows.len();
         let mut preview = Preview {
-            verb,
+            how,
             changes: Vec::new(),
             perhaps_twice: 0,
             forbidden: 0,
+            stopped: 0,
             groups: BTreeMap::new(),
             left_alone: BTreeMap::new(),
             chosen,
@@ -53,11 +67,14 @@ impl Preview {
         };
         for row in listing.rows {
             let group = (list::state(&row), row.rule.clone(), row.operation.clone());
-            match effect(verb, (&row).into(), if_done) {
+            match effect(how.verb, (&row).into(), how.if_done) {
                 Effect::LeftAlone(why) => *preview.left_alone.entry((why, group)).or_default() += 1,
                 done => {
-                    let forbidden = verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);
+                    let forbidden = how.verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);
                     preview.forbidden += usize::from(forbidden);
+                    let is_stopped =
+                        stops.iter().any(|stop| stop.stops(&row.rule, row.workspace, &row.operation));
+                    preview.stopped += usize::from(how.verb != Verb::Cancel && is_stopped);
                     preview.perhaps_twice += usize::from(done == Effect::PerhapsTwice);
                     *preview.groups.entry(group).or_default() += 1;
                     preview.changes.push(row);
@@ -74,17 +91,18 @@ impl Preview {
             *states.entry(state).or_default() += count;
         }
         let states: Vec<_> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-        states.join(", ")
+        let pace = self.how.pace.map(|pace| format!("; at {}", pace::in_words(pace)));
+        format!("{}{}", states.join(", "), pace.unwrap_or_default())
     }
 
     /// The question to answer.
     pub(super) fn question(&self) -> String {
-        format!("{} {}?", self.verb.as_str(), counted(self.changes.len(), "action"))
+        format!("{} {}?", self.how.verb.as_str(), counted(self.changes.len(), "action"))
     }
 
     /// Shows it.
     pub(super) fn write(&self, out: &mut impl Write, now_ms: i64) -> io::Result<()> {
-        let title = format!("{}: {}", self.verb.as_str(), counted(self.changes.len(), "action"));
+        let title = format!("{}: {}", self.how.verb.as_str(), counted(self.changes.len(), "action"));
         writeln!(out, "{}", styled(TITLE, &title))?;
         let mut groups = Columns::new();
         for ((state, rule, operation), count) in self.groups.iter().take(GROUPS_MAX) {
@@ -106,10 +124,18 @@ impl Preview {
                 self.forbidden,
                 "of them the [policy] did not allow: unless it does by now, they are held again",
             ),
+            (
+                self.stopped,
+                "of them are stopped: until that ends (`openeventd resume-calls`), they are held again",
+            ),
         ] {
             if count > 0 {
                 writeln!(out, "{}", styled(BAD, &format!("{count} {told}")))?;
             }
+        }
+        if let (Some(pace), Some(last)) = (self.how.pace, self.changes.len().checked_sub(1)) {
+            let rate = pace::in_words(pace);
+            writeln!(out, "let out at {rate}, the last of them in {}", age(pace.due_after_ms(last)))?;
         }
         self.write_left_alone(out)?;
         if !self.changes.is_empty() {

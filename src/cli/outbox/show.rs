@@ -16,8 +16,13 @@ use crate::cli::instant::age;
 use crate::cli::terminal::{Columns, DIM, NAME, TITLE, stdout, styled};
 use crate::cli::{Exit, Failure, progress};
 use crate::duration::whole_ms;
+use crate::store::look::stops::stop_of;
 use crate::store::operator::act::Verb;
-use crate::store::operator::select::{First, Selection};
+use crate::store::operator::select::{Chosen, First, Selection};
+use crate::store::stop::Stop;
+
+// What it waits for.
+mod waiting;
 
 /// What `openeventd outbox show` takes.
 #[derive(Debug, clap::Args)]
@@ -33,7 +38,7 @@ pub(super) struct Arguments {
 }
 
 /// Columns that are shown as they are, in this order, where they hold something.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "id",
     "event",
     "rule",
@@ -48,6 +53,7 @@ const FIELDS: [&str; 15] = [
     "in_order_by",
     "planned_at",
     "due_at",
+    "runs_at",
     "expires_at",
 ];
 
@@ -61,9 +67,14 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
     let story = progress::shown("reading the action", reader.action_story(number)).await?;
     let this = Selection { numbers: vec![number], ..Selection::default() };
     let chosen = progress::shown("reading the action", reader.chosen(&this, First::Urgent, 1)).await?;
-    let standing = chosen.rows.first().map(Standing::from);
+    let chosen = chosen.rows.first();
+    let standing = chosen.map(Standing::from);
+    let mut stops = reader.stops().await?;
     reader.close().await?;
-    let Some(story) = story else { return Err(SelectError::Unknown(arguments.name.clone()).into()) };
+    let Some(mut story) = story else { return Err(SelectError::Unknown(arguments.name.clone()).into()) };
+    stops.retain(|row| chosen.is_some_and(|action| is_stopped(action, &stop_of(row))));
+    // A row whose keys are texts always is a value.
+    story.insert("stops".into(), serde_json::to_value(&stops).unwrap_or_default());
     let mut out = stdout();
     if arguments.json {
         writeln!(out, "{}", Value::Object(story))?;
@@ -71,6 +82,11 @@ pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Fa
         write(&mut out, number, &story, standing)?;
     }
     Ok(Exit::Success)
+}
+
+/// Whether `stop` keeps the action from being called, now or once a person lets it go.
+fn is_stopped(action: &Chosen, stop: &Stop) -> bool {
+    action.state.is_open() && stop.stops(&action.rule, action.workspace, &action.operation)
 }
 
 fn write(
@@ -87,6 +103,7 @@ fn write(
     if let Some(reason) = reason {
         fields.row([(DIM, "held"), (Style::new(), &format!("{}: {}", reason.as_str(), meaning(reason)))]);
     }
+    waiting::rows(&mut fields, story, crate::clock::now_ms());
     for name in FIELDS {
         let value = text(story, name);
         if !value.is_empty() {
@@ -195,7 +212,7 @@ pub(in crate::cli) fn meaning(reason: HeldReason) -> &'static str {
         HeldReason::Stale => "its event was older than the rule's max_event_age when it arrived",
         HeldReason::MaxCalls => "its rule had planned its max_calls within an hour",
         HeldReason::Brake => "an emergency brake was pulled",
-        HeldReason::Stopped => "a person stopped its rule",
+        HeldReason::Stopped => "a person stopped calls like it (`openeventd stop-calls --list`)",
         HeldReason::Expired => "its time had passed before it could be sent",
         HeldReason::Loop => "its event is an echo of our own calls",
         HeldReason::Policy => "the [policy] of the configuration does not allow the call",

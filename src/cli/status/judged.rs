@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::super::Exit;
 use crate::store::look::condition::Condition;
 use crate::store::look::rows::Row;
+use crate::store::parking::ParkReason;
 
 /// The daemon renews its row every few seconds; several in a row are missing by then. As far ahead of our clock, a
 /// sign of life says nothing about now.
@@ -78,6 +79,8 @@ pub(super) enum Concern {
     Rules,
     /// The database or the intake.
     Store,
+    /// Calls that are parked.
+    Calls,
 }
 
 /// The kind of an alarm that this program cannot read. It counts as if nothing could be worse.
@@ -110,6 +113,7 @@ impl Failing {
         match self.kind.as_str() {
             "rules_degraded" => Concern::Rules,
             "disk_nearly_full" | "intake_stalled" | "wal_too_large" => Concern::Store,
+            kind if ParkReason::from_text(kind).is_some() => Concern::Calls,
             _ => Concern::Kafka,
         }
     }
@@ -186,7 +190,7 @@ impl Judged {
         }
         let still = self.state == State::Waiting || self.intake == Intake::Still || fails(Concern::Store);
         let wanted = strict && self.attention == Attention::Wanted;
-        if still || wanted { Exit::Temporary } else { Exit::Success }
+        if still || fails(Concern::Calls) || wanted { Exit::Temporary } else { Exit::Success }
     }
 }
 

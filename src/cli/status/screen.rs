@@ -8,6 +8,9 @@ use super::judged::{Concern, Failing, Judged, State};
 use crate::store::look::condition::{Condition, EVENTS_LOOKED_AT, QUARANTINED_LOOKED_AT};
 use crate::store::look::rows::Row;
 
+// What keeps calls from being made, and what they have spent.
+pub(in crate::cli) mod calls;
+
 /// Codes and partitions shown: the rest is counted, so that it stays one screen.
 const LINES_MAX: usize = 10;
 
@@ -25,10 +28,13 @@ pub(super) fn as_text(
     if let Some(daemon) = &condition.daemon {
         of_daemon(&mut lines, daemon, judged, now_ms);
     }
-    for failing in &judged.failing {
+    // What is parked has lines of its own, with what the database knows of it.
+    let is_told = |failing: &&Failing| failing.concern() != Concern::Calls || condition.parkings.is_empty();
+    for failing in judged.failing.iter().filter(is_told) {
         of_alarm(&mut lines, failing, now_ms);
     }
     of_actions(&mut lines, condition, now_ms);
+    calls::of_calls(&mut lines, condition, &judged.failing, now_ms);
     of_records(&mut lines, condition, now_ms);
     let free = disk_free_bytes.map_or("?".to_owned(), size);
     let (database, wal) = (size(condition.database_bytes), size(condition.wal_bytes));
@@ -119,7 +125,11 @@ fn of_alarm(lines: &mut Columns, failing: &Failing, now_ms: i64) {
     let since = since.map(|age| format!(", for {age}")).unwrap_or_default();
     let subject = if failing.subject.is_empty() { String::new() } else { format!(" {}", failing.subject) };
     let told = format!("{}{subject}: {}{since}", failing.kind, failing.message);
-    let label = if failing.concern() == Concern::Kafka { "Kafka" } else { "Alarm" };
+    let label = match failing.concern() {
+        Concern::Kafka => "Kafka",
+        Concern::Calls => "Parked",
+        Concern::Rules | Concern::Store => "Alarm",
+    };
     lines.row([(DIM, label), (BAD, &told)]);
     if !failing.fix.is_empty() {
         lines.row([(DIM, ""), (PLAIN, &format!("to mend it: {}", failing.fix))]);
@@ -222,7 +232,7 @@ fn counted(row: &Row, count: &str, what: &str) -> String {
 }
 
 /// A number with commas between thousands.
-fn grouped(number: i64) -> String {
+pub(in crate::cli) fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -38,6 +38,12 @@ pub struct Condition {
     pub gaps: Row,
     /// The calls of the last hour: `outcome`, `calls`.
     pub calls: Vec<Row>,
+    /// Stops in force: columns of view `stops`.
+    pub stops: Vec<Row>,
+    /// What is parked: columns of view `parkings`.
+    pub parkings: Vec<Row>,
+    /// What each account has spent of the quota's present day: columns of view `quota_days`.
+    pub quota: Vec<Row>,
     /// Bytes of the database file.
     pub database_bytes: u64,
     /// Bytes of the write-ahead log.
@@ -74,6 +80,11 @@ const GAPS: &str = "SELECT count(*) AS gaps, \
     strftime('%Y-%m-%dT%H:%M:%fZ', max(noticed_at) / 1000.0, 'unixepoch') AS last_at FROM gap";
 const CALLS: &str = "SELECT coalesce(outcome, 'in_flight') AS outcome, count(*) AS calls FROM attempt \
     WHERE started_at >= ?1 GROUP BY 1 ORDER BY calls DESC, 1";
+// Another offset of the calendar makes days overlap once: the younger one is in force.
+const QUOTA: &str = "SELECT account, region, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', max(begins_at) / 1000.0, 'unixepoch') AS begins_at, \
+    strftime('%Y-%m-%dT%H:%M:%fZ', ends_at / 1000.0, 'unixepoch') AS ends_at, sent, succeeded, throttled \
+    FROM quota_day WHERE begins_at <= ?1 AND ends_at > ?1 GROUP BY account, region ORDER BY account, region";
 
 const LOOKING: &str = "look at the daemon's condition";
 
@@ -91,6 +102,9 @@ impl Reader {
             quarantined: self.only(sqlx::query(QUARANTINED).bind(QUARANTINED_LOOKED_AT)).await?,
             gaps: self.only(sqlx::query(GAPS)).await?,
             calls: self.rows(LOOKING, sqlx::query(CALLS).bind(now_ms - HOUR_MS), Bounds::WIDE).await?.rows,
+            stops: self.stops().await?,
+            parkings: self.parkings().await?,
+            quota: self.rows(LOOKING, sqlx::query(QUOTA).bind(now_ms), Bounds::WIDE).await?.rows,
             database_bytes: bytes(&self.path),
             wal_bytes: bytes(&beside(&self.path, "-wal")),
         })

@@ -6,11 +6,14 @@ use crate::store::reader::Reader;
 use crate::store::{StoreError, columns};
 
 const ACTIONS: &str = "SELECT json_object('number', a.number, 'id', a.id, 'event', a.event, 'rule', a.rule, \
-    'step', a.step, 'state', a.state, 'held_reason', a.held_reason, 'operation', a.operation, \
+    'step', a.step, 'state', a.state, 'held_reason', a.held_reason, 'waits_for', a.waits_for, \
+    'operation', a.operation, \
     'version', a.version, 'access', a.access, 'repeat_effect', a.repeat_effect, 'account', a.account, \
     'region', a.region, 'workspace', a.workspace, 'params', json(a.params), 'in_order_by', a.in_order_by, \
     'priority', a.priority, 'attempts', a.attempts, 'planned_at', a.planned_at, 'due_at', a.due_at, \
-    'expires_at', a.expires_at, 'lease_until', a.lease_until, 'settled_at', a.settled_at, 'flow', a.flow, \
+    'runs_at', a.runs_at, 'expires_at', a.expires_at, \
+    'will_be_held_at', CASE WHEN a.expires_at <= a.runs_at THEN a.expires_at END, 'lease_until', a.lease_until, 'settled_at', a.settled_at, \
+    'verify_at', a.verify_at, 'order_released_at', a.order_released_at, 'flow', a.flow, \
     'rule_path', a.rule_path, 'rule_set', a.rule_set, 'configuration', a.configuration) \
     FROM json_each(?1) n JOIN actions a ON a.number = n.value ORDER BY n.key";
 const ATTEMPTS: &str = "SELECT json_object('id', t.id, 'number', t.number, 'started_at', t.started_at, \

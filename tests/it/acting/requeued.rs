@@ -26,7 +26,7 @@ async fn chosen(store: &Harness) -> Vec<Chosen> {
 async fn act(store: &Harness, verb: Verb, shown: &[Chosen], now_ms: i64) -> Vec<i64> {
     let mut operator = Operator::open(&store.path()).await.expect("it opens");
     let deed = Deed { who: "alice", target: "all", reason: "r", now_ms };
-    let changed = operator.act(verb, shown, &deed).await.expect("it is done");
+    let changed = operator.act(verb, shown, None, &deed).await.expect("it is done");
     operator.close().await.expect("it closes");
     changed
 }

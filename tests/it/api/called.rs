@@ -336,7 +336,7 @@ async fn each_outcome_has_its_exit_code_and_its_class() {
         (Reply::json(200, items), 65, "partial_failure", Value::Null),
         (Reply::refusal(500, "InternalError.System"), 69, "unavailable", json!("InternalError.System")),
         (Reply::refusal(429, "Throttling.User"), 75, "throttled", json!("Throttling.User")),
-        (Reply::refusal(429, "Throttling.Resource"), 75, "throttled", json!("Throttling.Resource")),
+        (Reply::refusal(429, "Throttling.Resource"), 75, "quota_exhausted", json!("Throttling.Resource")),
         (Reply::refusal(403, "Forbidden.Access"), 77, "forbidden", json!("Forbidden.Access")),
         (
             Reply::refusal(404, "InvalidAccessKeyId.NotFound"),

@@ -17,6 +17,7 @@ use openeventd::rule::{Policy, RuleFile, RuleSet};
 use openeventd::store::accept::Deciding;
 use openeventd::store::outbox::{Evidence, Outcome, Settlement};
 use openeventd::store::positions::{Gap, GapReason};
+use openeventd::store::spending::Paid;
 use openeventd::store::{Settings, Store, Writer};
 
 use crate::harness::Harness;
@@ -79,6 +80,7 @@ INSERT INTO operator_action SELECT 1, accepted_at, 'alice', 'requeue', 'by id', 
 INSERT INTO operator_target SELECT 1, 'action', number FROM action WHERE state = 'dead';
 INSERT INTO operator_action SELECT 2, accepted_at, 'alice', 'replay', 'all', 'after the update', 1 FROM batch;
 INSERT INTO operator_target VALUES (2, 'quarantined', 1);
+INSERT INTO stop SELECT 1, 'rerun-failed', NULL, NULL, 'alice', 'it reran what was broken', accepted_at, accepted_at + 1 FROM batch;
 "#;
 
 async fn fill(path: &Path) {
@@ -186,7 +188,12 @@ async fn attempt(writer: &Writer, now_ms: i64, ends: &[(Outcome, &'static str, O
             latency_ms: Some(120),
             ..Evidence::default()
         };
-        let settlement = Settlement { evidence, ..Settlement::of(&action, *outcome, class) };
+        let paid = match (outcome, *class) {
+            (Outcome::Succeeded, _) => Paid::Succeeded,
+            (_, "throttled") => Paid::Throttled,
+            _ => Paid::Failed,
+        };
+        let settlement = Settlement { evidence, paid, ..Settlement::of(&action, *outcome, class) };
         writer.settle(settlement, now_ms + 120).await.expect("it is settled");
     }
 }

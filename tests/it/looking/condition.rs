@@ -63,6 +63,11 @@ async fn the_exit_code_says_how_the_daemon_does() {
             65,
             &["rules_degraded: 2 errors\n"],
         ),
+        (
+            "UPDATE daemon SET failing = '[{\"kind\":\"endpoint\",\"subject\":\"main\",\"message\":\"it fails\",\"fix\":\"look\"}]'",
+            75,
+            &["Parked ", "endpoint main: it fails", "to mend it: look"],
+        ),
         ("UPDATE daemon SET partitions = '[]'", 0, &["lag not known"]),
         ("UPDATE daemon SET partitions = '{\"of\": {\"another\": \"form\"}}'", 0, &["● running"]),
     ] {
