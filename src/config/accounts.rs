@@ -134,13 +134,11 @@ fn budget(
 /// A part of the quota: with all of it given away nothing could be called.
 fn share(report: &mut Report<'_>, path: &str, text: &str) -> Percent {
     let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
-    match number.filter(|number| *number <= 95) {
-        Some(number) => Percent::new(number),
-        None => {
-            report.error(path, format!("`{text}` is no share, expected `0%` to `95%`"), "");
-            Percent::default()
-        }
+    let within = number.filter(|number| *number <= 95);
+    if within.is_none() {
+        report.error(path, format!("`{text}` is no share, expected `0%` to `95%`"), "");
     }
+    within.map(Percent::new).unwrap_or_default()
 }
 
 /// Where the calls of the accounts go, in order of name.

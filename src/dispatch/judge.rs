@@ -169,9 +169,9 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
         Class::Unreachable => again(trial.tries, retry.attempts_max, backoff),
         // From now on calls go by the endpoint's clock.
         Class::Clock { corrected: false } => again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, 0),
-        // Every call of the account fails alike until somebody mends the key: it says nothing about this one,
-        // which waits with the others while the account is parked.
-        Class::Credentials => Outcome::DueAgain { due_at_ms: trial.now_ms },
+        // Every call of the account meets the same: it says nothing about this one, which waits with the others
+        // while the account is parked.
+        Class::Credentials | Class::QuotaExhausted { .. } => Outcome::DueAgain { due_at_ms: trial.now_ms },
         Class::Throttled { retry_after_ms, until } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
             let delay = match until {
@@ -180,7 +180,6 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
             };
             again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, delay)
         }
-        Class::QuotaExhausted { .. } => Outcome::DueAgain { due_at_ms: trial.now_ms },
         Class::Unavailable | Class::Faulty | Class::Lost => {
             let within = whole_ms(retry.repeat_within);
             let most = if class == Class::Faulty { FAULTY_TRIES_MAX } else { u32::MAX };
@@ -316,11 +315,11 @@ mod tests {
 
     #[test]
     fn what_others_would_meet_too_is_parked_and_what_a_response_disproves_is_lifted() {
+        use ParkReason::{Credentials, Endpoint, Forbidden};
         let park = |class| {
             let judged = judge(Err(class), &trial(RepeatEffect::Converges, 1), &RETRY, 0.5);
             (judged.park.map(|(reason, _)| reason), judged.lift, judged.paid)
         };
-        use ParkReason::{Credentials, Endpoint, Forbidden};
         assert_eq!(park(Class::Forbidden), (Some(Forbidden), &[Endpoint, Credentials][..], Paid::Failed));
         assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint][..], Paid::Failed));
         assert_eq!(park(Class::Rejected), (None, &[Endpoint, Credentials][..], Paid::Failed));

@@ -36,6 +36,13 @@ pub(super) fn json_numbers(numbers: &[i64]) -> String {
     text
 }
 
+/// Rows of numbers as a JSON list of lists, for a statement over `json_each`.
+pub(super) fn json_rows<const N: usize>(rows: impl IntoIterator<Item = [i64; N]>) -> String {
+    let lists: Vec<serde_json::Value> =
+        rows.into_iter().map(|row| serde_json::Value::from(row.to_vec())).collect();
+    serde_json::Value::Array(lists).to_string()
+}
+
 /// The stored number of an envelope; view `events` spells it out.
 pub(super) fn envelope(envelope: Envelope) -> i64 {
     match envelope {

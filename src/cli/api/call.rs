@@ -83,13 +83,14 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
     if arguments.dry_run {
         return dry_run::show(&prepared, &account, arguments.json);
     }
-    let caller = Caller { client, account, secrets: target.secrets, config, environment: &environment };
-    let called = crate::cli::wait_for(caller.make(&call, target.is_configured))?;
+    let is_configured = target.is_configured;
+    let sender = Sender { client, account, secrets: target.secrets, config, environment: &environment };
+    let called = crate::cli::wait_for(sender.make(&call, is_configured))?;
     outcome::tell(&called, &call, arguments.json)
 }
 
-/// What makes the call.
-struct Caller<'a> {
+/// What sends the call.
+struct Sender<'a> {
     client: Client,
     account: Account,
     secrets: Secrets,
@@ -97,7 +98,7 @@ struct Caller<'a> {
     environment: &'a Environment,
 }
 
-impl Caller<'_> {
+impl Sender<'_> {
     /// Makes the call, counted in the account's quota if that is known.
     async fn make(&self, call: &Call<'_>, is_configured: bool) -> Result<Called, Failure> {
         let credentials = self.account.credentials.get(now_ms()).await;

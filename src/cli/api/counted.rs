@@ -21,7 +21,7 @@ use crate::store::operator::outside::{Asked, Ended, Turn};
 use crate::store::spending::Paid;
 
 /// How long a turn is waited for: longer than any queue of slots.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks whether it is our turn.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -218,7 +218,7 @@ async fn choose(
         } else if is_behind {
             behind.push(number);
         } else if let Some(until_ms) = state.parkings.of_operation(&called).filter(|until| *until > now_ms) {
-            put_off.push((number, until_ms));
+            put_off.push([number, until_ms]);
         } else if room.all > 0 && (priority > 0 || room.usual > 0) {
             let lease_until_ms = now_ms.saturating_add(wanted.lease_ms);
             state.parkings.probed(&mut state.connection, &called, now_ms, lease_until_ms).await?;
@@ -231,10 +231,8 @@ async fn choose(
     stop::hold(connection, &stopped).await?;
     order::mark(connection, &behind).await?;
     if !put_off.is_empty() {
-        let put_off =
-            serde_json::Value::from_iter(put_off.iter().map(|(number, until)| vec![*number, *until]));
         sqlx::query(PUT_OFF)
-            .bind(put_off.to_string())
+            .bind(columns::json_rows(put_off))
             .execute(connection)
             .await
             .map_err(StoreError::sql("put off parked actions"))?;
@@ -272,9 +270,9 @@ async fn take(
         state.spending.debit(&action.debit);
         claimed.push(action);
     }
-    let attempts = claimed.iter().map(|it| vec![it.attempt, it.action, it.attempt_number]);
+    let attempts = claimed.iter().map(|it| [it.attempt, it.action, it.attempt_number]);
     sqlx::query(INSERT_ATTEMPTS)
-        .bind(serde_json::Value::from_iter(attempts).to_string())
+        .bind(columns::json_rows(attempts))
         .bind(now_ms)
         .execute(&mut state.connection)
         .await
