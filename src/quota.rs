@@ -12,7 +12,7 @@ pub mod calendar;
 
 pub mod table;
 
-pub use calendar::{Calendar, Span};
+pub use calendar::{Calendar, Days, Span};
 pub use table::{Allowance, BeyondFree, Edition, Rate, Table};
 
 /// A part of the whole, in percent: 0 to 100.

@@ -291,7 +291,7 @@ mod tests {
         Debit {
             account: "main".into(),
             region: "cn-shanghai".into(),
-            day: Calendar::default().day(0),
+            days: Calendar::default().days(0),
             spender: Spender::Rule("r".into()),
         }
     }

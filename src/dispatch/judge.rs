@@ -73,6 +73,9 @@ const BOUNDARY_SPREAD_MS: f64 = 300_000.0;
 /// A key that is refused is tried again after so long at first, a permission after longer: only a person
 /// mends them.
 const KEY_PAUSE: Pause = Pause::Growing { first_ms: 60_000, max_ms: 900_000 };
+/// Where others call for the same account, calls that are refused for their number spend the day's calls.
+const THROTTLED_PAUSE_MS: i64 = 500;
+const THROTTLED_PAUSE_MS_MAX: i64 = 20_000;
 const PERMISSION_PAUSE: Pause = Pause::Growing { first_ms: 600_000, max_ms: 6 * 3_600_000 };
 
 /// Judges one attempt; `jitter` is drawn from 0 (inclusive) to 1.
@@ -80,23 +83,33 @@ const PERMISSION_PAUSE: Pause = Pause::Growing { first_ms: 600_000, max_ms: 6 * 
 pub fn judge(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64) -> Judgement {
     Judgement {
         outcome: outcome(result, trial, retry, jitter),
-        park: park(result, trial, jitter),
+        park: park(result, trial.calendar, trial.now_ms, jitter),
         lift: lift(result),
         paid: paid(result),
     }
 }
 
 /// What calls like this one, or all of the account, would meet as well.
-fn park(result: Result<(), Class>, trial: &Trial, jitter: f64) -> Option<(ParkReason, Pause)> {
+pub(super) fn park(
+    result: Result<(), Class>,
+    calendar: Calendar,
+    now_ms: i64,
+    jitter: f64,
+) -> Option<(ParkReason, Pause)> {
     match result.err()? {
         Class::Forbidden => Some((ParkReason::Forbidden, PERMISSION_PAUSE)),
         Class::Credentials => Some((ParkReason::Credentials, KEY_PAUSE)),
+        Class::Throttled { retry_after_ms, until: Until::Soon } => {
+            let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
+            let first_ms = asked.max(THROTTLED_PAUSE_MS).min(THROTTLED_PAUSE_MS_MAX);
+            Some((ParkReason::Throttled, Pause::Growing { first_ms, max_ms: THROTTLED_PAUSE_MS_MAX }))
+        }
         Class::QuotaExhausted { until: NextAllowance::NextDay, .. } => {
-            let day = trial.calendar.day(trial.now_ms);
+            let day = calendar.day(now_ms);
             Some((ParkReason::DayRefused, after(day, jitter)))
         }
         Class::QuotaExhausted { until: NextAllowance::NextMonth, .. } => {
-            let month = trial.calendar.month(trial.now_ms);
+            let month = calendar.month(now_ms);
             Some((ParkReason::MonthRefused, after(month, jitter)))
         }
         _ => None,
@@ -110,15 +123,15 @@ fn after(span: Span, jitter: f64) -> Pause {
 }
 
 /// What a response shows to be in order. A call that is throttled may not have come as far as its key.
-fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
+pub(super) fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
+    use ParkReason::{Credentials, Endpoint, Forbidden, Throttled};
     match result {
         Ok(()) | Err(Class::FailedInBody | Class::PartialFailure) => {
-            &[ParkReason::Endpoint, ParkReason::Credentials, ParkReason::Forbidden]
+            &[Endpoint, Throttled, Credentials, Forbidden]
         }
-        Err(Class::Rejected | Class::Forbidden) => &[ParkReason::Endpoint, ParkReason::Credentials],
-        Err(
-            Class::Throttled { .. } | Class::QuotaExhausted { .. } | Class::Credentials | Class::Clock { .. },
-        ) => &[ParkReason::Endpoint],
+        Err(Class::Rejected | Class::Forbidden) => &[Endpoint, Throttled, Credentials],
+        Err(Class::Credentials | Class::Clock { .. }) => &[Endpoint, Throttled],
+        Err(Class::Throttled { .. } | Class::QuotaExhausted { .. }) => &[Endpoint],
         Err(Class::Unsendable | Class::Unreachable | Class::Unavailable | Class::Faulty | Class::Lost) => &[],
     }
 }
@@ -315,17 +328,20 @@ mod tests {
 
     #[test]
     fn what_others_would_meet_too_is_parked_and_what_a_response_disproves_is_lifted() {
-        use ParkReason::{Credentials, Endpoint, Forbidden};
+        use ParkReason::{Credentials, Endpoint, Forbidden, Throttled};
         let park = |class| {
             let judged = judge(Err(class), &trial(RepeatEffect::Converges, 1), &RETRY, 0.5);
             (judged.park.map(|(reason, _)| reason), judged.lift, judged.paid)
         };
-        assert_eq!(park(Class::Forbidden), (Some(Forbidden), &[Endpoint, Credentials][..], Paid::Failed));
-        assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint][..], Paid::Failed));
-        assert_eq!(park(Class::Rejected), (None, &[Endpoint, Credentials][..], Paid::Failed));
+        assert_eq!(
+            park(Class::Forbidden),
+            (Some(Forbidden), &[Endpoint, Throttled, Credentials][..], Paid::Failed)
+        );
+        assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint, Throttled][..], Paid::Failed));
+        assert_eq!(park(Class::Rejected), (None, &[Endpoint, Throttled, Credentials][..], Paid::Failed));
         assert_eq!(
             park(Class::FailedInBody),
-            (None, &[Endpoint, Credentials, Forbidden][..], Paid::Succeeded)
+            (None, &[Endpoint, Throttled, Credentials, Forbidden][..], Paid::Succeeded)
         );
         assert_eq!(park(Class::Lost), (None, &[][..], Paid::Succeeded), "it may have succeeded");
         assert_eq!(park(Class::Unreachable), (None, &[][..], Paid::NotSent));

@@ -23,6 +23,10 @@ impl Told {
 
     /// Something is parked.
     pub(super) fn begins(&self, parked: &Parked) {
+        // A pause of seconds at a limit that others share is no alarm; the quota counts them.
+        if parked.reason == ParkReason::Throttled {
+            return;
+        }
         let subject = subject(parked);
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = told.get(&subject).copied();
@@ -75,6 +79,7 @@ fn what(reason: ParkReason) -> &'static str {
         ParkReason::MonthSpent => "the month's calls are spent, actions wait for the next month",
         ParkReason::DayRefused => "DataWorks says that the day's calls are used up",
         ParkReason::MonthRefused => "DataWorks says that the calls of this edition are used up",
+        ParkReason::Throttled => "DataWorks refuses calls for their number",
         ParkReason::Credentials => "the access key is refused",
         ParkReason::Endpoint => "the endpoint fails",
         ParkReason::Forbidden => "DataWorks forbids the call",
@@ -84,7 +89,7 @@ fn what(reason: ParkReason) -> &'static str {
 fn fix(reason: ParkReason) -> &'static str {
     match reason {
         ParkReason::DaySpent | ParkReason::MonthSpent => "`openeventd quota` shows who spends",
-        ParkReason::DayRefused | ParkReason::MonthRefused => {
+        ParkReason::DayRefused | ParkReason::MonthRefused | ParkReason::Throttled => {
             "other programs spend the same quota: leave them room by others_share, or take a larger edition"
         }
         ParkReason::Credentials => "`openeventd credentials` tells which key is used; mend it, then restart",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::attempt::{evidence, send};
-use super::judge::paid;
+use super::judge::{lift, paid, park};
 use super::{Lane, Shared};
 use crate::diagnostic::chain;
 use crate::duration::whole_ms;
@@ -25,6 +25,7 @@ use crate::operation::{self, Access, ApiVersion, Operation, RepeatEffect};
 use crate::store::StoreError;
 use crate::store::outbox::Claimed;
 use crate::store::outbox::lookup::{Asked, Leave, Lookups, Purpose, ToVerify, Verified};
+use crate::store::parking::{Park, ParkReason};
 use crate::store::retries::Work;
 
 /// All reads before a call together; what is not read by then is not known.
@@ -271,7 +272,13 @@ async fn read_one(
         one.to_json()
     });
     let evidence = evidence(&lane.account, &result);
-    shared.writer.end_lookup(begun, came_to, evidence, kept, (shared.now_ms)()).await?;
+    let now_ms = (shared.now_ms)();
+    let broken = shared.watch.breakers.note(&lane.account.endpoint, class, fastrand::f64());
+    let parked = park(class, lane.account.budget.calendar, now_ms, fastrand::f64())
+        .or(broken.map(|pause| (ParkReason::Endpoint, pause)));
+    let message = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let parked = parked.map(|(reason, pause)| Park { reason, message: message(), pause });
+    shared.writer.end_lookup(begun, came_to, evidence, kept, (parked, lift(class)), now_ms).await?;
     Ok(finding)
 }
 

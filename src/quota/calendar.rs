@@ -15,6 +15,12 @@ const OFFSET_S_MAX: i32 = 14 * 3600;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// A call that is claimed so shortly before the end of a day may arrive in the next one.
+const SLACK_BEFORE_END_MS: i64 = 15_000;
+
+/// The provider's clock may be behind ours by so much: its day may not have begun.
+const SLACK_AFTER_BEGINNING_MS: i64 = 5_000;
+
 /// What was spent in less than this says nothing about a whole day or month.
 const FORECAST_AFTER_MS: i64 = 3_600_000;
 
@@ -31,6 +37,15 @@ pub struct Span {
     pub begins_ms: i64,
     /// The first moment after it.
     pub ends_ms: i64,
+}
+
+/// The days in which the provider may count a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Days {
+    /// The day by our clock.
+    pub today: Span,
+    /// The one before or after it, if its boundary is near.
+    pub neighbour: Option<Span>,
 }
 
 /// What is no offset.
@@ -76,6 +91,12 @@ impl std::str::FromStr for Calendar {
 }
 
 impl Span {
+    /// When it is surely over for the provider, by our clock.
+    #[must_use]
+    pub fn surely_over_ms(self) -> i64 {
+        self.ends_ms.saturating_add(SLACK_AFTER_BEGINNING_MS)
+    }
+
     /// What `spent` comes to by the end of the span if it goes on as it has up to `now_ms`; nothing is foretold in
     /// the first hour.
     #[must_use]
@@ -108,6 +129,17 @@ impl Calendar {
         let days = now_ms.saturating_add(offset_ms).div_euclid(DAY_MS);
         let begins_ms = days.saturating_mul(DAY_MS).saturating_sub(offset_ms);
         Span { begins_ms, ends_ms: begins_ms.saturating_add(DAY_MS) }
+    }
+
+    /// The days in which a call that is claimed at `now_ms` may be counted.
+    #[must_use]
+    pub fn days(self, now_ms: i64) -> Days {
+        let today = self.day(now_ms);
+        let nearby = [
+            self.day(now_ms.saturating_sub(SLACK_AFTER_BEGINNING_MS)),
+            self.day(now_ms.saturating_add(SLACK_BEFORE_END_MS)),
+        ];
+        Days { today, neighbour: nearby.into_iter().find(|day| *day != today) }
     }
 
     /// The month that holds `now_ms`.
@@ -196,6 +228,23 @@ mod tests {
         let moment = ms("2026-11-30T15:59:59Z");
         assert_eq!(calendar("+08:00").written(moment), "2026-11-30 23:59 +08:00");
         assert_eq!(calendar("-03:30").written(moment), "2026-11-30 12:29 -03:30");
+    }
+
+    #[test]
+    fn near_a_boundary_a_call_counts_in_both_days() {
+        let utc = calendar("+00:00");
+        let (first, second) = (utc.day(0), utc.day(DAY_MS));
+        for (now_ms, today, neighbour) in [
+            (DAY_MS - 15_001, first, None),
+            (DAY_MS - 15_000, first, Some(second)),
+            (DAY_MS - 1, first, Some(second)),
+            (DAY_MS, second, Some(first)),
+            (DAY_MS + 4_999, second, Some(first)),
+            (DAY_MS + 5_000, second, None),
+        ] {
+            assert_eq!(utc.days(now_ms), Days { today, neighbour }, "{now_ms}");
+        }
+        assert_eq!(first.surely_over_ms(), DAY_MS + 5_000);
     }
 
     #[test]

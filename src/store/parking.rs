@@ -22,6 +22,8 @@ pub enum ParkReason {
     DayRefused,
     /// The endpoint says that the edition's calls are used up.
     MonthRefused,
+    /// The endpoint refuses calls for their number, below our own count of them: others call too.
+    Throttled,
     /// The endpoint refuses the access key, its token or its signature, or there is none.
     Credentials,
     /// The endpoint fails or cannot be reached.
@@ -114,11 +116,12 @@ const PUT_OFF_NO_MORE: &str = "UPDATE action SET due_at = ?5 WHERE state = 'plan
     AND workspace IS ?3 AND due_at = ?4";
 
 impl ParkReason {
-    const ALL: [ParkReason; 7] = [
+    const ALL: [ParkReason; 8] = [
         ParkReason::DaySpent,
         ParkReason::MonthSpent,
         ParkReason::DayRefused,
         ParkReason::MonthRefused,
+        ParkReason::Throttled,
         ParkReason::Credentials,
         ParkReason::Endpoint,
         ParkReason::Forbidden,
@@ -132,6 +135,7 @@ impl ParkReason {
             ParkReason::MonthSpent => "month_spent",
             ParkReason::DayRefused => "day_refused",
             ParkReason::MonthRefused => "month_refused",
+            ParkReason::Throttled => "throttled",
             ParkReason::Credentials => "credentials",
             ParkReason::Endpoint => "endpoint",
             ParkReason::Forbidden => "forbidden",
@@ -306,7 +310,10 @@ impl Parkings {
         reasons: &[ParkReason],
         now_ms: i64,
     ) -> Result<Vec<Parked>, StoreError> {
-        self.lift_where(connection, now_ms, |it| it.is_of(called) && reasons.contains(&it.reason)).await
+        // Of a limit that others share only the call that was to find out tells that there is room again.
+        let tells = |it: &Parked| it.reason != ParkReason::Throttled || it.probing;
+        let is_over = |it: &Parked| it.is_of(called) && reasons.contains(&it.reason) && tells(it);
+        self.lift_where(connection, now_ms, is_over).await
     }
 
     async fn lift_where(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
-use crate::quota::Span;
+use crate::quota::{Days, Span};
 
 /// Whose counter a call adds to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,8 +28,8 @@ pub struct Debit {
     pub account: String,
     /// Its region.
     pub region: String,
-    /// The quota's day at the debit.
-    pub day: Span,
+    /// The quota's days in which it may count.
+    pub days: Days,
     /// Who spends.
     pub spender: Spender,
 }
@@ -91,7 +91,15 @@ impl Spending {
     }
 
     fn change(&mut self, debit: &Debit, [sent, succeeded, throttled]: [i64; 3]) {
-        let Debit { account, region, day, spender } = debit;
+        self.change_day(debit, debit.days.today, [sent, succeeded, throttled]);
+        // The provider counts it in one of them, and in which is not known.
+        if let Some(neighbour) = debit.days.neighbour.filter(|_| sent != 0) {
+            self.change_day(debit, neighbour, [sent, 0, 0]);
+        }
+    }
+
+    fn change_day(&mut self, debit: &Debit, day: Span, [sent, succeeded, throttled]: [i64; 3]) {
+        let Debit { account, region, spender, .. } = debit;
         let of = |begins| (account.clone(), region.clone(), begins);
         let (account_, region_, begins) = of(day.begins_ms);
         let total = self.days.entry((account_, region_, begins, day.ends_ms)).or_default();

@@ -107,7 +107,7 @@ pub(crate) fn settlement(attempt: i64, outcome: Outcome, now_ms: i64) -> Settlem
         debit: Debit {
             account: "main".into(),
             region: "cn-shanghai".into(),
-            day: Calendar::default().day(now_ms),
+            days: Calendar::default().days(now_ms),
             spender: Spender::Rule("r".into()),
         },
         paid: Paid::Succeeded,

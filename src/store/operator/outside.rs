@@ -71,6 +71,8 @@ pub enum Turn {
 const SPENT: &str = "SELECT \
     (SELECT coalesce(sum(sent), 0) FROM quota_day \
      WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?7 AND begins_at < ?8), \
     (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
      WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6) \
     + (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1)";
@@ -113,7 +115,8 @@ impl Operator {
     ) -> Result<Result<i64, Exhausted>, StoreError> {
         let failed = || StoreError::sql("count a call");
         let calendar = asked.budget.calendar;
-        let (day, month) = (calendar.day(now_ms), calendar.month(now_ms));
+        let (days, month) = (calendar.days(now_ms), calendar.month(now_ms));
+        let (day, neighbour) = (days.today, days.neighbour.unwrap_or(days.today));
         let row = sqlx::query(SPENT)
             .bind(asked.account)
             .bind(asked.region)
@@ -121,13 +124,15 @@ impl Operator {
             .bind(day.ends_ms)
             .bind(month.begins_ms)
             .bind(month.ends_ms)
+            .bind(neighbour.begins_ms)
+            .bind(neighbour.ends_ms)
             .fetch_one(&mut self.connection)
             .await
             .map_err(failed())?;
         let number = |at: usize| {
             row.try_get::<i64, _>(at).map(|number| u64::try_from(number).unwrap_or(0)).map_err(failed())
         };
-        let spent = Spent { day_sent: number(0)?, month_succeeded: number(1)? };
+        let spent = Spent { day_sent: number(0)?.max(number(1)?), month_succeeded: number(2)? };
         if let Err(exhausted) = asked.budget.left(spent, Urgency::Usual) {
             return Ok(Err(exhausted));
         }
@@ -135,7 +140,7 @@ impl Operator {
         spending.debit(&Debit {
             account: asked.account.to_owned(),
             region: asked.region.to_owned(),
-            day,
+            days,
             spender: Spender::Command(COMMAND),
         });
         spending.flush(&mut self.connection).await?;
@@ -223,7 +228,8 @@ impl Operator {
             ends_ms: day.try_get(1).map_err(failed())?,
         };
         let mut spending = Spending::default();
-        spending.paid(&Debit { account, region, day, spender: Spender::Command(COMMAND) }, ended.paid);
+        let days = crate::quota::Days { today: day, neighbour: None };
+        spending.paid(&Debit { account, region, days, spender: Spender::Command(COMMAND) }, ended.paid);
         spending.flush(&mut self.connection).await
     }
 }

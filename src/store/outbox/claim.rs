@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::candidate::{self, Candidate};
 use super::{Claimed, Claims, Past, Wanted, order};
-use crate::quota::{Exhausted, Span, Spent, Urgency};
+use crate::quota::{Days, Exhausted, Span, Spent, Urgency};
 use crate::store::parking::{Called, Gate, Park, ParkReason, Pause};
 use crate::store::spending::{Debit, Spender};
 use crate::store::stop::{self, Stop};
@@ -68,6 +68,8 @@ const NEXT_DUE: &str = "SELECT min(due) FROM (SELECT (SELECT due_at FROM action 
 const GATES: &str = "SELECT \
     (SELECT coalesce(sum(sent), 0) FROM quota_day \
      WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?7 AND begins_at < ?8), \
     (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
      WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6), \
     (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1), \
@@ -77,7 +79,9 @@ const GATES: &str = "SELECT \
 /// What may be spent, and what is stopped.
 struct Gates {
     spent: Spent,
-    day: Span,
+    days: Days,
+    /// The one of the days of which most is spent.
+    fullest: Span,
     month: Span,
     stops: Vec<Stop>,
 }
@@ -143,7 +147,8 @@ pub(super) async fn spent(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
 
 async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates, StoreError> {
     let failed = || StoreError::sql("read what was spent and what is stopped");
-    let (day, month) = (wanted.budget.calendar.day(now_ms), wanted.budget.calendar.month(now_ms));
+    let (days, month) = (wanted.budget.calendar.days(now_ms), wanted.budget.calendar.month(now_ms));
+    let (day, neighbour) = (days.today, days.neighbour.unwrap_or(days.today));
     state.spending.flush(&mut state.connection).await?;
     let row = sqlx::query(GATES)
         .bind(&wanted.account)
@@ -152,19 +157,23 @@ async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates,
         .bind(day.ends_ms)
         .bind(month.begins_ms)
         .bind(month.ends_ms)
+        .bind(neighbour.begins_ms)
+        .bind(neighbour.ends_ms)
         .fetch_one(&mut state.connection)
         .await
         .map_err(failed())?;
     let number = |at: usize| row.try_get::<i64, _>(at).map_err(failed());
     let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
-    let stops: &str = row.try_get(3).map_err(failed())?;
+    let (today, nearby) = (unsigned(number(0)?), unsigned(number(1)?));
+    let stops: &str = row.try_get(4).map_err(failed())?;
     Ok(Gates {
         spent: Spent {
-            day_sent: unsigned(number(0)?),
+            day_sent: today.max(nearby),
             // Calls on their way may still succeed.
-            month_succeeded: unsigned(number(1)?).saturating_add(unsigned(number(2)?)),
+            month_succeeded: unsigned(number(2)?).saturating_add(unsigned(number(3)?)),
         },
-        day,
+        days,
+        fullest: if nearby > today { neighbour } else { day },
         month,
         stops: serde_json::from_str(stops)
             .map_err(|_| StoreError::Corrupt { place: "stop", found: stops.to_owned() })?,
@@ -186,10 +195,12 @@ async fn exhausted(
     now_ms: i64,
 ) -> Result<Claims, StoreError> {
     let (message, until_ms) = match budget {
-        Exhausted::Day => (format!("{} calls were sent today", gates.spent.day_sent), gates.day.ends_ms),
+        Exhausted::Day => {
+            (format!("{} calls were sent today", gates.spent.day_sent), gates.fullest.surely_over_ms())
+        }
         Exhausted::Month => (
             format!("{} calls succeeded this month or are on their way", gates.spent.month_succeeded),
-            gates.month.ends_ms,
+            gates.month.surely_over_ms(),
         ),
     };
     let called = Called { account: &wanted.account, operation: "", workspace: None };
@@ -265,7 +276,7 @@ async fn take(
         .map_err(failed())?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
-        let action = of_row(&row, state.next_attempt, wanted, gates.day).map_err(failed())?;
+        let action = of_row(&row, state.next_attempt, wanted, gates.days).map_err(failed())?;
         state.next_attempt += 1;
         state.spending.debit(&action.debit);
         claimed.push(action);
@@ -291,7 +302,7 @@ async fn next_due(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<
         .map_err(StoreError::sql("look for the next due action"))
 }
 
-fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, day: Span) -> Result<Claimed, sqlx::Error> {
+fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, days: Days) -> Result<Claimed, sqlx::Error> {
     let rule: String = row.try_get(4)?;
     Ok(Claimed {
         attempt,
@@ -304,7 +315,7 @@ fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, day: Span) -> Result<C
         debit: Debit {
             account: wanted.account.clone(),
             region: wanted.region.clone(),
-            day,
+            days,
             spender: Spender::Rule(rule.clone()),
         },
         rule,

@@ -9,7 +9,7 @@ use super::{Evidence, Wanted, claim, order};
 use crate::operation::recipe::Verdict;
 use crate::quota::Urgency;
 use crate::store::StoreError;
-use crate::store::parking::Gate;
+use crate::store::parking::{Called, Gate, Park, ParkReason};
 use crate::store::spending::{Debit, Paid, Spender};
 use crate::store::writer::Writer;
 
@@ -57,6 +57,7 @@ pub struct Asked {
 pub struct Begun {
     id: i64,
     debit: Debit,
+    operation: &'static str,
 }
 
 /// An unresolved action whose outcome is to be looked up now.
@@ -131,6 +132,11 @@ const APPLY: &str = "UPDATE action SET state = ?3, settled_at = CASE ?3 WHEN 'pl
 const LOOK_AGAIN: &str = "UPDATE action SET verify_at = ?3 WHERE number = ?1 AND state = 'unresolved' \
     AND attempts = (SELECT t.number FROM attempt t WHERE t.id = ?2)";
 
+/// What a read is about, as parking sees it: the instance may be of any workspace.
+fn called<'a>(account: &'a str, operation: &'a str) -> Called<'a> {
+    Called { account, operation, workspace: None }
+}
+
 impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
@@ -159,6 +165,13 @@ impl Writer {
                 {
                     return Ok(None);
                 }
+                let called = called(&wanted.account, asked.operation);
+                let parked_until = state.parkings.of_operation(&called);
+                if parked_until.is_some_and(|until| until > now_ms) {
+                    return Ok(None);
+                }
+                let probe_until_ms = now_ms.saturating_add(wanted.lease_ms);
+                state.parkings.probed(&mut state.connection, &called, now_ms, probe_until_ms).await?;
                 let spent = claim::spent(state, &wanted, now_ms).await?;
                 if wanted.budget.left(spent, Urgency::Usual).is_err() {
                     return Ok(None);
@@ -177,11 +190,11 @@ impl Writer {
                 let debit = Debit {
                     account: wanted.account.clone(),
                     region: wanted.region.clone(),
-                    day: wanted.budget.calendar.day(now_ms),
+                    days: wanted.budget.calendar.days(now_ms),
                     spender: Spender::Lookup(asked.rule.clone()),
                 };
                 state.spending.debit(&debit);
-                Ok(Some(Begun { id, debit }))
+                Ok(Some(Begun { id, debit, operation: asked.operation }))
             })
         })
         .await
@@ -197,11 +210,17 @@ impl Writer {
         (class, paid): (&'static str, Paid),
         evidence: Evidence,
         found: Option<String>,
+        (park, lift): (Option<Park>, &'static [ParkReason]),
         now_ms: i64,
     ) -> Result<(), StoreError> {
         self.run(move |state| {
             Box::pin(async move {
                 state.spending.paid(&begun.debit, paid);
+                let called = called(&begun.debit.account, begun.operation);
+                state.parkings.lift(&mut state.connection, &called, lift, now_ms).await?;
+                if let Some(park) = &park {
+                    state.parkings.park(&mut state.connection, &called, park, now_ms).await?;
+                }
                 sqlx::query(END)
                     .bind(begun.id)
                     .bind(now_ms)
