@@ -69,7 +69,10 @@ fn killed_twenty_times_it_loses_no_event_and_no_call_and_repeats_only_what_may_b
     let mut home = Home::new(cluster, &names, &group);
     // A killed member holds its partitions for so long.
     home.kafka.insert("session_timeout", "\"2s\"".to_owned());
-    home.account(calls.url(), &["StopTaskInstances", "RerunTaskInstances", "TestDataSourceConnectivity"]);
+    home.account_with_lookups(
+        calls.url(),
+        &["StopTaskInstances", "RerunTaskInstances", "TestDataSourceConnectivity"],
+    );
     home.rules("crash.toml", &load::rules());
     let database = home.database();
     let audit = Audit::of(&database);

@@ -18,6 +18,9 @@ pub(crate) fn wait_until_done(daemon: &mut Program, audit: &Audit<'_>, produced:
     audit.until("SELECT count(*) FROM actions WHERE state IN ('planned', 'waiting', 'in_flight')", 0);
 }
 
+/// What lost reruns are looked up by.
+const READ: &str = "GetTaskInstance";
+
 /// The figures of a story without a fault.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -67,6 +70,11 @@ pub(crate) fn check(audit: &Audit<'_>, calls: &Calls, produced: &Produced) -> To
         }
     }
     assert!(actions.is_empty(), "planned for no event: {actions:?}");
+    // What is left are the reads that lost calls are looked up by, each of which was on disk before it left.
+    let looked_up: usize =
+        received.extract_if(.., |(operation, _), _| operation == READ).map(|(_, times)| times).sum();
+    let begun = audit.number("SELECT count(*) FROM lookups");
+    assert!(i64::try_from(looked_up).expect("a count") <= begun, "{looked_up} reads, {begun} begun");
     assert!(received.is_empty(), "received and never planned: {received:?}");
     told
 }
