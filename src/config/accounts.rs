@@ -94,12 +94,11 @@ fn budget(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Budget {
 /// A part of the quota: with all of it given away nothing could be called.
 fn share(report: &mut Report<'_>, path: &str, text: &str) -> Percent {
     let number = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
-    match number.filter(|number| *number <= 95) {
-        Some(number) => Percent::new(number),
-        None => {
-            report.error(path, format!("`{text}` is no share, expected `0%` to `95%`"), "");
-            Percent::default()
-        }
+    if let Some(number) = number.filter(|number| *number <= 95) {
+        Percent::new(number)
+    } else {
+        report.error(path, format!("`{text}` is no share, expected `0%` to `95%`"), "");
+        Percent::default()
     }
 }
 

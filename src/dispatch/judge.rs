@@ -286,11 +286,11 @@ mod tests {
 
     #[test]
     fn what_others_would_meet_too_is_parked_and_what_a_response_disproves_is_lifted() {
+        use ParkReason::{Credentials, Endpoint, Forbidden};
         let park = |class| {
             let judged = judge(Err(class), &trial(RepeatEffect::Converges, 1), &RETRY, 0.5);
             (judged.park.map(|(reason, _)| reason), judged.lift, judged.paid)
         };
-        use ParkReason::{Credentials, Endpoint, Forbidden};
         assert_eq!(park(Class::Forbidden), (Some(Forbidden), &[Endpoint, Credentials][..], Paid::Failed));
         assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint][..], Paid::Failed));
         assert_eq!(park(Class::Rejected), (None, &[Endpoint, Credentials][..], Paid::Failed));
