@@ -19,6 +19,10 @@ pub use table::{Allowance, BeyondFree, Edition, Rate, Table};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Percent(u8);
 
+/// From the begin of a call to its arrival it takes no longer, milliseconds: the usual `connect_timeout`
+/// and a little.
+const SENDING_MS_MAX: i64 = 6_000;
+
 /// Who asks for calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
@@ -122,6 +126,16 @@ impl Budget {
         }
     }
 
+    /// When the day or month ends, if a call that is begun now could arrive after it: it would count in the next
+    /// one, which may be spent to the last call by then.
+    #[must_use]
+    pub fn turns_soon(&self, now_ms: i64) -> Option<i64> {
+        let day = self.day_limit(Urgency::Urgent).map(|_| self.calendar.day(now_ms));
+        let month = self.month_limit(Urgency::Urgent).map(|_| self.calendar.month(now_ms));
+        let turns = [day, month].into_iter().flatten().map(|span| span.ends_ms).min()?;
+        (turns.saturating_sub(now_ms) <= SENDING_MS_MAX).then_some(turns)
+    }
+
     /// Calls a second of our own, at least one of each kind.
     #[must_use]
     pub fn rate(&self) -> Rate {
@@ -188,6 +202,21 @@ mod tests {
         let spent = Spent { day_sent: 63, month_succeeded: 0 };
         assert_eq!(shared.left(spent, Urgency::Usual), Err(Exhausted::Day));
         assert_eq!(shared.left(spent, Urgency::Urgent), Ok(7));
+    }
+
+    #[test]
+    fn nothing_is_begun_that_could_arrive_in_the_next_day_or_month() {
+        let basic = budget(Edition::Basic, Table::May2026);
+        let ends_ms = basic.calendar.day(1_774_425_600_000).ends_ms;
+        assert_eq!(basic.turns_soon(ends_ms - 6_001), None);
+        assert_eq!(basic.turns_soon(ends_ms - 6_000), Some(ends_ms));
+        assert_eq!(basic.turns_soon(ends_ms), None);
+        let enterprise = budget(Edition::Enterprise, Table::May2026);
+        assert_eq!(enterprise.turns_soon(ends_ms - 1), None, "without a limit nothing can be exceeded");
+        let capped = Budget { calls_per_month_max: Some(9), ..enterprise };
+        assert_eq!(capped.turns_soon(ends_ms - 1), None, "only its day ends");
+        let month_ms = capped.calendar.month(ends_ms).ends_ms;
+        assert_eq!(capped.turns_soon(month_ms - 1), Some(month_ms));
     }
 
     #[test]

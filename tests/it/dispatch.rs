@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openeventd::dispatch::judge::Retry;
 use openeventd::dispatch::{self, Alive, Settings, Shared, Watch};
 use openeventd::ingest::Gate;
-use openeventd::openapi::Secrets;
 use openeventd::openapi::call::Client;
+use openeventd::openapi::{Account, Secrets};
 use openeventd::quota::Edition;
 use openeventd::rule::Policy;
 use openeventd::store::StoreError;
@@ -24,6 +24,8 @@ use tokio::task::JoinHandle;
 use crate::endpoint::{DataWorksDouble, Reply, Signature};
 use crate::harness::{Harness, STEPS, at, budget, failure, live, policy};
 use crate::openapi::{account, settings};
+
+mod parked;
 
 const SECRET: &str = "correct/horse battery";
 
@@ -50,21 +52,30 @@ fn retry() -> Retry {
 
 impl Dispatching {
     pub(crate) fn start(store: &Harness, double: &DataWorksDouble, edition: Edition, policy: Policy) -> Self {
+        let account = Account { budget: budget(edition), ..account(&double.url) };
+        Self::of(store, account, policy, 16, now_ms)
+    }
+
+    fn of(
+        store: &Harness,
+        account: Account,
+        policy: Policy,
+        concurrency: usize,
+        now_ms: fn() -> i64,
+    ) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
             client: Client::new(&settings()).expect("a client"),
             secrets: Secrets { by_name: [("comment".to_owned(), SecretString::from(SECRET))].into() },
             policy,
-            settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry() },
+            settings: Settings { concurrency, lease: Duration::from_mins(1), retry: retry() },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
             watch: Watch::default(),
             metrics: Arc::default(),
             now_ms,
         };
-        let mut account = account(&double.url);
-        account.budget = budget(edition);
         let running = tokio::spawn(dispatch::run(Arc::new(shared), vec![Arc::new(account)], stopping));
         Dispatching { changed, stop, running }
     }

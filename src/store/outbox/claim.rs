@@ -25,15 +25,15 @@ const LOOK_BEYOND: usize = 128;
 /// Looks in one claim; what lies behind all of them waits for the next.
 const LOOKS_MAX: usize = 8;
 
-/// What is too late and may have been executed by an earlier attempt is not merely late.
-const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at = ?1 WHERE number IN \
-    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
-    AND attempts > requeued_after AND repeat_effect <> 'none' \
-    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-                AND t.class IN ('lost', 'unavailable')) RETURNING in_order_by";
-const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
-    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
-    RETURNING in_order_by";
+/// What is too late is held; if an earlier attempt may have been executed it is not merely late.
+const EXPIRE: &str = "UPDATE action SET state = iif(late.sent, 'unresolved', 'held'), \
+    held_reason = iif(late.sent, NULL, 'expired'), settled_at = iif(late.sent, ?1, settled_at) \
+    FROM (SELECT a.number AS number, a.attempts > a.requeued_after AND a.repeat_effect <> 'none' \
+              AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
+                          AND t.class IN ('lost', 'unavailable')) AS sent \
+          FROM action a INDEXED BY action_expires \
+          WHERE a.state = 'planned' AND a.expires_at IS NOT NULL AND a.expires_at <= ?1 LIMIT ?2) late \
+    WHERE action.number = late.number RETURNING in_order_by";
 /// What converges is repeated for a while only: a person may have undone it since.
 const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at = ?2 \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > requeued_after \
@@ -45,7 +45,7 @@ const PUT_OFF: &str = "UPDATE action SET due_at = (SELECT value ->> 1 FROM json_
 /// What the policy refused, or what could not be built, never left: it is no try. Nor is what was refused for
 /// the number of calls or for the key: that says nothing about the action.
 const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
-    first_sent_at = coalesce(first_sent_at, ?3) \
+    first_sent_at = coalesce(first_sent_at, ?3), order_released_at = NULL \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
@@ -76,10 +76,19 @@ const GATES: &str = "SELECT \
 
 /// What may be spent, and what is stopped.
 struct Gates {
+    /// Calls on their way among what succeeded: they may.
     spent: Spent,
+    in_flight: u64,
     day: Span,
     month: Span,
     stops: Vec<Stop>,
+}
+
+/// What came of a look.
+struct Choice {
+    chosen: Vec<i64>,
+    /// Candidates for which there is no room; they stay where they are.
+    passed_over: usize,
 }
 
 /// How many calls may be claimed still.
@@ -96,6 +105,9 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         Gate::Probe(parked) => (wanted.limit.min(1), Some(parked)),
         Gate::Open => (wanted.limit, None),
     };
+    if let Some(turns_ms) = wanted.budget.turns_soon(now_ms) {
+        return Ok(Claims { parked, next_due_ms: Some(turns_ms), ..Claims::default() });
+    }
     let gates = gates(state, wanted, now_ms).await?;
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut room = match room(wanted, &gates) {
@@ -108,11 +120,14 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         let look =
             candidate::look(&mut state.connection, (&wanted.account, wanted.access), count_max, now_ms)
                 .await?;
-        let chosen = choose(state, wanted, &gates, &mut room, look.candidates, now_ms).await?;
+        let looked_at = look.candidates.len();
+        let Choice { chosen, passed_over } =
+            choose(state, wanted, &gates, &mut room, look.candidates, now_ms).await?;
         if !chosen.is_empty() {
             claims.claimed.extend(take(state, wanted, &gates, &chosen, now_ms).await?);
         }
-        if !look.is_cut || room.all == 0 {
+        // Another look would find nothing but what this one left where it was.
+        if !look.is_cut || room.all == 0 || passed_over == looked_at {
             break;
         }
     }
@@ -123,17 +138,14 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
 }
 
 async fn expire(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    for statement in [EXPIRE_UNKNOWN, EXPIRE] {
-        let keys: Vec<Option<String>> = sqlx::query_scalar(statement)
-            .bind(now_ms)
-            .bind(EXPIRED_MAX)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(StoreError::sql("hold expired actions"))?;
-        let keys: Vec<String> = keys.into_iter().flatten().collect();
-        order::next_of(connection, &keys, now_ms).await?;
-    }
-    Ok(())
+    let keys: Vec<Option<String>> = sqlx::query_scalar(EXPIRE)
+        .bind(now_ms)
+        .bind(EXPIRED_MAX)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::sql("hold expired actions"))?;
+    let keys: Vec<String> = keys.into_iter().flatten().collect();
+    order::next_of(connection, &keys, now_ms).await
 }
 
 async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates, StoreError> {
@@ -156,9 +168,9 @@ async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates,
     Ok(Gates {
         spent: Spent {
             day_sent: unsigned(number(0)?),
-            // Calls on their way may still succeed.
             month_succeeded: unsigned(number(1)?).saturating_add(unsigned(number(2)?)),
         },
+        in_flight: unsigned(number(2)?),
         day,
         month,
         stops: serde_json::from_str(stops)
@@ -172,7 +184,8 @@ fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
     Ok(Room { usual: left(Urgency::Usual).unwrap_or(0), all })
 }
 
-/// Nothing may be spent: the account waits for the next day or month.
+/// Nothing may be spent: the account waits for the next day or month, unless calls on their way may still
+/// come to nothing.
 async fn spent(
     state: &mut State,
     wanted: &Wanted,
@@ -180,12 +193,13 @@ async fn spent(
     exhausted: Exhausted,
     now_ms: i64,
 ) -> Result<Claims, StoreError> {
+    let at_least = gates.spent.month_succeeded.saturating_sub(gates.in_flight);
+    if wanted.budget.left(Spent { month_succeeded: at_least, ..gates.spent }, Urgency::Urgent).is_ok() {
+        return Ok(Claims::default());
+    }
     let (message, until_ms) = match exhausted {
         Exhausted::Day => (format!("{} calls were sent today", gates.spent.day_sent), gates.day.ends_ms),
-        Exhausted::Month => (
-            format!("{} calls succeeded this month or are on their way", gates.spent.month_succeeded),
-            gates.month.ends_ms,
-        ),
+        Exhausted::Month => (format!("{at_least} calls succeeded this month"), gates.month.ends_ms),
     };
     let called = Called { account: &wanted.account, operation: "", workspace: None };
     let park = Park { reason: ParkReason::from(exhausted), message, pause: Pause::Until(until_ms) };
@@ -204,8 +218,9 @@ async fn choose(
     room: &mut Room,
     candidates: Vec<Candidate>,
     now_ms: i64,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Choice, StoreError> {
     let (mut chosen, mut behind, mut stopped, mut put_off) = (vec![], vec![], vec![], vec![]);
+    let mut passed_over = 0;
     for Candidate { number, priority, rule, operation, workspace, behind: is_behind, .. } in candidates {
         let called = Called { account: &wanted.account, operation: &operation, workspace };
         if gates.stops.iter().any(|stop| stop.stops(&rule, workspace, &operation)) {
@@ -218,23 +233,26 @@ async fn choose(
             let lease_until_ms = now_ms.saturating_add(wanted.lease_ms);
             state.parkings.probed(&mut state.connection, &called, now_ms, lease_until_ms).await?;
             room.all -= 1;
-            room.usual = room.usual.saturating_sub(u64::from(priority <= 0)).min(room.all);
+            // As `Budget::left` counts: what is urgent is spent of the whole, and leaves less to the others.
+            room.usual = room.usual.saturating_sub(1);
             chosen.push(number);
+        } else {
+            passed_over += 1;
         }
     }
     let connection = &mut state.connection;
     stop::hold(connection, &stopped).await?;
     order::mark(connection, &behind).await?;
     if !put_off.is_empty() {
-        let put_off =
-            serde_json::Value::from_iter(put_off.iter().map(|(number, until)| vec![*number, *until]));
+        let put_off: serde_json::Value =
+            put_off.iter().map(|(number, until)| vec![*number, *until]).collect();
         sqlx::query(PUT_OFF)
             .bind(put_off.to_string())
             .execute(connection)
             .await
             .map_err(StoreError::sql("put off parked actions"))?;
     }
-    Ok(chosen)
+    Ok(Choice { chosen, passed_over })
 }
 
 /// Makes the chosen actions ours.
@@ -267,9 +285,10 @@ async fn take(
         state.spending.debit(&action.debit);
         claimed.push(action);
     }
-    let attempts = claimed.iter().map(|it| vec![it.attempt, it.action, it.attempt_number]);
+    let attempts: serde_json::Value =
+        claimed.iter().map(|it| vec![it.attempt, it.action, it.attempt_number]).collect();
     sqlx::query(INSERT_ATTEMPTS)
-        .bind(serde_json::Value::from_iter(attempts).to_string())
+        .bind(attempts.to_string())
         .bind(now_ms)
         .execute(&mut state.connection)
         .await

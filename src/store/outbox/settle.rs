@@ -169,8 +169,15 @@ async fn settle(state: &mut State, settlement: &Settlement, now_ms: i64) -> Resu
     if let Some(key) = key {
         order::next_of(&mut state.connection, &[key], now_ms).await?;
     }
-    state.spending.paid(debit, settlement.paid);
+    // What was cut off was counted as succeeded when that was found.
+    if change == Change::Applied || settlement.paid != Paid::Succeeded {
+        state.spending.paid(debit, settlement.paid);
+    }
     let called = Called { account: &debit.account, operation, workspace: *workspace };
+    if settlement.paid == Paid::NotSent {
+        // What was given back can be spent today.
+        state.parkings.lift(&mut state.connection, &called, &[ParkReason::DaySpent], now_ms).await?;
+    }
     let lifted = state.parkings.lift(&mut state.connection, &called, settlement.lift, now_ms).await?;
     let parked = match &settlement.park {
         None => None,
