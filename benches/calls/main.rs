@@ -101,7 +101,7 @@ async fn bare(endpoint: &Endpoint, calls: usize, concurrency: usize) -> Measured
 
 /// Dispatch, from the planned actions to the last settle.
 async fn dispatched(endpoint: &Endpoint, calls: usize, concurrency: usize) -> Measured {
-    let mut store = Harness::with(&live("none", "max_calls = 100000000")).await;
+    let mut store = Harness::with(&live("none", "max_calls = 1000000")).await;
     plan(&store, calls).await;
     let shared = Arc::new(Shared {
         writer: store.writer.clone(),
