@@ -115,8 +115,10 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         Err(exhausted) => return spent(state, wanted, &gates, exhausted, now_ms).await,
     };
     let mut claims = Claims { parked, ..Claims::default() };
-    for _ in 0..LOOKS_MAX {
-        let count_max = usize::try_from(room.all).unwrap_or(usize::MAX).saturating_add(LOOK_BEYOND);
+    for look in 0..LOOKS_MAX {
+        // Mostly whatever is due may go: more is looked at only when it may not.
+        let beyond = if look == 0 { 0 } else { LOOK_BEYOND };
+        let count_max = usize::try_from(room.all).unwrap_or(usize::MAX).saturating_add(beyond);
         let look =
             candidate::look(&mut state.connection, (&wanted.account, wanted.access), count_max, now_ms)
                 .await?;

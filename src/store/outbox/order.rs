@@ -16,8 +16,10 @@ use crate::store::{StoreError, columns};
 const KEYS_PER_STEP: i64 = 200;
 
 const MARK: &str = "UPDATE action SET behind = 1 WHERE number IN (SELECT value FROM json_each(?1))";
+/// Whether it was marked yet or not: a key whose queue was never looked at takes turns as well.
 const NEXT_OF_KEYS: &str = "UPDATE action SET behind = 0, due_at = max(due_at, ?2) WHERE number IN \
-    (SELECT (SELECT min(a.number) FROM action a WHERE a.state = 'planned' AND a.behind = 1 AND a.in_order_by = k.value) \
+    (SELECT (SELECT min(a.number) FROM action a INDEXED BY action_in_order_by WHERE a.in_order_by = k.value \
+             AND a.state IN ('planned', 'waiting', 'in_flight', 'unresolved') AND a.state = 'planned') \
      FROM json_each(?1) k)";
 /// Keys with actions that are marked, from one on, each once.
 const MARKED_KEYS: &str = "WITH RECURSIVE marked (name) AS ( \
