@@ -139,6 +139,17 @@ async fn what_is_forbidden_parks_its_operation_and_workspace_and_nothing_else() 
 }
 
 #[tokio::test]
+async fn what_was_put_off_as_forbidden_is_tried_at_once_after_a_restart() {
+    let store = planned(5).await;
+    let first = store.claim(1, NOW_MS).await.remove(0);
+    fails(&store, &first, ParkReason::Forbidden, PAUSE, NOW_MS).await;
+    assert_eq!(claims(&store, NOW_MS + 1).await, (vec![], None));
+    let store = store.reopen().await;
+    store.writer.lift_parkings_at_start(NOW_MS + 2).await.expect("it is kept");
+    assert_eq!(claims(&store, NOW_MS + 2).await.0.len(), 4);
+}
+
+#[tokio::test]
 async fn another_account_is_not_parked_with_the_first() {
     let store = planned(2).await;
     store.tamper("UPDATE action SET account = 'other' WHERE number = 2").await;
