@@ -144,6 +144,27 @@ async fn whatever_ends_the_waiting_behind_ones_back_the_next_round_of_upkeep_fin
 }
 
 #[tokio::test]
+async fn upkeep_comes_round_to_every_key_however_many_there_are_and_to_the_empty_one() {
+    let instances: Vec<i64> = (0..450).flat_map(|key| [key, key]).collect();
+    let mut store = Harness::with(&rule()).await;
+    let payloads: Vec<String> =
+        instances.iter().zip(0..).map(|(key, id): (_, i64)| failure(&id.to_string(), *key)).collect();
+    let records: Vec<_> = payloads.iter().zip(0..).map(|(payload, offset)| at(offset, payload)).collect();
+    store.accept(&records).await;
+    store.tamper("UPDATE action SET in_order_by = '' WHERE in_order_by = '7'").await;
+    assert_eq!(store.claim(900, NOW_MS).await.len(), 450);
+    store.tamper("UPDATE action SET state = 'dead', lease_until = NULL WHERE state = 'in_flight'").await;
+    for _ in 0..2 {
+        assert_eq!(store.count("action WHERE state = 'planned' AND behind = 1").await, 450);
+        for _ in 0..3 {
+            store.writer.mend_order(NOW_MS).await.expect("a round");
+        }
+        assert_eq!(store.count("action WHERE state = 'planned' AND behind = 0").await, 450);
+        store.tamper("UPDATE action SET behind = 1 WHERE state = 'planned'").await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_recovered_keeps_its_place() {
     let store = planned(&ordered(), &[1, 1]).await;
     store.claim(9, NOW_MS).await;
