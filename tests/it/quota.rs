@@ -201,6 +201,15 @@ async fn a_month_counts_what_succeeded_and_what_still_may() {
 }
 
 #[tokio::test]
+async fn a_spent_day_is_no_spent_month_while_calls_are_on_their_way() {
+    let store = planned(5).await;
+    let both = Budget { calls_per_day_max: Some(2), ..a_month(2) };
+    assert_eq!(claim(&store, both, 9, NOW_MS).await.claimed.len(), 2);
+    let nothing = claim(&store, both, 9, NOW_MS).await;
+    assert_eq!(why(&nothing), Some((ParkReason::DaySpent, MIDNIGHT_MS)));
+}
+
+#[tokio::test]
 async fn what_was_cut_off_counts_as_succeeded_once() {
     let store = planned(4).await;
     let claimed = claim(&store, a_month(2), 9, NOW_MS).await.claimed;

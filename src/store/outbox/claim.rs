@@ -59,11 +59,6 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     requeued_after";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempt (id, action, number, started_at) \
     SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)";
-const NEXT_DUE: &str = "SELECT min(due) FROM (SELECT (SELECT due_at FROM action INDEXED BY action_due \
-        WHERE state = 'planned' AND account = ?1 AND access = x.access AND behind = 0 AND priority = x.priority \
-        ORDER BY due_at LIMIT 1) AS due \
-    FROM (SELECT DISTINCT access, priority FROM action INDEXED BY action_due \
-          WHERE state = 'planned' AND account = ?1 AND behind = 0 AND (?2 IS NULL OR access = ?2)) x)";
 /// What others may have written meanwhile, and what was spent: sent today, succeeded this month, in flight.
 const GATES: &str = "SELECT \
     (SELECT coalesce(sum(sent), 0) FROM quota_day \
@@ -112,7 +107,7 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut room = match room(wanted, &gates) {
         Ok(room) => Room { usual: room.usual.min(limit), all: room.all.min(limit) },
-        Err(exhausted) => return spent(state, wanted, &gates, exhausted, now_ms).await,
+        Err(_) => return spent(state, wanted, &gates, now_ms).await,
     };
     let mut claims = Claims { parked, ..Claims::default() };
     for look in 0..LOOKS_MAX {
@@ -134,7 +129,8 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         }
     }
     if claims.claimed.is_empty() {
-        claims.next_due_ms = next_due(&mut state.connection, wanted).await?;
+        claims.next_due_ms =
+            candidate::next_due(&mut state.connection, (&wanted.account, wanted.access)).await?;
     }
     Ok(claims)
 }
@@ -188,17 +184,10 @@ fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
 
 /// Nothing may be spent: the account waits for the next day or month, unless calls on their way may still
 /// come to nothing.
-async fn spent(
-    state: &mut State,
-    wanted: &Wanted,
-    gates: &Gates,
-    exhausted: Exhausted,
-    now_ms: i64,
-) -> Result<Claims, StoreError> {
+async fn spent(state: &mut State, wanted: &Wanted, gates: &Gates, now_ms: i64) -> Result<Claims, StoreError> {
     let at_least = gates.spent.month_succeeded.saturating_sub(gates.in_flight);
-    if wanted.budget.left(Spent { month_succeeded: at_least, ..gates.spent }, Urgency::Urgent).is_ok() {
-        return Ok(Claims::default());
-    }
+    let spent = Spent { month_succeeded: at_least, ..gates.spent };
+    let Err(exhausted) = wanted.budget.left(spent, Urgency::Urgent) else { return Ok(Claims::default()) };
     let (message, until_ms) = match exhausted {
         Exhausted::Day => (format!("{} calls were sent today", gates.spent.day_sent), gates.day.ends_ms),
         Exhausted::Month => (format!("{at_least} calls succeeded this month"), gates.month.ends_ms),
@@ -298,15 +287,6 @@ async fn take(
     // RETURNING gives no order; the order of due times is the order of numbers within a key.
     claimed.sort_by_key(|claimed| chosen.iter().position(|number| *number == claimed.action));
     Ok(claimed)
-}
-
-async fn next_due(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Option<i64>, StoreError> {
-    sqlx::query_scalar(NEXT_DUE)
-        .bind(&wanted.account)
-        .bind(wanted.access.map(crate::operation::Access::as_str))
-        .fetch_one(connection)
-        .await
-        .map_err(StoreError::sql("look for the next due action"))
 }
 
 fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, day: Span) -> Result<Claimed, sqlx::Error> {
