@@ -108,9 +108,6 @@ const INSERT: &str = "INSERT INTO parking (account, operation, workspace, reason
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1) RETURNING id";
 const PROLONG: &str = "UPDATE parking SET message = ?2, until = ?3, failures = ?4 WHERE id = ?1";
 const LIFT: &str = "DELETE FROM parking WHERE id = ?1";
-/// What a restart may have mended, and what is over.
-const LIFT_AT_START: &str =
-    "DELETE FROM parking WHERE reason NOT IN ('day_refused', 'month_refused') OR until <= ?1";
 /// What was put off because of the parking, and nothing else, has this very due time.
 const PUT_OFF_NO_MORE: &str = "UPDATE action SET due_at = ?5 WHERE state = 'planned' AND account = ?1 AND operation = ?2 \
     AND workspace IS ?3 AND due_at = ?4";
@@ -146,6 +143,11 @@ impl ParkReason {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    /// Whether a restart cannot have mended it.
+    fn outlives_a_restart(self) -> bool {
+        matches!(self, ParkReason::DayRefused | ParkReason::MonthRefused)
     }
 
     /// Whether it ends when its time is over, without a call that finds out.
@@ -367,14 +369,8 @@ impl Writer {
     pub async fn lift_parkings_at_start(&self, now_ms: i64) -> Result<(), StoreError> {
         self.run(move |state| {
             Box::pin(async move {
-                let connection = &mut state.connection;
-                sqlx::query(LIFT_AT_START)
-                    .bind(now_ms)
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(StoreError::sql("lift parkings"))?;
-                state.parkings = Parkings::load(connection).await?;
-                Ok(())
+                let is_over = |it: &Parked| !it.reason.outlives_a_restart() || it.until_ms <= now_ms;
+                state.parkings.lift_where(&mut state.connection, now_ms, is_over).await.map(drop)
             })
         })
         .await

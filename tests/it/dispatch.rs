@@ -25,6 +25,8 @@ use crate::endpoint::{DataWorksDouble, Reply, Signature};
 use crate::harness::{Harness, STEPS, at, budget, failure, live, policy};
 use crate::openapi::{account, settings};
 
+mod parked;
+
 const SECRET: &str = "correct/horse battery";
 
 pub(crate) fn now_ms() -> i64 {
@@ -68,13 +70,23 @@ impl Dispatching {
     }
 
     fn with(store: &Harness, account: Account, policy: Policy, lookups: Lookups) -> Self {
+        Self::of(store, account, policy, (16, lookups), now_ms)
+    }
+
+    fn of(
+        store: &Harness,
+        account: Account,
+        policy: Policy,
+        (concurrency, lookups): (usize, Lookups),
+        now_ms: fn() -> i64,
+    ) -> Self {
         let (changed, (stop, stopping)) = (Arc::new(Notify::new()), watch::channel(false));
         let shared = Shared {
             writer: store.writer.clone(),
             client: Client::new(&settings()).expect("a client"),
             secrets: Secrets { by_name: [("comment".to_owned(), SecretString::from(SECRET))].into() },
             policy,
-            settings: Settings { concurrency: 16, lease: Duration::from_mins(1), retry: retry(), lookups },
+            settings: Settings { concurrency, lease: Duration::from_mins(1), retry: retry(), lookups },
             alive: Alive::default(),
             changed: Arc::clone(&changed),
             watch: Watch::default(),

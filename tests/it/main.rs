@@ -20,6 +20,8 @@ mod store;
 
 mod outbox;
 
+mod quota;
+
 mod dispatch;
 
 mod verify;

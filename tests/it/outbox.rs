@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{HOUR_MS, Harness, NOW_MS, STEPS, at, failure, live};
 
+mod order;
+
 /// Within which a call that converges may be repeated.
 const WITHIN_MS: i64 = 600_000;
 

@@ -11,7 +11,12 @@ mod exposition;
 #[path = "../it/watched/daemon.rs"]
 mod daemon;
 
+#[path = "../it/endpoint.rs"]
+mod endpoint;
+
 mod demo;
+
+mod quota;
 
 mod writes;
 

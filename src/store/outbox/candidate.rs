@@ -47,6 +47,19 @@ const DUE: &str = "SELECT a.number, a.priority, a.due_at, a.rule, a.operation, a
       AND a.due_at <= ?4 AND (a.expires_at IS NULL OR a.expires_at > ?4) \
     ORDER BY a.due_at, a.number LIMIT ?5";
 
+/// By access and priority, each found in the index by itself: what waits may be very many.
+const NEXT_DUE: &str = "WITH RECURSIVE level (access, priority) AS ( \
+    SELECT x.value, (SELECT max(a.priority) FROM action a \
+                     WHERE a.state = 'planned' AND a.account = ?1 AND a.access = x.value AND a.behind = 0) \
+    FROM json_each(?2) x \
+    UNION ALL \
+    SELECT level.access, (SELECT max(a.priority) FROM action a WHERE a.state = 'planned' AND a.account = ?1 \
+                          AND a.access = level.access AND a.behind = 0 AND a.priority < level.priority) \
+    FROM level WHERE level.priority IS NOT NULL) \
+    SELECT min((SELECT due_at FROM action INDEXED BY action_due WHERE state = 'planned' AND account = ?1 \
+                AND access = level.access AND behind = 0 AND priority = level.priority ORDER BY due_at LIMIT 1)) \
+    FROM level WHERE priority IS NOT NULL";
+
 /// The first actions of `account` that are due, at most `count_max` of each access and priority.
 pub(super) async fn look(
     connection: &mut SqliteConnection,
@@ -55,10 +68,8 @@ pub(super) async fn look(
     now_ms: i64,
 ) -> Result<Look, StoreError> {
     let failed = || StoreError::sql("look for due actions");
-    let both = [Access::Read, Access::Write];
-    let accesses = both.into_iter().filter(|one| access.is_none_or(|wanted| wanted == *one));
     let mut look = Look { candidates: Vec::new(), is_cut: false };
-    for access in accesses.map(Access::as_str) {
+    for access in words(access) {
         let levels: Vec<i64> = sqlx::query_scalar(PRIORITIES)
             .bind(account)
             .bind(access)
@@ -91,4 +102,24 @@ pub(super) async fn look(
     }
     look.candidates.sort_by_key(|it| (std::cmp::Reverse(it.priority), it.due_at_ms, it.number));
     Ok(look)
+}
+
+/// When the first of `account` that is not behind another is due, be it long ago.
+pub(super) async fn next_due(
+    connection: &mut SqliteConnection,
+    (account, access): (&str, Option<Access>),
+) -> Result<Option<i64>, StoreError> {
+    let accesses: serde_json::Value = words(access).collect();
+    sqlx::query_scalar(NEXT_DUE)
+        .bind(account)
+        .bind(accesses.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("look for the next due action"))
+}
+
+/// One access, or both.
+fn words(access: Option<Access>) -> impl Iterator<Item = &'static str> {
+    let both = [Access::Read, Access::Write];
+    both.into_iter().filter(move |one| access.is_none_or(|wanted| wanted == *one)).map(Access::as_str)
 }

@@ -25,15 +25,16 @@ const LOOK_BEYOND: usize = 128;
 /// Looks in one claim; what lies behind all of them waits for the next.
 const LOOKS_MAX: usize = 8;
 
-/// What is too late and may have been executed by an earlier attempt is not merely late.
-const EXPIRE_UNKNOWN: &str = "UPDATE action SET state = 'unresolved', settled_at = ?1 WHERE number IN \
-    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
-    AND attempts > requeued_after AND repeat_effect <> 'none' \
-    AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
-                AND t.class IN ('lost', 'unavailable') AND t.verdict IS NOT 'did_not_happen') RETURNING in_order_by";
-const EXPIRE: &str = "UPDATE action SET state = 'held', held_reason = 'expired' WHERE number IN \
-    (SELECT number FROM action WHERE state = 'planned' AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2) \
-    RETURNING in_order_by";
+/// What is too late is held; if an earlier attempt may have been executed it is not merely late.
+const EXPIRE: &str = "UPDATE action SET state = iif(late.sent, 'unresolved', 'held'), \
+    held_reason = iif(late.sent, NULL, 'expired'), settled_at = iif(late.sent, ?1, settled_at) \
+    FROM (SELECT a.number AS number, a.attempts > a.requeued_after AND a.repeat_effect <> 'none' \
+              AND EXISTS (SELECT 1 FROM attempt t WHERE t.action = a.number AND t.number > a.requeued_after \
+                          AND t.class IN ('lost', 'unavailable') \
+                          AND t.verdict IS NOT 'did_not_happen') AS sent \
+          FROM action a INDEXED BY action_expires \
+          WHERE a.state = 'planned' AND a.expires_at IS NOT NULL AND a.expires_at <= ?1 LIMIT ?2) late \
+    WHERE action.number = late.number RETURNING in_order_by";
 /// What converges is repeated for a while only: a person may have undone it since.
 const DO_NOT_REPEAT: &str = "UPDATE action SET state = 'unresolved', settled_at = ?2 \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' AND attempts > requeued_after \
@@ -45,7 +46,7 @@ const PUT_OFF: &str = "UPDATE action SET due_at = (SELECT value ->> 1 FROM json_
 /// What the policy refused, or what could not be built, never left: it is no try. Nor is what was refused for
 /// the number of calls or for the key: that says nothing about the action.
 const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, attempts = attempts + 1, \
-    first_sent_at = coalesce(first_sent_at, ?3) \
+    first_sent_at = coalesce(first_sent_at, ?3), order_released_at = NULL \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned' \
     RETURNING number, id, attempts, event, rule, rule_path, operation, version, params, workspace, first_sent_at, \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.number > action.requeued_after \
@@ -59,11 +60,6 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     requeued_after";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempt (id, action, number, started_at) \
     SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)";
-const NEXT_DUE: &str = "SELECT min(due) FROM (SELECT (SELECT due_at FROM action INDEXED BY action_due \
-        WHERE state = 'planned' AND account = ?1 AND access = x.access AND behind = 0 AND priority = x.priority \
-        ORDER BY due_at LIMIT 1) AS due \
-    FROM (SELECT DISTINCT access, priority FROM action INDEXED BY action_due \
-          WHERE state = 'planned' AND account = ?1 AND behind = 0 AND (?2 IS NULL OR access = ?2)) x)";
 /// What others may have written meanwhile, and what was spent: sent today, succeeded this month, in flight.
 const GATES: &str = "SELECT \
     (SELECT coalesce(sum(sent), 0) FROM quota_day \
@@ -78,12 +74,21 @@ const GATES: &str = "SELECT \
 
 /// What may be spent, and what is stopped.
 struct Gates {
+    /// Calls on their way among what succeeded: they may.
     spent: Spent,
     days: Days,
     /// The one of the days of which most is spent.
     fullest: Span,
+    in_flight: u64,
     month: Span,
     stops: Vec<Stop>,
+}
+
+/// What came of a look.
+struct Choice {
+    chosen: Vec<i64>,
+    /// Candidates for which there is no room; they stay where they are.
+    passed_over: usize,
 }
 
 /// How many calls may be claimed still.
@@ -104,40 +109,43 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut room = match room(wanted, &gates) {
         Ok(room) => Room { usual: room.usual.min(limit), all: room.all.min(limit) },
-        Err(budget) => return exhausted(state, wanted, &gates, budget, now_ms).await,
+        Err(_) => return exhausted(state, wanted, &gates, now_ms).await,
     };
     let mut claims = Claims { parked, ..Claims::default() };
-    for _ in 0..LOOKS_MAX {
-        let count_max = usize::try_from(room.all).unwrap_or(usize::MAX).saturating_add(LOOK_BEYOND);
+    for look in 0..LOOKS_MAX {
+        // Mostly whatever is due may go: more is looked at only when it may not.
+        let beyond = if look == 0 { 0 } else { LOOK_BEYOND };
+        let count_max = usize::try_from(room.all).unwrap_or(usize::MAX).saturating_add(beyond);
         let look =
             candidate::look(&mut state.connection, (&wanted.account, wanted.access), count_max, now_ms)
                 .await?;
-        let chosen = choose(state, wanted, &gates, &mut room, look.candidates, now_ms).await?;
+        let looked_at = look.candidates.len();
+        let Choice { chosen, passed_over } =
+            choose(state, wanted, &gates, &mut room, look.candidates, now_ms).await?;
         if !chosen.is_empty() {
             claims.claimed.extend(take(state, wanted, &gates, &chosen, now_ms).await?);
         }
-        if !look.is_cut || room.all == 0 {
+        // Another look would find nothing but what this one left where it was.
+        if !look.is_cut || room.all == 0 || passed_over == looked_at {
             break;
         }
     }
     if claims.claimed.is_empty() {
-        claims.next_due_ms = next_due(&mut state.connection, wanted).await?;
+        claims.next_due_ms =
+            candidate::next_due(&mut state.connection, (&wanted.account, wanted.access)).await?;
     }
     Ok(claims)
 }
 
 async fn expire(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    for statement in [EXPIRE_UNKNOWN, EXPIRE] {
-        let keys: Vec<Option<String>> = sqlx::query_scalar(statement)
-            .bind(now_ms)
-            .bind(EXPIRED_MAX)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(StoreError::sql("hold expired actions"))?;
-        let keys: Vec<String> = keys.into_iter().flatten().collect();
-        order::next_of(connection, &keys, now_ms).await?;
-    }
-    Ok(())
+    let keys: Vec<Option<String>> = sqlx::query_scalar(EXPIRE)
+        .bind(now_ms)
+        .bind(EXPIRED_MAX)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::sql("hold expired actions"))?;
+    let keys: Vec<String> = keys.into_iter().flatten().collect();
+    order::next_of(connection, &keys, now_ms).await
 }
 
 /// What the account has spent.
@@ -172,6 +180,7 @@ async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates,
             // Calls on their way may still succeed.
             month_succeeded: unsigned(number(2)?).saturating_add(unsigned(number(3)?)),
         },
+        in_flight: unsigned(number(3)?),
         days,
         fullest: if nearby > today { neighbour } else { day },
         month,
@@ -186,22 +195,22 @@ fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
     Ok(Room { usual: left(Urgency::Usual).unwrap_or(0), all })
 }
 
-/// Nothing may be spent: the account waits for the next day or month.
+/// Nothing may be spent: the account waits for the next day or month, unless calls on their way may still
+/// come to nothing.
 async fn exhausted(
     state: &mut State,
     wanted: &Wanted,
     gates: &Gates,
-    budget: Exhausted,
     now_ms: i64,
 ) -> Result<Claims, StoreError> {
+    let at_least = gates.spent.month_succeeded.saturating_sub(gates.in_flight);
+    let spent = Spent { month_succeeded: at_least, ..gates.spent };
+    let Err(budget) = wanted.budget.left(spent, Urgency::Urgent) else { return Ok(Claims::default()) };
     let (message, until_ms) = match budget {
         Exhausted::Day => {
             (format!("{} calls were sent today", gates.spent.day_sent), gates.fullest.surely_over_ms())
         }
-        Exhausted::Month => (
-            format!("{} calls succeeded this month or are on their way", gates.spent.month_succeeded),
-            gates.month.surely_over_ms(),
-        ),
+        Exhausted::Month => (format!("{at_least} calls succeeded this month"), gates.month.surely_over_ms()),
     };
     let called = Called { account: &wanted.account, operation: "", workspace: None };
     let park = Park { reason: ParkReason::from(budget), message, pause: Pause::Until(until_ms) };
@@ -220,8 +229,9 @@ async fn choose(
     room: &mut Room,
     candidates: Vec<Candidate>,
     now_ms: i64,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Choice, StoreError> {
     let (mut chosen, mut behind, mut stopped, mut put_off) = (vec![], vec![], vec![], vec![]);
+    let mut passed_over = 0;
     for Candidate { number, priority, rule, operation, workspace, behind: is_behind, .. } in candidates {
         let called = Called { account: &wanted.account, operation: &operation, workspace };
         if gates.stops.iter().any(|stop| stop.stops(&rule, workspace, &operation)) {
@@ -234,8 +244,11 @@ async fn choose(
             let lease_until_ms = now_ms.saturating_add(wanted.lease_ms);
             state.parkings.probed(&mut state.connection, &called, now_ms, lease_until_ms).await?;
             room.all -= 1;
-            room.usual = room.usual.saturating_sub(u64::from(priority <= 0)).min(room.all);
+            // As `Budget::left` counts: what is urgent is spent of the whole, and leaves less to the others.
+            room.usual = room.usual.saturating_sub(1);
             chosen.push(number);
+        } else {
+            passed_over += 1;
         }
     }
     let connection = &mut state.connection;
@@ -248,7 +261,7 @@ async fn choose(
             .await
             .map_err(StoreError::sql("put off parked actions"))?;
     }
-    Ok(chosen)
+    Ok(Choice { chosen, passed_over })
 }
 
 /// Makes the chosen actions ours.
@@ -291,15 +304,6 @@ async fn take(
     // RETURNING gives no order; the order of due times is the order of numbers within a key.
     claimed.sort_by_key(|claimed| chosen.iter().position(|number| *number == claimed.action));
     Ok(claimed)
-}
-
-async fn next_due(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Option<i64>, StoreError> {
-    sqlx::query_scalar(NEXT_DUE)
-        .bind(&wanted.account)
-        .bind(wanted.access.map(crate::operation::Access::as_str))
-        .fetch_one(connection)
-        .await
-        .map_err(StoreError::sql("look for the next due action"))
 }
 
 fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, days: Days) -> Result<Claimed, sqlx::Error> {

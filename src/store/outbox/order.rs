@@ -16,12 +16,14 @@ use crate::store::{StoreError, columns};
 const KEYS_PER_STEP: i64 = 200;
 
 const MARK: &str = "UPDATE action SET behind = 1 WHERE number IN (SELECT value FROM json_each(?1))";
+/// Whether it was marked yet or not: a key whose queue was never looked at takes turns as well.
 const NEXT_OF_KEYS: &str = "UPDATE action SET behind = 0, due_at = max(due_at, ?2) WHERE number IN \
-    (SELECT (SELECT min(a.number) FROM action a WHERE a.state = 'planned' AND a.behind = 1 AND a.in_order_by = k.value) \
+    (SELECT (SELECT min(a.number) FROM action a INDEXED BY action_in_order_by WHERE a.in_order_by = k.value \
+             AND a.state IN ('planned', 'waiting', 'in_flight', 'unresolved') AND a.state = 'planned') \
      FROM json_each(?1) k)";
 /// Keys with actions that are marked, from one on, each once.
 const MARKED_KEYS: &str = "WITH RECURSIVE marked (name) AS ( \
-    SELECT min(in_order_by) FROM action WHERE state = 'planned' AND behind = 1 AND in_order_by > ?1 \
+    SELECT min(in_order_by) FROM action WHERE state = 'planned' AND behind = 1 AND in_order_by >= ?1 \
     UNION ALL \
     SELECT (SELECT min(a.in_order_by) FROM action a \
             WHERE a.state = 'planned' AND a.behind = 1 AND a.in_order_by > marked.name) \
@@ -133,7 +135,9 @@ impl Writer {
                     .fetch_all(&mut *connection)
                     .await
                     .map_err(failed())?;
-                state.mended_up_to = keys.last().cloned().unwrap_or_default();
+                // Fewer are the last ones; then it begins again at the empty key, which is one too.
+                let is_end = keys.len() < usize::try_from(KEYS_PER_STEP).unwrap_or(usize::MAX);
+                state.mended_up_to = keys.last().filter(|_| !is_end).cloned().unwrap_or_default();
                 if keys.is_empty() {
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::lookup::Lookups;
 use crate::action::repeat::{Repeat, after_unknown};
@@ -20,12 +20,19 @@ pub struct Recovered {
     pub unresolved: usize,
 }
 
-const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id, a.operation, a.version \
+const IN_FLIGHT: &str = "SELECT a.number, a.attempts, a.repeat_effect, a.first_sent_at, t.id, \
+    a.account, a.region, t.started_at, a.rule, a.operation, a.version \
     FROM action a JOIN attempt t ON t.action = a.number AND t.number = a.attempts \
     WHERE a.state = 'in_flight' AND a.lease_until <= ?1";
 const RECOVER: &str = "UPDATE action SET state = ?2, settled_at = ?3, lease_until = NULL, verify_at = ?5, \
     due_at = CASE ?2 WHEN 'planned' THEN ?4 ELSE due_at END WHERE number = ?1 AND state = 'in_flight'";
 const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 'interrupted', class = 'lost' WHERE id = ?1 AND outcome IS NULL";
+
+// A call that was cut off may have succeeded, so it counts as one that did: on the day that paid for it.
+const COUNT_OF_DAY: &str = "UPDATE quota_day SET succeeded = succeeded + 1 \
+    WHERE account = ?1 AND region = ?2 AND begins_at <= ?3 AND ends_at > ?3 RETURNING begins_at";
+const COUNT_OF_SPENDER: &str = "UPDATE quota_day_spender SET succeeded = succeeded + 1 \
+    WHERE account = ?1 AND region = ?2 AND begins_at = ?3 AND kind = 'rule' AND name = ?4";
 
 impl Writer {
     /// Recovers actions whose lease ended by `leased_until_ms`, except the attempts in `alive`, which
@@ -76,7 +83,7 @@ async fn recover(
             Repeat::Never => ("unresolved", Some(now_ms)),
         };
         let verify_at =
-            settled_at.filter(|_| lookups == Lookups::On && can_look_up(row.try_get(5), row.try_get(6)));
+            settled_at.filter(|_| lookups == Lookups::On && can_look_up(row.try_get(9), row.try_get(10)));
         match settled_at {
             None => recovered.due_again += 1,
             Some(_) => recovered.unresolved += 1,
@@ -96,6 +103,7 @@ async fn recover(
             .execute(&mut *connection)
             .await
             .map_err(failed())?;
+        count_as_succeeded(connection, &row).await?;
     }
     Ok(recovered)
 }
@@ -105,4 +113,29 @@ fn can_look_up(name: Result<&str, sqlx::Error>, version: Result<&str, sqlx::Erro
     let version = version.ok().and_then(ApiVersion::from_text);
     let operation = name.ok().zip(version).and_then(|(name, version)| operation::find(name, version));
     operation.and_then(recipe::of).is_some()
+}
+
+async fn count_as_succeeded(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<(), StoreError> {
+    let failed = || StoreError::sql("count what was cut off");
+    let text = |at: usize| row.try_get::<Option<&str>, _>(at).map_err(failed());
+    let (account, region, rule) = (text(5)?, text(6)?, text(8)?);
+    let started_at: i64 = row.try_get(7).map_err(failed())?;
+    let days: Vec<i64> = sqlx::query_scalar(COUNT_OF_DAY)
+        .bind(account)
+        .bind(region)
+        .bind(started_at)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed())?;
+    for begins_at in days {
+        sqlx::query(COUNT_OF_SPENDER)
+            .bind(account)
+            .bind(region)
+            .bind(begins_at)
+            .bind(rule)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed())?;
+    }
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{Claimed, order};
@@ -136,16 +135,20 @@ pub enum Change {
     Superseded,
 }
 
-const FINISH_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = ?3, class = ?4, endpoint = ?5, \
-    http_status = ?6, request_id = ?7, error_code = ?8, error_message = ?9, recommend = ?10, response = ?11, \
-    response_truncated = ?12, latency_ms = ?13 WHERE id = ?1 RETURNING action, number";
-const SETTLE_IF_IN_FLIGHT: &str = "UPDATE action SET state = ?3, held_reason = ?4, due_at = coalesce(?5, due_at), \
-    settled_at = ?6, lease_until = NULL, verify_at = ?7 \
-    WHERE number = ?1 AND attempts = ?2 AND state = 'in_flight' RETURNING in_order_by";
+/// The attempt's end, and the action's if the attempt is still its last: two statements in one, since a trip to
+/// the database client's thread costs more than either.
+const SETTLE_IF_IN_FLIGHT: &str = "UPDATE attempt SET finished_at = ?2, outcome = ?8, class = ?9, endpoint = ?10, \
+    http_status = ?11, request_id = ?12, error_code = ?13, error_message = ?14, recommend = ?15, response = ?16, \
+    response_truncated = ?17, latency_ms = ?18 WHERE id = ?1; \
+    UPDATE action SET state = ?3, held_reason = ?4, due_at = coalesce(?5, due_at), settled_at = ?6, \
+    lease_until = NULL, verify_at = ?7 \
+    WHERE (number, attempts) = (SELECT action, number FROM attempt WHERE id = ?1) AND state = 'in_flight' \
+    RETURNING in_order_by";
 /// A person may have had the action sent again meanwhile: a late success makes that needless, a late refusal
 /// is what they wanted to be tried again.
-const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?4, verify_at = NULL \
-    WHERE number = ?1 AND attempts = ?2 AND state IN ('unresolved', 'planned') \
+const SETTLE_IF_GUESSED: &str = "UPDATE action SET state = ?3, settled_at = ?2, verify_at = NULL \
+    WHERE (number, attempts) = (SELECT action, number FROM attempt WHERE id = ?1) \
+    AND state IN ('unresolved', 'planned') \
     AND (?3 = 'succeeded' OR attempts > requeued_after) RETURNING in_order_by";
 
 impl Writer {
@@ -169,8 +172,15 @@ async fn settle(state: &mut State, settlement: &Settlement, now_ms: i64) -> Resu
     if let Some(key) = key {
         order::next_of(&mut state.connection, &[key], now_ms).await?;
     }
-    state.spending.paid(debit, settlement.paid);
+    // What was cut off was counted as succeeded when that was found.
+    if change == Change::Applied || settlement.paid != Paid::Succeeded {
+        state.spending.paid(debit, settlement.paid);
+    }
     let called = Called { account: &debit.account, operation, workspace: *workspace };
+    if settlement.paid == Paid::NotSent {
+        // What was given back can be spent today.
+        state.parkings.lift(&mut state.connection, &called, &[ParkReason::DaySpent], now_ms).await?;
+    }
     let lifted = state.parkings.lift(&mut state.connection, &called, settlement.lift, now_ms).await?;
     let parked = match &settlement.park {
         None => None,
@@ -186,8 +196,8 @@ async fn change(
     now_ms: i64,
 ) -> Result<(Change, Option<String>), StoreError> {
     let failed = || StoreError::sql("settle an attempt");
-    let (action, attempt_number) = finish_attempt(connection, settlement, now_ms).await?;
-    let (state, held_reason, due_at) = match settlement.outcome {
+    let Settlement { attempt, outcome, class, evidence, .. } = settlement;
+    let (state, held_reason, due_at) = match *outcome {
         Outcome::Succeeded => ("succeeded", None, None),
         Outcome::DueAgain { due_at_ms } => ("planned", None, Some(due_at_ms)),
         Outcome::Dead => ("dead", None, None),
@@ -195,49 +205,16 @@ async fn change(
         Outcome::Held(reason) => ("held", Some(reason.as_str()), None),
     };
     let settled_at = (state != "planned").then_some(now_ms);
-    let changed: Option<Option<String>> = sqlx::query_scalar(SETTLE_IF_IN_FLIGHT)
-        .bind(action)
-        .bind(attempt_number)
+    let changed: Vec<Option<String>> = sqlx::query_scalar(SETTLE_IF_IN_FLIGHT)
+        .bind(attempt)
+        .bind(now_ms)
         .bind(state)
         .bind(held_reason)
         .bind(due_at)
         .bind(settled_at)
         .bind(settlement.verify_at_ms.filter(|_| state == "unresolved"))
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed())?;
-    if let Some(key) = changed {
-        // Even if it goes on blocking: an older one of its key may have been waiting for it to come back.
-        return Ok((Change::Applied, key));
-    }
-    // The sweep guessed while the response was on its way; only a certain outcome corrects a guess.
-    if !matches!(settlement.outcome, Outcome::Succeeded | Outcome::Dead) {
-        return Ok((Change::Superseded, None));
-    }
-    let changed: Option<Option<String>> = sqlx::query_scalar(SETTLE_IF_GUESSED)
-        .bind(action)
-        .bind(attempt_number)
-        .bind(state)
-        .bind(now_ms)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed())?;
-    Ok(changed.map_or((Change::Superseded, None), |key| (Change::Late, key)))
-}
-
-/// Writes the attempt's end; gives its action and its number.
-async fn finish_attempt(
-    connection: &mut SqliteConnection,
-    settlement: &Settlement,
-    now_ms: i64,
-) -> Result<(i64, i64), StoreError> {
-    let failed = || StoreError::sql("settle an attempt");
-    let evidence = &settlement.evidence;
-    let row = sqlx::query(FINISH_ATTEMPT)
-        .bind(settlement.attempt)
-        .bind(now_ms)
-        .bind(settlement.outcome.as_str())
-        .bind(settlement.class)
+        .bind(outcome.as_str())
+        .bind(class)
         .bind(evidence.endpoint.as_deref())
         .bind(evidence.http_status.map(i64::from))
         .bind(evidence.request_id.as_deref())
@@ -247,8 +224,23 @@ async fn finish_attempt(
         .bind(evidence.response.as_deref())
         .bind(i64::from(evidence.response_truncated))
         .bind(evidence.latency_ms)
-        .fetch_one(connection)
+        .fetch_all(&mut *connection)
         .await
         .map_err(failed())?;
-    Ok((row.try_get(0).map_err(failed())?, row.try_get(1).map_err(failed())?))
+    if let Some(key) = changed.into_iter().next() {
+        // Even if it goes on blocking: an older one of its key may have been waiting for it to come back.
+        return Ok((Change::Applied, key));
+    }
+    // The sweep guessed while the response was on its way; only a certain outcome corrects a guess.
+    if !matches!(outcome, Outcome::Succeeded | Outcome::Dead) {
+        return Ok((Change::Superseded, None));
+    }
+    let changed: Option<Option<String>> = sqlx::query_scalar(SETTLE_IF_GUESSED)
+        .bind(attempt)
+        .bind(now_ms)
+        .bind(state)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed())?;
+    Ok(changed.map_or((Change::Superseded, None), |key| (Change::Late, key)))
 }
