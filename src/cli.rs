@@ -36,6 +36,9 @@ pub mod progress;
 // Which database a command looks at.
 pub mod database;
 
+// What a command does itself where no daemon runs.
+mod without_daemon;
+
 // `openeventd demo`
 pub mod demo;
 

@@ -15,6 +15,7 @@ use super::judge::paid;
 use super::{Lane, Shared};
 use crate::diagnostic::chain;
 use crate::duration::whole_ms;
+use crate::monitoring::metrics::OTHER;
 use crate::openapi::Call;
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
@@ -24,7 +25,7 @@ use crate::operation::recipe::{
 use crate::operation::{self, Access, ApiVersion, Operation, RepeatEffect};
 use crate::store::StoreError;
 use crate::store::outbox::Claimed;
-use crate::store::outbox::lookup::{Asked, Leave, Lookups, Purpose, ToVerify, Verified};
+use crate::store::outbox::lookup::{Asked, Due, Leave, Lookups, Purpose, ToVerify, Verified};
 use crate::store::retries::Work;
 
 /// All reads before a call together; what is not read by then is not known.
@@ -93,7 +94,8 @@ pub(super) async fn before(
     }
 }
 
-/// Looks up lost calls of one account until `stop` turns true.
+/// Looks up lost calls of one account until `stop` turns true: all that are due, or only those that a person
+/// asked for where that is switched off.
 ///
 /// # Errors
 /// The database refuses for good.
@@ -102,10 +104,14 @@ pub(super) async fn run(
     lane: Arc<Lane>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
+    let due = match shared.settings.lookups {
+        Lookups::On => Due::All,
+        Lookups::Off => Due::Asked,
+    };
     while !*stop.borrow() {
         // What a stop cuts off is looked up after the next start.
         let stepped = tokio::select! {
-            stepped = step(&shared, &lane) => stepped,
+            stepped = step(&shared, &lane, due) => stepped,
             _ = stop.changed() => break,
         };
         let found = match stepped {
@@ -129,14 +135,15 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Looks up what is due; gives how many that were.
+/// Looks up some of what is due; gives how many that were.
 ///
 /// # Errors
 /// A commit failed; what was not written down is looked up again.
-pub(super) async fn step(shared: &Shared, lane: &Lane) -> Result<usize, StoreError> {
+pub(super) async fn step(shared: &Shared, lane: &Lane, due: Due) -> Result<usize, StoreError> {
     let now_ms = (shared.now_ms)();
     let again_at_ms = now_ms.saturating_add(whole_ms(shared.settings.lease));
-    let due = shared.writer.to_verify(lane.account.name.clone(), STEP_MAX, again_at_ms, now_ms).await?;
+    let wanted = (due, STEP_MAX);
+    let due = shared.writer.to_verify(lane.account.name.clone(), wanted, again_at_ms, now_ms).await?;
     let count = due.len();
     for action in due {
         verify(shared, lane, action).await?;
@@ -145,18 +152,19 @@ pub(super) async fn step(shared: &Shared, lane: &Lane) -> Result<usize, StoreErr
 }
 
 async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), StoreError> {
-    let judged = match look(shared, lane, &lost).await {
-        Some(judged) => judged,
-        None => Judgement {
-            verdict: Verdict::Ambiguous,
-            reason: "there is no way to look this call up".to_owned(),
-        },
-    };
-    let Judgement { verdict, reason } = judged;
+    let judged = look(shared, lane, &lost).await;
     let now_ms = (shared.now_ms)();
-    let again = next_look_ms(lost.finished_at_ms, now_ms);
+    // What cannot be told today cannot be told tomorrow where there is no way; nor by itself if that is off.
+    let again =
+        judged.as_ref().filter(|_| shared.settings.lookups == Lookups::On).and(next_look_ms(lost.finished_at_ms, now_ms));
+    let no_way = || Judgement {
+        verdict: Verdict::Ambiguous,
+        reason: "there is no way to look this call up".to_owned(),
+    };
+    let Judgement { verdict, reason } = judged.unwrap_or_else(no_way);
     let kept = (verdict, reason.clone());
     let verified = shared.writer.verified((lost.action, lost.attempt), kept, again, now_ms).await?;
+    shared.metrics.verified(called(&lost).map_or(OTHER, |operation| operation.name), verdict.as_str());
     tracing::info!(
         action = %lost.id,
         rule = %lost.rule,
@@ -172,10 +180,14 @@ async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), Stor
     Ok(())
 }
 
+/// The operation that was called, if the catalogue still has it.
+fn called(lost: &ToVerify) -> Option<&'static Operation> {
+    operation::find(&lost.operation, ApiVersion::from_text(&lost.version)?)
+}
+
 /// Reads what a lost call may have done, and judges it.
 async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement> {
-    let operation = operation::find(&lost.operation, ApiVersion::from_text(&lost.version)?)?;
-    let recipe = recipe::of(operation)?;
+    let recipe = recipe::of(called(lost)?)?;
     let params: Map<String, Value> = serde_json::from_str(&lost.params).ok()?;
     let reads = recipe.reads(&params);
     if reads.is_empty() {
@@ -272,6 +284,7 @@ async fn read_one(
     });
     let evidence = evidence(&lane.account, &result);
     shared.writer.end_lookup(begun, came_to, evidence, kept, (shared.now_ms)()).await?;
+    shared.metrics.looked_up(read.operation.name, purpose.as_str(), came_to.0);
     Ok(finding)
 }
 
