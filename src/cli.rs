@@ -33,6 +33,9 @@ pub mod instant;
 // A sign of life for what takes long.
 pub mod progress;
 
+// What a read about a lost call found, in words.
+mod found;
+
 // Which database a command looks at.
 pub mod database;
 
