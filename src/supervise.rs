@@ -109,7 +109,9 @@ pub enum SuperviseError {
     #[error("the OpenAPI client cannot be set up")]
     Client(#[from] ClientError),
     /// Lost calls of an account are to be looked up that is not in the configuration.
-    #[error("the account {account} is not in the configuration: add [account.{account}], or cancel its actions")]
+    #[error(
+        "the account {account} is not in the configuration: add [account.{account}], or cancel its actions"
+    )]
     NoAccount {
         /// Its name.
         account: String,

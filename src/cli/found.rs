@@ -64,7 +64,11 @@ mod tests {
         for (found, named, told) in [
             (json!({"101": {"RunNumber": 2, "Status": "Failure"}}), Named::No, "RunNumber 2, Status Failure"),
             (json!({"1": {"a": 1}, "2": {"/b/0/c": "x"}}), Named::Yes, "1: a 1; 2: c x"),
-            (json!({"7": {"ids": ["3", "2"], "newest": 3}}), Named::No, "2 rows of its own, the newest row is 3"),
+            (
+                json!({"7": {"ids": ["3", "2"], "newest": 3}}),
+                Named::No,
+                "2 rows of its own, the newest row is 3",
+            ),
             (json!({"7": {"reruns": []}}), Named::No, "no rerun"),
             (json!({"7": {"reruns": [1_774_000_000_000_i64]}}), Named::No, "a rerun at 2026-03-20T09:46:40Z"),
             (json!(null), Named::No, ""),

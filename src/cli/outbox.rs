@@ -62,7 +62,7 @@ enum Command {
     /// what cannot be told stays unresolved. With --wait, what is too early to tell is looked at once more. Exit codes:
     /// 0 if all of it is certain, 65 if some is not, 75 if it was not done in time and stays asked for.
     #[command(after_long_help = VERIFY)]
-    Verify(verify::Arguments),
+    Verify(verify::VerifyArguments),
     /// Have dead and unresolved actions sent again
     ///
     /// They are due at once, with all their attempts anew, in a window of at least 30 minutes. Of unresolved

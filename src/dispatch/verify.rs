@@ -155,8 +155,10 @@ async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), Stor
     let judged = look(shared, lane, &lost).await;
     let now_ms = (shared.now_ms)();
     // What cannot be told today cannot be told tomorrow where there is no way; nor by itself if that is off.
-    let again =
-        judged.as_ref().filter(|_| shared.settings.lookups == Lookups::On).and(next_look_ms(lost.finished_at_ms, now_ms));
+    let again = judged
+        .as_ref()
+        .filter(|_| shared.settings.lookups == Lookups::On)
+        .and(next_look_ms(lost.finished_at_ms, now_ms));
     let no_way = || Judgement {
         verdict: Verdict::Ambiguous,
         reason: "there is no way to look this call up".to_owned(),
@@ -197,7 +199,7 @@ async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement
     let of = (lost.attempt, lost.rule.as_str());
     let before = lost.read_before.as_deref().map(Findings::from_json);
     let mut after = Findings::default();
-    read_all(shared, lane, recipe, (&reads, Purpose::After), of, &mut after).await;
+    let unmade = read_all(shared, lane, recipe, (&reads, Purpose::After), of, &mut after).await;
     let judge = |log: Option<&Findings>| {
         let looked = Looked {
             reads: &reads,
@@ -207,7 +209,8 @@ async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement
             sent_at_ms: lost.started_at_ms,
             looked_at_ms,
         };
-        patient(recipe.judge(&looked), looked_at_ms.saturating_sub(lost.finished_at_ms))
+        let judged = patient(recipe.judge(&looked), looked_at_ms.saturating_sub(lost.finished_at_ms));
+        explained(judged, unmade)
     };
     let judged = judge(None);
     let log_reads = recipe.log_reads(&reads, lost.started_at_ms);
@@ -227,6 +230,19 @@ fn patient(judged: Judgement, since_end_ms: i64) -> Judgement {
     judged
 }
 
+/// What was not read for our own reasons is told, so that nobody looks for them at the endpoint.
+fn explained(judged: Judgement, unmade: usize) -> Judgement {
+    if unmade == 0 {
+        return judged;
+    }
+    let reason = format!(
+        "{}; {unmade} reads were not made, since the account is parked or has no calls left",
+        judged.reason
+    );
+    Judgement { reason, ..judged }
+}
+
+/// Makes `reads` and gathers what they say; gives how many were not made.
 async fn read_all(
     shared: &Shared,
     lane: &Lane,
@@ -234,26 +250,38 @@ async fn read_all(
     (reads, purpose): (&[Read], Purpose),
     of: (i64, &str),
     found: &mut Findings,
-) {
+) -> usize {
+    let mut unmade = 0;
     for read in reads {
         match read_one(shared, lane, recipe, (read, purpose), of).await {
-            Ok(Some(finding)) => found.insert(read, finding),
-            Ok(None) => {}
+            Ok(Reading::Says(finding)) => found.insert(read, finding),
+            Ok(Reading::SaysNothing) => {}
+            Ok(Reading::NotMade) => unmade += 1,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), subject = %read.subject, "a look-up was not kept");
             }
         }
     }
+    unmade
 }
 
-/// Makes one read; `None` if it was not made, or does not say what matters.
+/// What came of a read.
+enum Reading {
+    Says(Finding),
+    /// It failed, or its response does not say what matters.
+    SaysNothing,
+    /// Nothing may be spent on it now.
+    NotMade,
+}
+
+/// Makes one read.
 async fn read_one(
     shared: &Shared,
     lane: &Lane,
     recipe: &Recipe,
     (read, purpose): (&Read, Purpose),
     (attempt, rule): (i64, &str),
-) -> Result<Option<Finding>, StoreError> {
+) -> Result<Reading, StoreError> {
     let slot = lane.limiter.acquire(Access::Read).await;
     let asked = Asked {
         attempt,
@@ -267,7 +295,7 @@ async fn read_one(
     let wanted = lane.wanted(&shared.settings, 1);
     let Some(begun) = shared.writer.begin_lookup(asked, wanted, (shared.now_ms)()).await? else {
         slot.give_back();
-        return Ok(None);
+        return Ok(Reading::NotMade);
     };
     let call = Call { operation: read.operation, params: &read.params, client_token: None };
     let result = send(shared, &lane.account, &call, slot).await.result;
@@ -285,7 +313,7 @@ async fn read_one(
     let evidence = evidence(&lane.account, &result);
     shared.writer.end_lookup(begun, came_to, evidence, kept, (shared.now_ms)()).await?;
     shared.metrics.looked_up(read.operation.name, purpose.as_str(), came_to.0);
-    Ok(finding)
+    Ok(finding.map_or(Reading::SaysNothing, Reading::Says))
 }
 
 #[cfg(test)]

@@ -227,7 +227,9 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let Metrics { records, events, last_event, quarantined, decisions, attempts, lookups, verdicts, .. } = self;
+        let Metrics {
+            records, events, last_event, quarantined, decisions, attempts, lookups, verdicts, ..
+        } = self;
         registry.register("records", "Kafka records accepted, by what they were", records.clone());
         registry.register("events", "New events, by code and whether a rule matched", events.clone());
         registry.register_with_unit(
@@ -239,7 +241,11 @@ impl Metrics {
         registry.register("quarantined", "Records that could not be decoded, by reason", quarantined.clone());
         registry.register("decisions", "Decisions of rules, by outcome", decisions.clone());
         registry.register("attempts", "Calls that ended, by operation, class and outcome", attempts.clone());
-        registry.register("lookups", "Reads about lost calls, by operation, purpose and class", lookups.clone());
+        registry.register(
+            "lookups",
+            "Reads about lost calls, by operation, purpose and class",
+            lookups.clone(),
+        );
         registry.register("verdicts", "What look-ups of lost calls came to, by operation", verdicts.clone());
         for (name, help, histogram) in [
             ("accept_duration", "From a batch handed to the writer to its commit", &self.accept_seconds),

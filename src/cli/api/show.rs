@@ -10,7 +10,9 @@ use super::{example, repeat};
 use crate::cli::terminal::{Columns, DIM, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure};
 use crate::operation::recipe;
-use crate::operation::{self, ApiVersion, Field, Operation, Param, Position, RepeatEffect, Style as ListStyle, Upload};
+use crate::operation::{
+    self, ApiVersion, Field, Operation, Param, Position, RepeatEffect, Style as ListStyle, Upload,
+};
 
 /// What `openeventd api show` takes.
 #[derive(Debug, clap::Args)]

@@ -200,7 +200,7 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     let settled = timed(action, "settled_at", now_ms).map(|at| format!(", settled {at}")).unwrap_or_default();
     fields.styled("State", of_state(word("state")), &format!("{state}, {attempts}{settled}"));
     fields.add("Why", why(word("state"), action.text("held_reason"), number));
-    fields.add("Looked up", timed(action, "verify_at", now_ms));
+    fields.add("Next look", timed(action, "verify_at", now_ms));
     if matches!(word("state"), "planned" | "held" | "waiting" | "in_flight") {
         fields.add("Due", timed(action, "due_at", now_ms));
         fields.add("Expires", timed(action, "expires_at", now_ms));

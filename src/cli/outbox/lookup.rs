@@ -23,7 +23,9 @@ pub(super) fn way(operation: &str, version: &str, params: &Map<String, Value>, r
     };
     let reads = recipe.reads(params);
     if reads.is_empty() {
-        return Way::None("its parameters name nothing that can be looked at, or too much: look into DataWorks");
+        return Way::None(
+            "its parameters name nothing that can be looked at, or too much: look into DataWorks",
+        );
     }
     if !read_before && !recipe.can_do_without_before() {
         return Way::None("nothing was read before it was sent, so that nothing can be compared");

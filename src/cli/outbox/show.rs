@@ -193,12 +193,7 @@ pub(in crate::cli) fn write_operators(out: &mut impl Write, story: &Map<String, 
     write!(out, "{}", columns.lines(2))
 }
 
-fn write_commands(
-    out: &mut impl Write,
-    number: i64,
-    standing: Option<Standing>,
-    way: Way,
-) -> io::Result<()> {
+fn write_commands(out: &mut impl Write, number: i64, standing: Option<Standing>, way: Way) -> io::Result<()> {
     let Some(standing) = standing else { return Ok(()) };
     writeln!(out, "{}", styled(TITLE, "commands"))?;
     let mut columns = Columns::new();

@@ -37,7 +37,7 @@ const HOW: How = How { verb: Verb::Verify, if_done: IfDone::LeaveAlone, pace: No
 
 /// What `openeventd outbox verify` takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct VerifyArguments {
     #[command(flatten)]
     arguments: act::Arguments,
     /// Leave it to the daemon: the running one, or the next
@@ -49,11 +49,13 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0} of the look-ups are not done yet: they stay asked for, `openeventd outbox show` tells how they go")]
+#[error(
+    "{0} of the look-ups are not done yet: they stay asked for, `openeventd outbox show` tells how they go"
+)]
 struct NotDoneYet(usize);
 
 /// Looks up the chosen actions.
-pub(super) async fn run(config: &Path, verify: &Arguments) -> Result<Exit, Failure> {
+pub(super) async fn run(config: &Path, verify: &VerifyArguments) -> Result<Exit, Failure> {
     let act::Arguments { select, all, acting, database } = &verify.arguments;
     if select.is_empty() && !all {
         return Err(Failure::new(Exit::Usage, NothingChosen));
@@ -112,8 +114,7 @@ async fn preview(reader: &mut Reader, chosen: Listing<Chosen>) -> Result<Preview
     let numbers: Vec<i64> = chosen.rows.iter().map(|row| row.number).collect();
     let lost = progress::shown("looking for actions", reader.lost(&numbers)).await?;
     let ways: BTreeMap<i64, Way> = lost.iter().map(|lost: &Lost| (lost.number, lost.into())).collect();
-    let reads: usize =
-        ways.values().map(|way| if let Way::Reads(reads) = way { *reads } else { 0 }).sum();
+    let reads: usize = ways.values().map(|way| if let Way::Reads(reads) = way { *reads } else { 0 }).sum();
     let preview = Preview::of(HOW, chosen, &[], |row| match ways.get(&row.number) {
         Some(Way::None(why)) => Effect::LeftAlone(why),
         Some(Way::Reads(_)) | None => effect(HOW.verb, row.into(), HOW.if_done),

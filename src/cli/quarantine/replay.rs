@@ -20,10 +20,10 @@ use crate::cli::without_daemon::{Doer, doer, left_to_the_daemon};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
 use crate::config::Environment;
+use crate::store::StoreError;
 use crate::store::daemon::RulesCondition;
 use crate::store::operator::quarantine::{Chosen, Replay, Replayed};
 use crate::store::operator::{Deed, Operator};
-use crate::store::StoreError;
 use crate::supervise::{self, SuperviseError};
 
 /// Records that are shown one by one.

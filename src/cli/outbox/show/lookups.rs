@@ -29,7 +29,8 @@ pub(super) fn write(out: &mut impl Write, story: &Map<String, Value>) -> io::Res
             is_any = true;
             let cell = |name: &str| text(lookup, name);
             let class = cell("class");
-            let found = lookup.get("found").map(|found| found::in_words(found, Named::No)).unwrap_or_default();
+            let found =
+                lookup.get("found").map(|found| found::in_words(found, Named::No)).unwrap_or_default();
             let told = if found.is_empty() { cell("error_message") } else { found };
             reads.row([
                 (TITLE, number.as_str()),

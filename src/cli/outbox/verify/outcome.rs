@@ -56,7 +56,9 @@ impl Outcome {
                 let held = held.map_or("held", HeldReason::as_str);
                 (WARNING, format!("did not happen, and is held ({held}) instead of sent again: {reason}"))
             }
-            Outcome::Certain { reason, .. } => (GOOD, format!("did not happen, so it is sent again: {reason}")),
+            Outcome::Certain { reason, .. } => {
+                (GOOD, format!("did not happen, so it is sent again: {reason}"))
+            }
             Outcome::Ambiguous { reason, next_ms: Some(next) } => {
                 let next = age(next.saturating_sub(now_ms));
                 (WARNING, format!("cannot be told yet, looked up again in {next}: {reason}"))
