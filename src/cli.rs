@@ -33,8 +33,14 @@ pub mod instant;
 // A sign of life for what takes long.
 pub mod progress;
 
+// What a read about a lost call found, in words.
+mod found;
+
 // Which database a command looks at.
 pub mod database;
+
+// What a command does itself where no daemon runs.
+mod without_daemon;
 
 // `openeventd demo`
 pub mod demo;

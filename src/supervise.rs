@@ -26,6 +26,7 @@ use crate::kafka::KafkaError;
 use crate::monitoring::board::{Condition, Reload, ReloadOutcome, Stage};
 use crate::monitoring::{self, Alarms, Board};
 use crate::openapi::call::ClientError;
+use crate::openapi::credential::CredentialError;
 use crate::openapi::{self, Account, Secrets};
 use crate::rule::parse::Parsed;
 use crate::rule::{Policy, RuleFile};
@@ -47,6 +48,8 @@ mod rules;
 mod service;
 
 mod start;
+
+pub mod verify;
 
 /// Everything a run needs, each part with its own settings.
 pub struct Parts {
@@ -105,6 +108,22 @@ pub enum SuperviseError {
     /// HTTPS cannot be set up.
     #[error("the OpenAPI client cannot be set up")]
     Client(#[from] ClientError),
+    /// Lost calls of an account are to be looked up that is not in the configuration.
+    #[error(
+        "the account {account} is not in the configuration: add [account.{account}], or cancel its actions"
+    )]
+    NoAccount {
+        /// Its name.
+        account: String,
+    },
+    /// Nothing can be asked for an account.
+    #[error("the account {account} has no credentials (see `openeventd credentials`)")]
+    NoCredentials {
+        /// Its name.
+        account: String,
+        /// Why.
+        source: CredentialError,
+    },
     /// Signals cannot be received.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),

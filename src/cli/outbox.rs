@@ -1,4 +1,4 @@
-//! `openeventd outbox`: looks at planned calls, and releases, cancels or requeues them.
+//! `openeventd outbox`: looks at planned calls, and releases, cancels, verifies or requeues them.
 //!
 //! Looking needs no more than to read the database. What changes something shows first what it will do, asks,
 //! and then does exactly that and nothing that came in between.
@@ -15,6 +15,8 @@ mod effect;
 
 mod list;
 
+mod lookup;
+
 mod pace;
 
 mod preview;
@@ -22,6 +24,8 @@ mod preview;
 mod select;
 
 pub(super) mod show;
+
+mod verify;
 
 /// What `openeventd outbox` takes.
 #[derive(Debug, clap::Args)]
@@ -52,6 +56,13 @@ enum Command {
     /// Held, planned, waiting, dead and unresolved actions are cancelled. What is being sent is left alone.
     #[command(after_long_help = CANCEL)]
     Cancel(act::Arguments),
+    /// Find out what became of unresolved actions
+    ///
+    /// By reads of the API, which count in the quota. What was executed has succeeded, what was not is sent again, and
+    /// what cannot be told stays unresolved. With --wait, what is too early to tell is looked at once more. Exit codes:
+    /// 0 if all of it is certain, 65 if some is not, 75 if it was not done in time and stays asked for.
+    #[command(after_long_help = VERIFY)]
+    Verify(verify::VerifyArguments),
     /// Have dead and unresolved actions sent again
     ///
     /// They are due at once, with all their attempts anew, in a window of at least 30 minutes. Of unresolved
@@ -83,6 +94,12 @@ Examples:
   openeventd outbox cancel 17 --reason 'done by hand'
   openeventd outbox cancel --state held --older-than 1d --yes --reason 'too late'";
 
+const VERIFY: &str = "\
+Examples:
+  openeventd outbox verify 17 --reason 'the daemon looks no more'
+  openeventd outbox verify --all --dry-run
+  openeventd outbox verify --operation RerunTaskInstances --newer-than 1h --wait 2m --yes --reason 'after the outage'";
+
 const REQUEUE: &str = "\
 Examples:
   openeventd outbox requeue 17 --reason 'the permission was added'
@@ -97,6 +114,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
             Command::Show(arguments) => show::run(config, arguments).await,
             Command::Release(arguments) => act::release(config, arguments).await,
             Command::Cancel(arguments) => act::cancel(config, arguments).await,
+            Command::Verify(arguments) => verify::run(config, arguments).await,
             Command::Requeue(arguments) => act::requeue(config, arguments).await,
         }
     })

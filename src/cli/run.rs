@@ -9,6 +9,7 @@ use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment};
 use crate::diagnostic::{Diagnostic, Severity, chain};
 use crate::monitoring::Alarms;
+use crate::openapi::credential::Fault;
 use crate::rule::RuleFile;
 use crate::rule::parse::{self, Parsed, Surroundings};
 use crate::supervise::{self, Parts, SuperviseError};
@@ -93,7 +94,14 @@ fn read_rules(directory: &Path, parse: &impl Fn(Vec<RuleFile>) -> Parsed) -> Par
 
 pub(super) fn exit_of(error: &SuperviseError) -> Exit {
     match error {
-        SuperviseError::NoRules(_) | SuperviseError::Client(_) => Exit::Config,
+        SuperviseError::NoRules(_) | SuperviseError::Client(_) | SuperviseError::NoAccount { .. } => {
+            Exit::Config
+        }
+        SuperviseError::NoCredentials { source, .. } => match source.fault() {
+            Fault::Settings => Exit::Config,
+            Fault::Unavailable => Exit::Unavailable,
+            Fault::Refused => Exit::Permission,
+        },
         SuperviseError::Store(error) => of_store(error),
         SuperviseError::Kafka(_) => Exit::Unavailable,
         SuperviseError::Signals(_) | SuperviseError::Thread(_) | SuperviseError::Ended { .. } => {

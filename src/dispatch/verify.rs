@@ -15,6 +15,7 @@ use super::judge::{lift, paid, park};
 use super::{Lane, Shared};
 use crate::diagnostic::chain;
 use crate::duration::whole_ms;
+use crate::monitoring::metrics::OTHER;
 use crate::openapi::Call;
 use crate::openapi::error::{CallError, Class};
 use crate::openapi::rate::Slot;
@@ -24,7 +25,7 @@ use crate::operation::recipe::{
 use crate::operation::{self, Access, ApiVersion, Operation, RepeatEffect};
 use crate::store::StoreError;
 use crate::store::outbox::Claimed;
-use crate::store::outbox::lookup::{Asked, Leave, Lookups, Purpose, ToVerify, Verified};
+use crate::store::outbox::lookup::{Asked, Due, Leave, Lookups, Purpose, ToVerify, Verified};
 use crate::store::parking::{Park, ParkReason};
 use crate::store::retries::Work;
 
@@ -94,7 +95,8 @@ pub(super) async fn before(
     }
 }
 
-/// Looks up lost calls of one account until `stop` turns true.
+/// Looks up lost calls of one account until `stop` turns true: all that are due, or only those that a person
+/// asked for where that is switched off.
 ///
 /// # Errors
 /// The database refuses for good.
@@ -103,10 +105,14 @@ pub(super) async fn run(
     lane: Arc<Lane>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
+    let due = match shared.settings.lookups {
+        Lookups::On => Due::All,
+        Lookups::Off => Due::Asked,
+    };
     while !*stop.borrow() {
         // What a stop cuts off is looked up after the next start.
         let stepped = tokio::select! {
-            stepped = step(&shared, &lane) => stepped,
+            stepped = step(&shared, &lane, due) => stepped,
             _ = stop.changed() => break,
         };
         let found = match stepped {
@@ -130,14 +136,15 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Looks up what is due; gives how many that were.
+/// Looks up some of what is due; gives how many that were.
 ///
 /// # Errors
 /// A commit failed; what was not written down is looked up again.
-pub(super) async fn step(shared: &Shared, lane: &Lane) -> Result<usize, StoreError> {
+pub(super) async fn step(shared: &Shared, lane: &Lane, due: Due) -> Result<usize, StoreError> {
     let now_ms = (shared.now_ms)();
     let again_at_ms = now_ms.saturating_add(whole_ms(shared.settings.lease));
-    let due = shared.writer.to_verify(lane.account.name.clone(), STEP_MAX, again_at_ms, now_ms).await?;
+    let wanted = (due, STEP_MAX);
+    let due = shared.writer.to_verify(lane.account.name.clone(), wanted, again_at_ms, now_ms).await?;
     let count = due.len();
     for action in due {
         verify(shared, lane, action).await?;
@@ -146,18 +153,21 @@ pub(super) async fn step(shared: &Shared, lane: &Lane) -> Result<usize, StoreErr
 }
 
 async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), StoreError> {
-    let judged = match look(shared, lane, &lost).await {
-        Some(judged) => judged,
-        None => Judgement {
-            verdict: Verdict::Ambiguous,
-            reason: "there is no way to look this call up".to_owned(),
-        },
-    };
-    let Judgement { verdict, reason } = judged;
+    let judged = look(shared, lane, &lost).await;
     let now_ms = (shared.now_ms)();
-    let again = next_look_ms(lost.finished_at_ms, now_ms);
+    // What cannot be told today cannot be told tomorrow where there is no way; nor by itself if that is off.
+    let again = judged
+        .as_ref()
+        .filter(|_| shared.settings.lookups == Lookups::On)
+        .and(next_look_ms(lost.finished_at_ms, now_ms));
+    let no_way = || Judgement {
+        verdict: Verdict::Ambiguous,
+        reason: "there is no way to look this call up".to_owned(),
+    };
+    let Judgement { verdict, reason } = judged.unwrap_or_else(no_way);
     let kept = (verdict, reason.clone());
     let verified = shared.writer.verified((lost.action, lost.attempt), kept, again, now_ms).await?;
+    shared.metrics.verified(called(&lost).map_or(OTHER, |operation| operation.name), verdict.as_str());
     tracing::info!(
         action = %lost.id,
         rule = %lost.rule,
@@ -173,10 +183,14 @@ async fn verify(shared: &Shared, lane: &Lane, lost: ToVerify) -> Result<(), Stor
     Ok(())
 }
 
+/// The operation that was called, if the catalogue still has it.
+fn called(lost: &ToVerify) -> Option<&'static Operation> {
+    operation::find(&lost.operation, ApiVersion::from_text(&lost.version)?)
+}
+
 /// Reads what a lost call may have done, and judges it.
 async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement> {
-    let operation = operation::find(&lost.operation, ApiVersion::from_text(&lost.version)?)?;
-    let recipe = recipe::of(operation)?;
+    let recipe = recipe::of(called(lost)?)?;
     let params: Map<String, Value> = serde_json::from_str(&lost.params).ok()?;
     let reads = recipe.reads(&params);
     if reads.is_empty() {
@@ -186,7 +200,7 @@ async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement
     let of = (lost.attempt, lost.rule.as_str());
     let before = lost.read_before.as_deref().map(Findings::from_json);
     let mut after = Findings::default();
-    read_all(shared, lane, recipe, (&reads, Purpose::After), of, &mut after).await;
+    let unmade = read_all(shared, lane, recipe, (&reads, Purpose::After), of, &mut after).await;
     let judge = |log: Option<&Findings>| {
         let looked = Looked {
             reads: &reads,
@@ -196,7 +210,8 @@ async fn look(shared: &Shared, lane: &Lane, lost: &ToVerify) -> Option<Judgement
             sent_at_ms: lost.started_at_ms,
             looked_at_ms,
         };
-        patient(recipe.judge(&looked), looked_at_ms.saturating_sub(lost.finished_at_ms))
+        let judged = patient(recipe.judge(&looked), looked_at_ms.saturating_sub(lost.finished_at_ms));
+        explained(judged, unmade)
     };
     let judged = judge(None);
     let log_reads = recipe.log_reads(&reads, lost.started_at_ms);
@@ -216,6 +231,19 @@ fn patient(judged: Judgement, since_end_ms: i64) -> Judgement {
     judged
 }
 
+/// What was not read for our own reasons is told, so that nobody looks for them at the endpoint.
+fn explained(judged: Judgement, unmade: usize) -> Judgement {
+    if unmade == 0 {
+        return judged;
+    }
+    let reason = format!(
+        "{}; {unmade} reads were not made, since the account is parked or has no calls left",
+        judged.reason
+    );
+    Judgement { reason, ..judged }
+}
+
+/// Makes `reads` and gathers what they say; gives how many were not made.
 async fn read_all(
     shared: &Shared,
     lane: &Lane,
@@ -223,26 +251,38 @@ async fn read_all(
     (reads, purpose): (&[Read], Purpose),
     of: (i64, &str),
     found: &mut Findings,
-) {
+) -> usize {
+    let mut unmade = 0;
     for read in reads {
         match read_one(shared, lane, recipe, (read, purpose), of).await {
-            Ok(Some(finding)) => found.insert(read, finding),
-            Ok(None) => {}
+            Ok(Reading::Says(finding)) => found.insert(read, finding),
+            Ok(Reading::SaysNothing) => {}
+            Ok(Reading::NotMade) => unmade += 1,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), subject = %read.subject, "a look-up was not kept");
             }
         }
     }
+    unmade
 }
 
-/// Makes one read; `None` if it was not made, or does not say what matters.
+/// What came of a read.
+enum Reading {
+    Says(Finding),
+    /// It failed, or its response does not say what matters.
+    SaysNothing,
+    /// Nothing may be spent on it now.
+    NotMade,
+}
+
+/// Makes one read.
 async fn read_one(
     shared: &Shared,
     lane: &Lane,
     recipe: &Recipe,
     (read, purpose): (&Read, Purpose),
     (attempt, rule): (i64, &str),
-) -> Result<Option<Finding>, StoreError> {
+) -> Result<Reading, StoreError> {
     let slot = lane.limiter.acquire(Access::Read).await;
     let asked = Asked {
         attempt,
@@ -256,7 +296,7 @@ async fn read_one(
     let wanted = lane.wanted(&shared.settings, 1);
     let Some(begun) = shared.writer.begin_lookup(asked, wanted, (shared.now_ms)()).await? else {
         slot.give_back();
-        return Ok(None);
+        return Ok(Reading::NotMade);
     };
     let call = Call { operation: read.operation, params: &read.params, client_token: None };
     let result = send(shared, &lane.account, &call, slot).await.result;
@@ -279,7 +319,8 @@ async fn read_one(
     let message = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let parked = parked.map(|(reason, pause)| Park { reason, message: message(), pause });
     shared.writer.end_lookup(begun, came_to, evidence, kept, (parked, lift(class)), now_ms).await?;
-    Ok(finding)
+    shared.metrics.looked_up(read.operation.name, purpose.as_str(), came_to.0);
+    Ok(finding.map_or(Reading::SaysNothing, Reading::Says))
 }
 
 #[cfg(test)]

@@ -65,6 +65,19 @@ struct AttemptLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookupLabels {
+    operation: &'static str,
+    purpose: &'static str,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    operation: &'static str,
+    verdict: &'static str,
+}
+
 /// An attempt that is settled.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempted {
@@ -89,6 +102,8 @@ pub struct Metrics {
     quarantined: Family<ReasonLabel, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    lookups: Family<LookupLabels, Counter>,
+    verdicts: Family<VerdictLabels, Counter>,
     accept_seconds: Histogram,
     batch_records: Histogram,
     attempt_seconds: Histogram,
@@ -106,6 +121,8 @@ impl Default for Metrics {
             quarantined: Family::default(),
             decisions: Family::default(),
             attempts: Family::default(),
+            lookups: Family::default(),
+            verdicts: Family::default(),
             accept_seconds: Histogram::new(COMMIT_SECONDS),
             batch_records: Histogram::new(BATCH_RECORDS),
             attempt_seconds: Histogram::new(CALL_SECONDS),
@@ -184,6 +201,16 @@ impl Metrics {
         }
     }
 
+    /// The end of a read about a lost call is durable; `operation` is the one that reads.
+    pub fn looked_up(&self, operation: &'static str, purpose: &'static str, class: &'static str) {
+        self.lookups.get_or_create(&LookupLabels { operation, purpose, class }).inc();
+    }
+
+    /// A verdict on a lost call of `operation` is durable.
+    pub fn verified(&self, operation: &'static str, verdict: &'static str) {
+        self.verdicts.get_or_create(&VerdictLabels { operation, verdict }).inc();
+    }
+
     /// Other rules are in force: the series of those that are gone end.
     pub fn rules_changed<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let names: BTreeSet<&str> = names.collect();
@@ -200,7 +227,9 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let Metrics { records, events, last_event, quarantined, decisions, attempts, .. } = self;
+        let Metrics {
+            records, events, last_event, quarantined, decisions, attempts, lookups, verdicts, ..
+        } = self;
         registry.register("records", "Kafka records accepted, by what they were", records.clone());
         registry.register("events", "New events, by code and whether a rule matched", events.clone());
         registry.register_with_unit(
@@ -212,6 +241,12 @@ impl Metrics {
         registry.register("quarantined", "Records that could not be decoded, by reason", quarantined.clone());
         registry.register("decisions", "Decisions of rules, by outcome", decisions.clone());
         registry.register("attempts", "Calls that ended, by operation, class and outcome", attempts.clone());
+        registry.register(
+            "lookups",
+            "Reads about lost calls, by operation, purpose and class",
+            lookups.clone(),
+        );
+        registry.register("verdicts", "What look-ups of lost calls came to, by operation", verdicts.clone());
         for (name, help, histogram) in [
             ("accept_duration", "From a batch handed to the writer to its commit", &self.accept_seconds),
             ("attempt_duration", "From sending a call to the end of its response", &self.attempt_seconds),

@@ -218,6 +218,25 @@ impl Recipe {
         if self.has_log { log::reads(reads, sent_at_ms) } else { Vec::new() }
     }
 
+    /// The operations that it reads by, the one of [`Recipe::reads`] first.
+    #[must_use]
+    pub fn operations(&self) -> Vec<&'static str> {
+        let log = self.has_log.then_some(log::OPERATION);
+        [Some(self.read), log].into_iter().flatten().collect()
+    }
+
+    /// Whether it can show that a call was not executed, too.
+    #[must_use]
+    pub fn can_show_absence(&self) -> bool {
+        self.unchanged == Unchanged::Proves
+    }
+
+    /// Whether it can show anything of a call before which nothing was read.
+    #[must_use]
+    pub fn can_do_without_before(&self) -> bool {
+        self.has_log
+    }
+
     /// What matters of the body of a read's successful response; `None` if it does not say.
     #[must_use]
     pub fn finding(&self, read: &Read, body: &Value) -> Option<Finding> {

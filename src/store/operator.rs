@@ -35,6 +35,8 @@ pub mod stop;
 
 pub mod story;
 
+pub mod verdict;
+
 /// How long a command waits for its turn to write.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -111,8 +111,14 @@ pub enum Past {
     Unknown,
 }
 
-const LAST_SENT: &str = "SELECT max(coalesce(finished_at, started_at)) FROM attempt \
-    WHERE id > (SELECT coalesce(max(id), 0) FROM attempt) - 1000";
+/// Calls of rules, look-ups, and calls of people: the endpoint counts them all.
+const LAST_SENT: &str = "SELECT max(at) FROM ( \
+    SELECT max(coalesce(finished_at, started_at)) AS at FROM attempt \
+    WHERE id > (SELECT coalesce(max(id), 0) FROM attempt) - 1000 \
+    UNION ALL SELECT max(coalesce(finished_at, started_at)) FROM lookup \
+    WHERE id > (SELECT coalesce(max(id), 0) FROM lookup) - 1000 \
+    UNION ALL SELECT max(coalesce(ended_at, given_up_at)) FROM outside_call \
+    WHERE id > (SELECT coalesce(max(id), 0) FROM outside_call) - 1000)";
 
 impl Writer {
     /// Claims due actions: each is in flight with a durable attempt, and paid for, when this returns.

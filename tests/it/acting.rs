@@ -8,6 +8,7 @@ mod quarantine;
 mod requeued;
 mod slowly;
 mod stopped;
+mod verified;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

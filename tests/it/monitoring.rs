@@ -178,6 +178,9 @@ async fn the_counts_are_those_of_the_database_and_every_line_is_right() {
             since_event: Some(Duration::from_millis(300)),
         });
     }
+    board.metrics.looked_up("GetTaskInstance", "before", "success");
+    board.metrics.looked_up("GetTaskInstance", "after", "forbidden");
+    board.metrics.verified("RerunTaskInstances", "ambiguous");
     board.change(|condition| {
         condition.reload = Some(Reload { at_ms: NOW_MS, outcome: ReloadOutcome::Done });
     });
@@ -229,6 +232,10 @@ async fn the_counts_are_those_of_the_database_and_every_line_is_right() {
         );
     }
     assert_eq!(page.value("openeventd_records_total", &[("outcome", "duplicate")]), Some(1.0));
+    let after = [("operation", "GetTaskInstance"), ("purpose", "after"), ("class", "forbidden")];
+    assert_eq!(page.value("openeventd_lookups_total", &after), Some(1.0));
+    let verdict = [("operation", "RerunTaskInstances"), ("verdict", "ambiguous")];
+    assert_eq!(page.value("openeventd_verdicts_total", &verdict), Some(1.0));
     assert!(store.count("actions WHERE state = 'held'").await > 0 && store.count("attempts").await > 0);
     assert_eq!(page.value("openeventd_lag_records", &[("topic", "events"), ("partition", "0")]), Some(7.0));
     let main = [("account", "main"), ("region", "cn-shanghai")];

@@ -9,7 +9,10 @@ use super::find::{newest, version};
 use super::{example, repeat};
 use crate::cli::terminal::{Columns, DIM, NAME, TITLE, WARNING, stdout, styled};
 use crate::cli::{Exit, Failure};
-use crate::operation::{self, ApiVersion, Field, Operation, Param, Position, Style as ListStyle, Upload};
+use crate::operation::recipe;
+use crate::operation::{
+    self, ApiVersion, Field, Operation, Param, Position, RepeatEffect, Style as ListStyle, Upload,
+};
 
 /// What `openeventd api show` takes.
 #[derive(Debug, clap::Args)]
@@ -52,6 +55,27 @@ fn counterparts(operation: &Operation) -> Vec<&'static str> {
     same_name.into_iter().chain(operation::same_purpose(operation.name, other)).collect()
 }
 
+/// The operations that tell what became of a lost call of `operation`; `None` if it is simply made again.
+fn looked_up_by(operation: &Operation) -> Option<Vec<&'static str>> {
+    match operation.repeat_effect {
+        RepeatEffect::None | RepeatEffect::Converges => None,
+        RepeatEffect::Duplicates | RepeatEffect::Unknown => {
+            Some(recipe::of(operation).map(recipe::Recipe::operations).unwrap_or_default())
+        }
+    }
+}
+
+/// The same in words.
+fn lost(operation: &Operation) -> Option<String> {
+    let by = looked_up_by(operation)?;
+    if by.is_empty() {
+        return Some("cannot be looked up: a lost call is left to a person".to_owned());
+    }
+    let can_show_absence = recipe::of(operation).is_some_and(recipe::Recipe::can_show_absence);
+    let limit = if can_show_absence { "" } else { "; that it was not executed never shows" };
+    Some(format!("looked up by {}{limit}", by.join(", ")))
+}
+
 fn write(out: &mut impl Write, operation: &Operation) -> io::Result<()> {
     writeln!(out, "{} {}", styled(TITLE, operation.name), styled(DIM, operation.version.as_str()))?;
     let mut facts = Columns::new();
@@ -59,6 +83,9 @@ fn write(out: &mut impl Write, operation: &Operation) -> io::Result<()> {
     fact("method", operation.method.as_str());
     fact("access", operation.access.as_str());
     fact("repeated", &repeat::in_words(operation.repeat_effect, "10m, or dispatch.repeat_within"));
+    if let Some(lost) = lost(operation) {
+        fact("lost", &lost);
+    }
     fact(
         "client token",
         operation.client_token.map_or("none", |_| "ClientToken, filled in where it is not given"),
@@ -165,6 +192,7 @@ fn object(operation: &Operation) -> Value {
         "method": operation.method.as_str(),
         "access": operation.access.as_str(),
         "repeat_effect": operation.repeat_effect.as_str(),
+        "looked_up_by": looked_up_by(operation),
         "client_token": operation.client_token,
         "takes_upload": operation.upload == Upload::Offered,
         "same_purpose": { other.as_str(): counterparts(operation) },

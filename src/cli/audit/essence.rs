@@ -53,6 +53,7 @@ fn attempted(attempt: &Row, now_ms: i64) -> String {
     told.extend(attempt.text("error_code").map(str::to_owned));
     told.extend(attempt.text("request_id").map(|id| format!("request {id}")));
     told.extend(attempt.text("started_at").map(|at| format!("{} ago", ago(at, now_ms))));
+    told.extend(attempt.text("verdict").map(|verdict| format!("looked up: {verdict}")));
     let outcome = attempt.text("outcome").unwrap_or("in_flight");
     let number = attempt.integer("number").unwrap_or_default();
     let told = fitted(&told.join(", "), LINE_MAX);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use serde::Serialize;
 
+use super::super::found::{self, Named};
 use super::super::instant::{age, ago, spaced};
 use super::super::outbox::show::meaning;
 use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, abbreviated, styled};
@@ -26,6 +27,7 @@ pub(super) fn as_json(story: &Story) -> impl Serialize + '_ {
             ("decisions", &story.decisions),
             ("actions", &story.actions),
             ("attempts", &story.attempts),
+            ("lookups", &story.lookups),
             ("operator_targets", &story.operator_targets),
             ("duplicates", &story.duplicates),
         ],
@@ -171,7 +173,7 @@ fn why(state: &str, held_reason: Option<&str>, number: i64) -> Option<String> {
         "held" => held_reason.and_then(HeldReason::from_text).map(meaning)?,
         "observed" => return Some("its rule observes: nothing was sent, and nothing will be".to_owned()),
         "dead" => "DataWorks refused it, or its attempts were used up",
-        "unresolved" => "it was sent, and nobody knows whether it was executed",
+        "unresolved" => "it was sent, and it is not known whether it was executed",
         _ => return None,
     };
     Some(format!("{told}; what can be done: `openeventd outbox show {number}`"))
@@ -198,6 +200,7 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     let settled = timed(action, "settled_at", now_ms).map(|at| format!(", settled {at}")).unwrap_or_default();
     fields.styled("State", of_state(word("state")), &format!("{state}, {attempts}{settled}"));
     fields.add("Why", why(word("state"), action.text("held_reason"), number));
+    fields.add("Next look", timed(action, "verify_at", now_ms));
     if matches!(word("state"), "planned" | "held" | "waiting" | "in_flight") {
         fields.add("Due", timed(action, "due_at", now_ms));
         fields.add("Expires", timed(action, "expires_at", now_ms));
@@ -211,7 +214,7 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
 fn sent(story: &Story, action: Option<&str>, now_ms: i64) -> String {
     let of_action = |row: &&Row| row.text("action") == action;
     let attempts = story.attempts.iter().filter(of_action);
-    let attempts = attempts.map(|row| (row.text("started_at"), attempted(row, now_ms)));
+    let attempts = attempts.map(|row| (row.text("started_at"), attempted(story, row, now_ms)));
     let operators = story.operator_targets.iter().filter(of_action);
     let operators = operators.map(|row| (row.text("at"), operated(row, now_ms)));
     let mut all: Vec<(Option<&str>, String)> = attempts.chain(operators).collect();
@@ -220,7 +223,7 @@ fn sent(story: &Story, action: Option<&str>, now_ms: i64) -> String {
     all.into_iter().map(|(_, text)| text).collect()
 }
 
-fn attempted(attempt: &Row, now_ms: i64) -> String {
+fn attempted(story: &Story, attempt: &Row, now_ms: i64) -> String {
     let number = attempt.integer("number").unwrap_or_default();
     let outcome = attempt.text("outcome").unwrap_or_default();
     let mut told = vec![attempt.text("class").unwrap_or("no response yet").to_owned()];
@@ -236,7 +239,36 @@ fn attempted(attempt: &Row, now_ms: i64) -> String {
     fields.add("Error", shown(attempt, "error_message"));
     fields.add("See", attempt.text("recommend"));
     fields.add("Response", shown(attempt, "response"));
+    let is_of = |lookup: &&Row| {
+        lookup.text("action") == attempt.text("action") && lookup.get("attempt") == attempt.get("number")
+    };
+    fields.add("Known before", found_told(attempt, "read_before", Named::Yes));
+    for lookup in story.lookups.iter().filter(is_of) {
+        fields.add("Looked up", Some(looked_up(lookup, now_ms)));
+    }
+    if let Some(verdict) = attempt.text("verdict") {
+        let at = timed(attempt, "verified_at", now_ms).unwrap_or_default();
+        let reason = attempt.text("verdict_reason").unwrap_or("?");
+        fields.add("Verdict", Some(format!("{verdict}, {at}: {reason}")));
+    }
     format!("  {title} {}  {}\n{}", named(of_state(outcome), outcome), Escaped(&told), fields.0.lines(4))
+}
+
+/// One read: when it was made and of what, and what it found.
+fn looked_up(lookup: &Row, now_ms: i64) -> String {
+    let word = |column| lookup.text(column).unwrap_or("?");
+    let past = lookup.text("started_at").map(|at| format!("{} ago", ago(at, now_ms))).unwrap_or_default();
+    let class = lookup.text("class").unwrap_or("no response yet");
+    let found = found_told(lookup, "found", Named::No);
+    let told = found.or_else(|| shown(lookup, "error_message")).map(|told| format!(": {told}"));
+    let (purpose, operation, subject) = (word("purpose"), word("operation"), word("subject"));
+    format!("{purpose}, {operation} of {subject}, {past}, {class}{}", told.unwrap_or_default())
+}
+
+/// What the findings in `column` say, shortened.
+fn found_told(row: &Row, column: &str, named: Named) -> Option<String> {
+    let findings = serde_json::from_str(row.text(column)?).ok()?;
+    Some(shortened(&found::in_words(&findings, named), TEXT_MAX)).filter(|told| !told.is_empty())
 }
 
 fn operated(done: &Row, now_ms: i64) -> String {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::effect::IfDone;
+use super::effect::{IfDone, effect};
 use super::pace;
 use super::preview::{How, Preview};
 use super::select::SelectArguments;
@@ -24,14 +24,14 @@ use crate::store::stop::Stop;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    select: SelectArguments,
+    pub(super) select: SelectArguments,
     /// All that the command is for
     #[arg(long, conflicts_with = "actions")]
-    all: bool,
+    pub(super) all: bool,
     #[command(flatten)]
-    acting: ActingArguments,
+    pub(super) acting: ActingArguments,
     #[command(flatten)]
-    database: DatabaseArguments,
+    pub(super) database: DatabaseArguments,
 }
 
 /// What `openeventd outbox release` takes.
@@ -58,15 +58,15 @@ pub(super) struct RequeueArguments {
 #[error(
     "nothing is chosen: name actions, narrow by --rule, --state, --older-than and the like, or say --all"
 )]
-struct NothingChosen;
+pub(super) struct NothingChosen;
 
 #[derive(Debug, thiserror::Error)]
 #[error("none of the named actions can be changed by this command: nothing was done")]
-struct NothingToDo;
+pub(super) struct NothingToDo;
 
 #[derive(Debug, thiserror::Error)]
 #[error("all of them had moved on meanwhile: nothing was done, look again")]
-struct AllMovedOn;
+pub(super) struct AllMovedOn;
 
 /// Releases held actions.
 pub(super) async fn release(config: &Path, release: &ReleaseArguments) -> Result<Exit, Failure> {
@@ -88,11 +88,12 @@ pub(super) async fn requeue(config: &Path, requeue: &RequeueArguments) -> Result
 }
 
 /// The states that a command is for.
-fn states(verb: Verb) -> &'static [ActionState] {
+pub(super) fn states(verb: Verb) -> &'static [ActionState] {
     use ActionState as S;
     match verb {
         Verb::Release => &[S::Held],
         Verb::Requeue => &[S::Dead, S::Unresolved],
+        Verb::Verify => &[S::Unresolved],
         Verb::Cancel => &[S::Held, S::Dead, S::Unresolved, S::Planned, S::Waiting, S::InFlight],
     }
 }
@@ -109,7 +110,7 @@ async fn run(config: &Path, how: How, arguments: &Arguments) -> Result<Exit, Fai
         progress::shown("looking for actions", reader.chosen(&selection, First::Oldest, ROWS_MAX)).await?;
     let stops: Vec<Stop> = reader.stops().await?.iter().map(stop_of).collect();
     reader.close().await?;
-    let preview = Preview::of(how, chosen, &stops);
+    let preview = Preview::of(how, chosen, &stops, |row| effect(how.verb, row.into(), how.if_done));
     // The output stays unlocked while a person thinks.
     preview.write(&mut stdout(), now_ms())?;
     if preview.changes.is_empty() {
@@ -161,6 +162,7 @@ async fn act(
         Verb::Release => "released",
         Verb::Requeue => "requeued",
         Verb::Cancel => "cancelled",
+        Verb::Verify => "asked for a look-up of",
     };
     let mut out = stdout();
     writeln!(out, "{}", styled(GOOD, &format!("{done} {}", counted(changed.len(), "action"))))?;

@@ -58,13 +58,17 @@ pub(super) fn effect(verb: Verb, standing: Standing, if_done: IfDone) -> Effect 
             if_done,
             "DataWorks may have executed it: look there first, then requeue with --even-if-done, or cancel",
         ),
-        (Verb::Release, S::Held)
+        (Verb::Verify, S::Unresolved)
+        | (Verb::Release, S::Held)
         | (Verb::Cancel, S::Held | S::Dead | S::Unresolved | S::Planned | S::Waiting) => Effect::Done,
         (Verb::Release, S::Dead | S::Unresolved) => {
             Effect::LeftAlone("it was sent already: see `outbox requeue`")
         }
         (Verb::Requeue, S::Held) => {
             Effect::LeftAlone("it is held and was not given up: see `outbox release`")
+        }
+        (Verb::Verify, S::Held | S::Planned | S::Waiting | S::InFlight | S::Dead) => {
+            Effect::LeftAlone("it is not unresolved: there is nothing to find out")
         }
         (Verb::Release | Verb::Requeue, S::Planned) => Effect::LeftAlone("it is to be sent anyway"),
         (Verb::Release | Verb::Requeue, S::Waiting) => Effect::LeftAlone("it waits for an earlier step"),
@@ -107,6 +111,7 @@ mod tests {
         assert_eq!(changed(Verb::Release, IfDone::Again), [S::Held]);
         assert_eq!(changed(Verb::Requeue, IfDone::LeaveAlone), [S::Dead]);
         assert_eq!(changed(Verb::Requeue, IfDone::Again), [S::Dead, S::Unresolved]);
+        assert_eq!(changed(Verb::Verify, IfDone::LeaveAlone), [S::Unresolved]);
         let cancelled = [S::Planned, S::Waiting, S::Held, S::Dead, S::Unresolved];
         assert_eq!(changed(Verb::Cancel, IfDone::LeaveAlone), cancelled);
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::effect::{Effect, IfDone, effect};
+use super::effect::{Effect, IfDone};
 use super::{list, pace};
 use crate::action::HeldReason;
 use crate::cli::acting::{write_beyond, write_cut};
@@ -44,6 +44,8 @@ pub(super) struct Preview {
     stopped: usize,
     groups: BTreeMap<Group, usize>,
     left_alone: BTreeMap<(&'static str, Group), usize>,
+    /// What it costs, where it costs something.
+    cost: Option<String>,
     chosen: usize,
     total: i64,
 }
@@ -52,7 +54,13 @@ pub(super) struct Preview {
 type Group = (String, String, String);
 
 impl Preview {
-    pub(super) fn of(how: How, listing: Listing<Chosen>, stops: &[Stop]) -> Self {
+    /// Of the chosen actions, to each of which `effect` happens.
+    pub(super) fn of(
+        how: How,
+        listing: Listing<Chosen>,
+        stops: &[Stop],
+        effect: impl Fn(&Chosen) -> Effect,
+    ) -> Self {
         let chosen = listing.rows.len();
         let mut preview = Preview {
             how,
@@ -62,19 +70,21 @@ impl Preview {
             stopped: 0,
             groups: BTreeMap::new(),
             left_alone: BTreeMap::new(),
+            cost: None,
             chosen,
             total: listing.total,
         };
+        let sends = matches!(how.verb, Verb::Release | Verb::Requeue);
         for row in listing.rows {
             let group = (list::state(&row), row.rule.clone(), row.operation.clone());
-            match effect(how.verb, (&row).into(), how.if_done) {
+            match effect(&row) {
                 Effect::LeftAlone(why) => *preview.left_alone.entry((why, group)).or_default() += 1,
                 done => {
                     let forbidden = how.verb == Verb::Release && row.held_reason == Some(HeldReason::Policy);
                     preview.forbidden += usize::from(forbidden);
                     let is_stopped =
                         stops.iter().any(|stop| stop.stops(&row.rule, row.workspace, &row.operation));
-                    preview.stopped += usize::from(how.verb != Verb::Cancel && is_stopped);
+                    preview.stopped += usize::from(sends && is_stopped);
                     preview.perhaps_twice += usize::from(done == Effect::PerhapsTwice);
                     *preview.groups.entry(group).or_default() += 1;
                     preview.changes.push(row);
@@ -82,6 +92,11 @@ impl Preview {
             }
         }
         preview
+    }
+
+    /// The same, and what it costs.
+    pub(super) fn costing(self, cost: String) -> Self {
+        Preview { cost: Some(cost), ..self }
     }
 
     /// What is changed, by group, as the audit keeps it.
@@ -136,6 +151,9 @@ impl Preview {
         if let (Some(pace), Some(last)) = (self.how.pace, self.changes.len().checked_sub(1)) {
             let rate = pace::in_words(pace);
             writeln!(out, "let out at {rate}, the last of them in {}", age(pace.due_after_ms(last)))?;
+        }
+        if let Some(cost) = self.cost.as_ref().filter(|_| !self.changes.is_empty()) {
+            writeln!(out, "{cost}")?;
         }
         self.write_left_alone(out)?;
         if !self.changes.is_empty() {

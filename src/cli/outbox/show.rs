@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::effect::{Effect, IfDone, Standing, effect};
 use super::list;
+use super::lookup::Way;
 use super::select::{SelectError, find};
 use crate::action::{ActionState, HeldReason};
 use crate::cli::database::DatabaseArguments;
@@ -20,6 +21,9 @@ use crate::store::look::stops::stop_of;
 use crate::store::operator::act::Verb;
 use crate::store::operator::select::{Chosen, First, Selection};
 use crate::store::stop::Stop;
+
+// What was found out about its attempts.
+mod lookups;
 
 // What it waits for.
 mod waiting;
@@ -124,8 +128,9 @@ fn write(
     }
     write!(out, "{}", fields.lines(2))?;
     write_attempts(out, story)?;
+    lookups::write(out, story)?;
     write_operators(out, story)?;
-    write_commands(out, number, standing)
+    write_commands(out, number, standing, lookups::way_of(story))
 }
 
 fn write_attempts(out: &mut impl Write, story: &Map<String, Value>) -> io::Result<()> {
@@ -152,6 +157,13 @@ fn write_attempts(out: &mut impl Write, story: &Map<String, Value>) -> io::Resul
         ]);
     }
     write!(out, "{}", columns.lines(2))?;
+    let mut known = Columns::new();
+    for attempt in &attempts {
+        if let Some(told) = lookups::known_before(attempt) {
+            known.row([(DIM, "known before"), (TITLE, &text(attempt, "number")), (Style::new(), &told)]);
+        }
+    }
+    write!(out, "{}", known.lines(2))?;
     let response = attempts.last().map(|last| text(last, "response")).unwrap_or_default();
     if response.is_empty() {
         return Ok(());
@@ -181,17 +193,22 @@ pub(in crate::cli) fn write_operators(out: &mut impl Write, story: &Map<String, 
     write!(out, "{}", columns.lines(2))
 }
 
-fn write_commands(out: &mut impl Write, number: i64, standing: Option<Standing>) -> io::Result<()> {
+fn write_commands(out: &mut impl Write, number: i64, standing: Option<Standing>, way: Way) -> io::Result<()> {
     let Some(standing) = standing else { return Ok(()) };
     writeln!(out, "{}", styled(TITLE, "commands"))?;
     let mut columns = Columns::new();
     for (verb, does) in [
         (Verb::Release, "it is sent"),
+        (Verb::Verify, "it is found out what became of it, and that decides"),
         (Verb::Requeue, "it is sent again"),
         (Verb::Cancel, "it is never sent"),
     ] {
         let command = format!("outbox {} {number}", verb.as_str());
-        match effect(verb, standing, IfDone::LeaveAlone) {
+        let effect = match (effect(verb, standing, IfDone::LeaveAlone), way) {
+            (Effect::Done, Way::None(why)) if verb == Verb::Verify => Effect::LeftAlone(why),
+            (effect, _) => effect,
+        };
+        match effect {
             Effect::Done => columns.row([(NAME, command.as_str()), (Style::new(), does)]),
             Effect::PerhapsTwice => columns.row([
                 (NAME, command.as_str()),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
@@ -13,17 +13,17 @@ use super::select::SelectArguments;
 use super::show::Unknown;
 use crate::cli::acting::{ActingArguments, Consent, ROWS_MAX, who, write_beyond, write_cut};
 use crate::cli::database::DatabaseArguments;
-use crate::cli::exit::{of_store, print_problems};
-use crate::cli::run::{exit_of, parts};
+use crate::cli::exit::print_problems;
+use crate::cli::run::exit_of;
 use crate::cli::terminal::{Columns, DIM, GOOD, NAME, TITLE, WARNING, counted, stdout, styled};
+use crate::cli::without_daemon::{Doer, doer, left_to_the_daemon};
 use crate::cli::{Exit, Failure, progress};
 use crate::clock::now_ms;
-use crate::config::{self, Environment};
-use crate::monitoring::Alarms;
+use crate::config::Environment;
+use crate::store::StoreError;
 use crate::store::daemon::RulesCondition;
 use crate::store::operator::quarantine::{Chosen, Replay, Replayed};
 use crate::store::operator::{Deed, Operator};
-use crate::store::{self, Store, StoreError};
 use crate::supervise::{self, SuperviseError};
 
 /// Records that are shown one by one.
@@ -69,18 +69,6 @@ struct NotDoneYet(usize);
 #[derive(Debug, thiserror::Error)]
 #[error("{0} of the records are gone: retention removed them, and what their replay came to is not known")]
 struct Gone(usize);
-
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{} is not the database of {}, whose store.path is {}: a replay without a daemon goes by that configuration, \
-     so leave out --database, or name the right one with --config",
-    .database.display(), .config.display(), .store.display()
-)]
-struct NotItsDatabase {
-    database: PathBuf,
-    config: PathBuf,
-    store: PathBuf,
-}
 
 /// Replays the chosen records.
 pub(super) async fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -169,21 +157,8 @@ async fn ask(
 
 /// Replays what is asked for, unless a daemon is there to do it.
 async fn carry_out(config: &Path, path: &Path) -> Result<(), Failure> {
-    let mode = store::Settings { path: path.to_owned(), file_mode: 0o600 };
-    let store = match Store::open(&mode).await {
-        Ok(store) => store,
-        Err(StoreError::InUse { .. }) => return Ok(()),
-        Err(error) => return Err(Failure::new(of_store(&error), error)),
-    };
-    let loaded = config::load(config, &Environment::of_process());
-    let (settings, warnings) = loaded.inspect_err(|_| left_to_the_daemon())?;
-    print_problems(&warnings)?;
-    if !is_same_file(path, &settings.store.path) {
-        left_to_the_daemon();
-        let (database, store) = (path.to_owned(), settings.store.path);
-        return Err(Failure::new(Exit::Usage, NotItsDatabase { database, config: config.to_owned(), store }));
-    }
-    let replayed = supervise::replay::all(parts(settings, Alarms::default()), store);
+    let Doer::Us(parts, store) = doer(config, path, "replay").await? else { return Ok(()) };
+    let replayed = supervise::replay::all(*parts, store);
     match progress::shown("replaying, since no daemon runs", replayed).await {
         Ok(RulesCondition::Current) => Ok(()),
         Ok(RulesCondition::Degraded) => {
@@ -194,26 +169,13 @@ async fn carry_out(config: &Path, path: &Path) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) => {
-            left_to_the_daemon();
+            left_to_the_daemon("replay");
             if let SuperviseError::NoRules(problems) = &error {
                 print_problems(problems)?;
             }
             Err(Failure::new(exit_of(&error), error))
         }
     }
-}
-
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
-}
-
-/// What was asked for stays so, whatever keeps this command from doing it.
-fn left_to_the_daemon() {
-    // Nobody is there to be told if even this fails; the exit code says that it was not done.
-    let _ = writeln!(
-        io::stderr().lock(),
-        "no daemon runs, and this command cannot do the replay: it stays asked for, the next start does it"
-    );
 }
 
 /// Waits until each replay has come to something, and tells to what.

@@ -9,7 +9,7 @@ use super::ask::{integer, plain, text_of};
 use super::{Finding, Read};
 use crate::operation::{ApiVersion, find};
 
-const OPERATION: &str = "ListTaskInstanceOperationLogs";
+pub(super) const OPERATION: &str = "ListTaskInstanceOperationLogs";
 
 /// Rows asked for.
 const PAGE_SIZE: i64 = 100;

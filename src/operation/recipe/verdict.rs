@@ -47,6 +47,14 @@ pub struct Looked<'a> {
 }
 
 impl Verdict {
+    /// The verdict that [`Verdict::as_str`] wrote.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Verdict::Happened, Verdict::DidNotHappen, Verdict::Ambiguous]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+    }
+
     /// As stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {

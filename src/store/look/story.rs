@@ -16,6 +16,8 @@ pub struct Story {
     pub actions: Vec<Row>,
     /// Rows of view `attempts`.
     pub attempts: Vec<Row>,
+    /// Rows of view `lookups` that concern these attempts.
+    pub lookups: Vec<Row>,
     /// Rows of view `operator_targets` that concern these actions, or the replay that made the event.
     pub operator_targets: Vec<Row>,
     /// Rows of view `duplicates`, without their payloads.
@@ -28,6 +30,8 @@ const ACTIONS: &str = "SELECT * FROM actions WHERE number IN \
     (SELECT action FROM decision WHERE event = ?1 UNION SELECT number FROM action WHERE event = ?1) ORDER BY number";
 const ATTEMPTS: &str = "SELECT t.* FROM json_each(?1) n JOIN action a ON a.number = n.value \
     JOIN attempts t ON t.id IN (SELECT x.id FROM attempt x WHERE x.action = a.number) ORDER BY t.id";
+const LOOKUPS: &str = "SELECT l.* FROM json_each(?1) n JOIN attempt t ON t.action = n.value \
+    JOIN lookup r ON r.attempt = t.id JOIN lookups l ON l.id = r.id ORDER BY l.id";
 // From what was replayed to the event, since there is no index the other way.
 const OPERATORS: &str = "SELECT * FROM operator_targets WHERE (kind = 'action' \
     AND number IN (SELECT value FROM json_each(?1))) OR (kind = 'quarantined' AND number IN \
@@ -57,10 +61,12 @@ impl Reader {
         let numbers = columns::json_numbers(&numbers);
         let attempts = sqlx::query(ATTEMPTS).bind(numbers.clone());
         let attempts = self.rows(TELLING, attempts, Bounds::WIDE).await?.rows;
+        let lookups = sqlx::query(LOOKUPS).bind(numbers.clone());
+        let lookups = self.rows(TELLING, lookups, Bounds::WIDE).await?.rows;
         let operator_targets = sqlx::query(OPERATORS).bind(numbers).bind(number);
         let operator_targets = self.rows(TELLING, operator_targets, Bounds::WIDE).await?.rows;
         let duplicates = self.rows(TELLING, sqlx::query(DUPLICATES).bind(number), Bounds::WIDE).await?.rows;
         self.let_go().await?;
-        Ok(Some(Story { event, decisions, actions, attempts, operator_targets, duplicates }))
+        Ok(Some(Story { event, decisions, actions, attempts, lookups, operator_targets, duplicates }))
     }
 }

@@ -1,4 +1,4 @@
-//! Releasing, requeueing and cancelling actions, exactly those that were shown.
+//! Releasing, requeueing and cancelling actions, and having them looked up: exactly those that were shown.
 
 use serde_json::json;
 
@@ -37,6 +37,8 @@ pub enum Verb {
     Requeue,
     /// It is never to be sent.
     Cancel,
+    /// What became of an unresolved call is to be looked up now.
+    Verify,
 }
 
 impl Verb {
@@ -47,6 +49,7 @@ impl Verb {
             Verb::Release => "release",
             Verb::Requeue => "requeue",
             Verb::Cancel => "cancel",
+            Verb::Verify => "verify",
         }
     }
 }
@@ -86,6 +89,8 @@ const CANCEL: &str = as_shown!(
     "UPDATE action SET state = 'cancelled', held_reason = NULL, settled_at = ?2, verify_at = NULL",
     "'held', 'dead', 'unresolved', 'planned', 'waiting'"
 );
+/// Whoever looks up lost calls next takes it; the deed beside it tells that a person wants it.
+const VERIFY: &str = as_shown!("UPDATE action SET verify_at = ?2", "'unresolved'");
 
 impl Operator {
     /// Does `verb` to those of `shown` that still stand where they did, and gives their numbers; with the
@@ -117,6 +122,7 @@ impl Operator {
             Verb::Release => (RELEASE, "release actions"),
             Verb::Requeue => (REQUEUE, "requeue actions"),
             Verb::Cancel => (CANCEL, "cancel actions"),
+            Verb::Verify => (VERIFY, "have actions looked up"),
         };
         let rows = shown.iter().enumerate().map(|(at, row)| {
             let reason = row.held_reason.map(HeldReason::as_str);
@@ -127,7 +133,7 @@ impl Operator {
             .bind(serde_json::Value::Array(rows.collect()).to_string())
             .bind(match verb {
                 Verb::Release | Verb::Requeue => FRESH_WINDOW_MS,
-                Verb::Cancel => deed.now_ms,
+                Verb::Cancel | Verb::Verify => deed.now_ms,
             })
             .fetch_all(&mut self.connection)
             .await

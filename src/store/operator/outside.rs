@@ -79,13 +79,15 @@ const SPENT: &str = "SELECT \
 const ASK: &str = "INSERT INTO outside_call (account, region, operation, version, access, who, asked_at, given_up_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id";
 /// Granted by the daemon; or, if none lives, how many calls of its kind may still count: of other commands
-/// before it, and of a daemon that lived a moment ago.
+/// before it, look-ups among them, and of a daemon that lived a moment ago.
 const TURN: &str = "SELECT o.granted_at IS NOT NULL, \
     EXISTS (SELECT 1 FROM daemon d WHERE d.stopped_at IS NULL AND d.alive_at > ?2 - ?3), \
     (SELECT count(*) FROM outside_call p WHERE p.account = o.account AND p.region = o.region AND p.id < o.id \
         AND (?5 OR p.access = o.access) AND p.given_up_at > ?2 AND coalesce(p.ended_at, ?2) > ?2 - ?4) \
     + (SELECT count(*) FROM attempt t WHERE t.id > (SELECT coalesce(max(id), 0) FROM attempt) - 1000 \
-        AND coalesce(t.finished_at, t.started_at) > ?2 - ?4), \
+        AND coalesce(t.finished_at, t.started_at) > ?2 - ?4) \
+    + (SELECT count(*) FROM lookup l WHERE l.id > (SELECT coalesce(max(id), 0) FROM lookup) - 1000 \
+        AND coalesce(l.finished_at, l.started_at) > ?2 - ?4), \
     o.access \
     FROM outside_call o WHERE o.id = ?1";
 const END: &str = "UPDATE outside_call SET ended_at = ?2, class = ?3, http_status = ?4, request_id = ?5, error_code = ?6 \

@@ -20,7 +20,13 @@ const ATTEMPTS: &str = "SELECT json_object('id', t.id, 'number', t.number, 'star
     'finished_at', t.finished_at, 'outcome', t.outcome, 'class', t.class, 'endpoint', t.endpoint, \
     'http_status', t.http_status, 'request_id', t.request_id, 'error_code', t.error_code, \
     'error_message', t.error_message, 'recommend', t.recommend, 'latency_ms', t.latency_ms, \
-    'response', t.response, 'response_truncated', t.response_truncated) \
+    'response', t.response, 'response_truncated', t.response_truncated, 'read_before', json(t.read_before), \
+    'verdict', t.verdict, 'verdict_reason', t.verdict_reason, 'verified_at', t.verified_at, 'lookups', json((SELECT \
+    json_group_array(json_object('id', l.id, 'purpose', l.purpose, 'operation', l.operation, 'version', l.version, \
+    'subject', l.subject, 'params', json(l.params), 'started_at', l.started_at, 'finished_at', l.finished_at, \
+    'class', l.class, 'http_status', l.http_status, 'request_id', l.request_id, 'error_code', l.error_code, \
+    'error_message', l.error_message, 'latency_ms', l.latency_ms, 'found', json(l.found)) ORDER BY l.id) \
+    FROM lookup r JOIN lookups l ON l.id = r.id WHERE r.attempt = t.id))) \
     FROM attempts t WHERE t.action = ?1 ORDER BY t.number";
 const OPERATORS: &str = "SELECT json_object('operator_action', o.operator_action, 'at', o.at, 'who', o.who, \
     'verb', o.verb, 'reason', o.reason) \

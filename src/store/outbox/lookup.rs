@@ -22,6 +22,15 @@ pub enum Lookups {
     Off,
 }
 
+/// Which outcomes are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// All whose time has come.
+    All,
+    /// Those of them that a person asked for.
+    Asked,
+}
+
 /// When a read is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -113,10 +122,16 @@ const KEEP_BEFORE: &str = "UPDATE attempt SET read_before = ?2 WHERE id = ?1";
 const IS_STOPPED: &str = "SELECT EXISTS (SELECT 1 FROM stop s, attempt t JOIN action a ON a.number = t.action \
     WHERE t.id = ?1 AND s.resumed_at IS NULL AND (s.rule IS NULL OR s.rule = a.rule) \
     AND (s.workspace IS NULL OR s.workspace = a.workspace) AND (s.operation IS NULL OR s.operation = a.operation))";
-/// The next look is put off in the same commit, so that one look is made at a time.
-const TO_VERIFY: &str = "UPDATE action SET verify_at = ?3 WHERE number IN (SELECT number FROM action \
-        INDEXED BY action_verify WHERE state = 'unresolved' AND verify_at IS NOT NULL AND verify_at <= ?2 \
-        AND account = ?1 ORDER BY verify_at LIMIT ?4) \
+/// The next look is put off in the same commit, so that one look is made at a time. What a person asked for is
+/// what they asked for since the last verdict on the attempt.
+const TO_VERIFY: &str = "UPDATE action SET verify_at = ?3 WHERE number IN (SELECT a.number FROM action a \
+        INDEXED BY action_verify WHERE a.state = 'unresolved' AND a.verify_at IS NOT NULL AND a.verify_at <= ?2 \
+        AND a.account = ?1 AND (?5 OR EXISTS (SELECT 1 FROM operator_target o \
+            JOIN operator_action d ON d.id = o.operator_action \
+            JOIN attempt t ON t.action = a.number AND t.number = a.attempts \
+            WHERE o.kind = 'action' AND o.id = a.number AND d.verb = 'verify' \
+            AND d.at > coalesce(t.verified_at, t.finished_at - 1, 0))) \
+        ORDER BY a.verify_at LIMIT ?4) \
     RETURNING number, id, rule, operation, version, params, \
     (SELECT t.id FROM attempt t WHERE t.action = action.number AND t.number = action.attempts), \
     (SELECT t.read_before FROM attempt t WHERE t.action = action.number AND t.number = action.attempts), \
@@ -138,7 +153,9 @@ fn called<'a>(account: &'a str, operation: &'a str) -> Called<'a> {
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Purpose::Before => "before",
             Purpose::After => "after",
@@ -273,7 +290,7 @@ impl Writer {
     pub async fn to_verify(
         &self,
         account: String,
-        count_max: usize,
+        (due, count_max): (Due, usize),
         again_at_ms: i64,
         now_ms: i64,
     ) -> Result<Vec<ToVerify>, StoreError> {
@@ -285,6 +302,7 @@ impl Writer {
                     .bind(now_ms)
                     .bind(again_at_ms)
                     .bind(crate::store::columns::count(count_max))
+                    .bind(due == Due::All)
                     .fetch_all(&mut state.connection)
                     .await
                     .map_err(failed())?;

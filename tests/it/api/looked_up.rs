@@ -33,6 +33,7 @@ fn an_operation_is_shown_with_all_that_matters_for_calling_it() {
         "  method         POST",
         "  access         write",
         "  repeated       does it twice: a lost response is looked up or left to a person",
+        "  lost           looked up by ListWorkflowInstances; that it was not executed never shows",
         "  in 2020-05-18  RunCycleDagNodes, CreateDagComplement, RunSmokeTest, RunManualDagNodes, CreateManualDag",
         "    BizDates                      array<object>             required",
         "  ProjectId                 form  integer                   required",
@@ -40,7 +41,12 @@ fn an_operation_is_shown_with_all_that_matters_for_calling_it() {
     ] {
         assert!(said.stdout.lines().any(|found| found == line), "{line}\n{}", said.stdout);
     }
+    let rerun = look_up(&["api", "show", "RerunTaskInstances", "--json"]).json();
+    assert_eq!(rerun["looked_up_by"], json!(["GetTaskInstance", "ListTaskInstanceOperationLogs"]));
+    let harmless = look_up(&["api", "show", "GetTaskInstance", "--json"]).json();
+    assert_eq!(harmless["looked_up_by"], json!(null), "it is simply made again");
     let shown = look_up(&["api", "show", "CreateTable", "--json"]).json();
+    assert_eq!(shown["looked_up_by"], json!([]));
     assert_eq!(
         (&shown["version"], &shown["client_token"], &shown["repeat_effect"]),
         (&json!("2020-05-18"), &json!("ClientToken"), &json!("duplicates"))

@@ -76,6 +76,83 @@ async fn the_story_goes_from_the_record_to_the_last_response() {
     );
 }
 
+/// An event whose call was lost and looked up twice, once so far without a verdict that is certain.
+async fn looked_up() -> Harness {
+    let store = Harness::with(&live("duplicates", "")).await;
+    store.accept(&[at(0, &failure("lost", 101))]).await;
+    let claimed = store.claim(1, NOW_MS).await.remove(0);
+    let settlement = Settlement {
+        verify_at_ms: Some(NOW_MS + 65_000),
+        ..Settlement::of(&claimed, Outcome::Unresolved, "lost")
+    };
+    store.writer.settle(settlement, NOW_MS + 120).await.expect("it is settled");
+    store
+        .tamper(
+            r#"INSERT INTO lookup (attempt, purpose, subject, operation, version, params, started_at, finished_at,
+                class, found)
+            VALUES (1, 'before', '101', 'GetTaskInstance', '2024-05-18', '{"Id":101}', 1774425600001, 1774425600031,
+                'success', '{"101":{"RunNumber":1,"Status":"Failure"}}'),
+            (1, 'after', '101', 'GetTaskInstance', '2024-05-18', '{"Id":101}', 1774425605000, 1774425605030,
+                'forbidden', NULL)"#,
+        )
+        .await;
+    store.tamper("UPDATE lookup SET error_message = 'no \u{1b}[2J way' WHERE purpose = 'after'").await;
+    store
+        .tamper(
+            r#"UPDATE attempt SET read_before = '{"101":{"RunNumber":1,"Status":"Failure"}}', verdict = 'ambiguous',
+            verdict_reason = 'nothing is known of 101', verified_at = 1774425605040"#,
+        )
+        .await;
+    store
+}
+
+#[tokio::test]
+async fn look_ups_are_told_with_what_they_found_and_when_the_next_is() {
+    let store = looked_up().await;
+    openeventd(&store.path(), &["audit", "lost"]).assert(
+        0,
+        &[
+            "rule duplicates  unresolved",
+            "it was sent, and it is not known whether it was executed",
+            "Next look   2026-03-25 08:01:05.000 UTC, ",
+            "attempt 1 unresolved  lost",
+            "Known before  101: RunNumber 1, Status Failure",
+            "before, GetTaskInstance of 101, ",
+            " ago, success: RunNumber 1, Status Failure",
+            "after, GetTaskInstance of 101, ",
+            " ago, forbidden: no \\u{1b}[2J way",
+            "ambiguous, 2026-03-25 08:00:05.040 UTC, ",
+            ": nothing is known of 101",
+        ],
+    );
+    openeventd(&store.path(), &["audit", "instance:101"]).assert(0, &["looked up: ambiguous"]);
+    openeventd(&store.path(), &["outbox", "show", "1"]).assert(
+        0,
+        &[
+            "action 1 unresolved",
+            "looked up      by the daemon, as soon as it gets to it",
+            "known before  1  101: RunNumber 1, Status Failure",
+            "look-ups\n",
+            "before  GetTaskInstance  101  success    RunNumber 1, Status Failure",
+            "after   GetTaskInstance  101  forbidden  no \\u{1b}[2J way",
+            "ambiguous  nothing is known of 101",
+            "outbox verify 1   it is found out what became of it, and that decides",
+        ],
+    );
+    let said = openeventd(&store.path(), &["outbox", "show", "1", "--json"]);
+    let attempt = &said.objects()[0]["attempted"][0];
+    assert_eq!(
+        (&attempt["verdict"], &attempt["read_before"]["101"]["RunNumber"]),
+        (&"ambiguous".into(), &1.into())
+    );
+    let purposes: Vec<_> =
+        attempt["lookups"].as_array().expect("a list").iter().map(|it| &it["purpose"]).collect();
+    assert_eq!(purposes, ["before", "after"]);
+    assert_eq!(attempt["lookups"][0]["found"]["101"]["Status"], "Failure");
+    let said = openeventd(&store.path(), &["audit", "1", "--json"]);
+    assert_eq!(said.objects()[0]["lookups"][1]["class"], "forbidden");
+}
+
 #[tokio::test]
 async fn an_action_without_its_decision_is_told_as_well() {
     let store = told().await;

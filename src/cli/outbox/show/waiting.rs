@@ -1,4 +1,4 @@
-//! What a planned action waits for, when it runs, and what keeps it from that.
+//! What an action waits for, when it runs or is looked up, and what keeps it from that.
 
 use anstyle::Style;
 use serde_json::{Map, Value};
@@ -25,6 +25,14 @@ pub(super) fn rows(fields: &mut Columns, story: &Map<String, Value>, now_ms: i64
     let waits_for = text(story, "waits_for");
     if !waits_for.is_empty() {
         fields.row([(DIM, "waits for"), (Style::new(), &format!("{waits_for}: {}", meaning(&waits_for)))]);
+    }
+    let verify_at = text(story, "verify_at");
+    if let Some(ahead_ms) = ms_of(&verify_at).map(|ms| ms - now_ms) {
+        let told = match ahead_ms {
+            ..=0 => "by the daemon, as soon as it gets to it".to_owned(),
+            ahead_ms => format!("by the daemon at {verify_at}, in {}", age(ahead_ms)),
+        };
+        fields.row([(DIM, "looked up"), (Style::new(), &told)]);
     }
     let held_at = text(story, "will_be_held_at");
     if !held_at.is_empty() {

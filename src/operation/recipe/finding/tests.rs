@@ -197,10 +197,13 @@ fn has_needed(it: &Sample, body: &Value) -> bool {
 
 proptest! {
     #[test]
-    fn arbitrary_bodies_are_never_taken_for_a_proof(before in json_value(), after in json_value()) {
+    fn arbitrary_bodies_without_what_is_needed_are_never_taken_for_a_proof(before in json_value(), after in json_value()) {
         for it in samples() {
             for (before, after) in [(&before, &after), (&it.before, &after), (&before, &it.moved)] {
-                prop_assert_eq!(it.verdict(before, after), Verdict::Ambiguous, "{} {} {}", it.operation, before, after);
+                // Few are by chance what the endpoint could have said.
+                if !(has_needed(&it, before) && has_needed(&it, after)) {
+                    prop_assert_eq!(it.verdict(before, after), Verdict::Ambiguous, "{} {} {}", it.operation, before, after);
+                }
             }
         }
     }
