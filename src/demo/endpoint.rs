@@ -1,8 +1,9 @@
 //! The endpoint that answers the demonstration's calls, on loopback.
 //!
 //! It checks each call as the gateway before DataWorks does (access key, time, signature, nonce) and
-//! answers in DataWorks' shapes. Some calls meet a fate first: throttled, failed, not permitted, or never
-//! answered. Bodies, calls remembered, and the time and number of connections are bounded.
+//! answers in DataWorks' shapes; what it reruns has run once more when it is read. Some calls meet a fate:
+//! throttled, failed, not permitted, or never answered. Bodies, calls remembered, and the time and number of
+//! connections are bounded.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ mod answer;
 
 mod gate;
 
+use answer::Runs;
 use gate::Gate;
 
 /// The key that calls have to be signed by.
@@ -75,6 +77,7 @@ pub struct Endpoint {
 struct Shared {
     gate: Mutex<Gate>,
     fates: Mutex<HashMap<(String, i64), VecDeque<Fate>>>,
+    runs: Mutex<Runs>,
     verified: Arc<AtomicU64>,
     host: String,
 }
@@ -94,6 +97,7 @@ impl Endpoint {
         let shared = Shared {
             gate: Mutex::new(Gate::new(key)),
             fates: Mutex::new(fates.collect()),
+            runs: Mutex::new(Runs::failed_at(crate::clock::now_ms())),
             verified: Arc::clone(&verified),
             host: address.to_string(),
         };
@@ -157,23 +161,27 @@ async fn serve(
     };
     shared.verified.fetch_add(1, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(WORK_MS))).await;
-    let refusal = match shared.fate(&call) {
-        None => None,
-        // The client gives up first, and this with it.
-        Some(Fate::Lose) => std::future::pending().await,
+    let fate = shared.fate(&call);
+    let answer = match fate {
+        None | Some(Fate::Lose) => {
+            let mut runs = shared.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            answer::of(&call, &mut runs, now_ms)
+        }
         Some(Fate::Throttle) => {
-            Some(Refusal::new(429, "Throttling.User", "Requests are too frequent, try again later."))
+            Err(Refusal::new(429, "Throttling.User", "Requests are too frequent, try again later."))
         }
         Some(Fate::Fail) => {
-            Some(Refusal::new(503, "ServiceUnavailable", "The service is temporarily unavailable."))
+            Err(Refusal::new(503, "ServiceUnavailable", "The service is temporarily unavailable."))
         }
-        Some(Fate::Forbid) => Some(Refusal::new(
-            403,
-            "Forbidden.Access",
-            "Access is forbidden. You do not have the permission.",
-        )),
+        Some(Fate::Forbid) => {
+            Err(Refusal::new(403, "Forbidden.Access", "Access is forbidden. You do not have the permission."))
+        }
     };
-    match refusal.map_or_else(|| answer::of(&call), Err) {
+    if fate == Some(Fate::Lose) {
+        // The client gives up first, and this with it.
+        std::future::pending::<()>().await;
+    }
+    match answer {
         Ok(mut body) => {
             body.insert("RequestId".to_owned(), Value::from(request_id));
             respond(StatusCode::OK, &Value::Object(body))

@@ -33,16 +33,18 @@ pub struct Instances {
     pub rerun: i64,
     /// Throttled first.
     pub throttled: i64,
-    /// Not permitted to be rerun.
-    pub forbidden: i64,
-    /// The response to the rerun was lost.
+    /// The response to the rerun was lost, and reading the instance shows that it was rerun.
     pub lost: i64,
+    /// The same, but the instance could not be read before.
+    pub doubtful: i64,
     /// The response to a change of priority was lost.
     pub hurried: i64,
     /// One of a burst: throttled twice.
     pub crowded: i64,
     /// The endpoint fails once when its log is read.
     pub unavailable: i64,
+    /// Its priority may not be changed any more.
+    pub forbidden: i64,
 }
 
 impl Story {
@@ -53,11 +55,12 @@ impl Story {
         let instances = Instances {
             rerun: first + 11,
             throttled: first + 23,
-            forbidden: first + 31,
-            lost: first + 47,
+            lost: first + 31,
+            doubtful: first + 47,
             hurried: first + 53,
             crowded: first + 62,
             unavailable: first + 63,
+            forbidden: first + 69,
         };
         let mut writer = Writer::at(now_ms, first);
         records::write(&mut writer, &instances);
@@ -68,11 +71,14 @@ impl Story {
 fn fates(instances: &Instances) -> Fates {
     Fates::from_iter([
         (("RerunTaskInstances", instances.throttled), vec![Fate::Throttle]),
-        (("RerunTaskInstances", instances.forbidden), vec![Fate::Forbid]),
         (("RerunTaskInstances", instances.lost), vec![Fate::Lose]),
+        (("GetTaskInstance", instances.doubtful), vec![Fate::Fail]),
+        (("RerunTaskInstances", instances.doubtful), vec![Fate::Lose]),
         (("RerunTaskInstances", instances.crowded), vec![Fate::Throttle, Fate::Throttle]),
         (("UpdateTaskInstances", instances.hurried), vec![Fate::Lose]),
         (("GetTaskInstanceLog", instances.unavailable), vec![Fate::Fail]),
+        // The last change of priority: its operation is parked from then on.
+        (("UpdateTaskInstances", instances.forbidden), vec![Fate::Forbid]),
     ])
 }
 

@@ -11,134 +11,21 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{Reader, StoreError};
 
+mod news;
+
+pub use news::{
+    NewAttempt, NewDecision, NewDuplicates, NewEvent, NewParking, NewQuarantined, NewVerdict, News,
+};
+
 /// Rows of one kind in one look.
 const ROWS_MAX: i64 = 500;
-
-/// A look at everything that came since the last.
-#[derive(Debug, Default)]
-pub struct News {
-    /// Accepted events.
-    pub events: Vec<NewEvent>,
-    /// Records that could not be decoded.
-    pub quarantined: Vec<NewQuarantined>,
-    /// Batches in which records came again, and planned nothing.
-    pub duplicates: Vec<NewDuplicates>,
-    /// Attempts that were settled, whatever they came to.
-    pub attempts: Vec<NewAttempt>,
-}
-
-impl News {
-    /// Whether nothing happened.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-            && self.quarantined.is_empty()
-            && self.attempts.is_empty()
-            && self.duplicates.is_empty()
-    }
-}
-
-/// An accepted event.
-#[derive(Debug)]
-pub struct NewEvent {
-    /// Its number in the audit.
-    pub seq: i64,
-    /// When it was accepted, milliseconds since 1970.
-    pub accepted_ms: i64,
-    /// Its code.
-    pub code: Option<String>,
-    /// The workspace.
-    pub workspace: Option<i64>,
-    /// The instance.
-    pub instance: Option<i64>,
-    /// The node.
-    pub node: Option<i64>,
-    /// The file.
-    pub file: Option<i64>,
-    /// The table.
-    pub table: Option<String>,
-    /// The status of an instance or DAG.
-    pub status: Option<String>,
-    /// What the rules made of it.
-    pub decisions: Vec<NewDecision>,
-}
-
-/// What one rule made of an event.
-#[derive(Debug, FromRow)]
-pub struct NewDecision {
-    /// The event.
-    pub event: i64,
-    /// The rule.
-    pub rule: String,
-    /// What it came to: planned, recorded, untrusted, failed.
-    pub outcome: String,
-    /// Why it failed.
-    pub message: Option<String>,
-    /// The state of its action now.
-    pub state: Option<String>,
-    /// Why the action is held.
-    pub held_reason: Option<String>,
-    /// The operation.
-    pub operation: Option<String>,
-}
-
-/// A record that could not be decoded.
-#[derive(Debug, FromRow)]
-pub struct NewQuarantined {
-    /// Its number.
-    pub id: i64,
-    /// When it was, milliseconds since 1970.
-    pub quarantined_at: i64,
-    /// The reason, a stable word.
-    pub reason: String,
-    /// The reason in words.
-    pub message: String,
-}
-
-/// Records of one batch that were known already.
-#[derive(Debug, FromRow)]
-pub struct NewDuplicates {
-    /// The batch.
-    pub id: i64,
-    /// When it was accepted, milliseconds since 1970.
-    pub accepted_at: i64,
-    /// How many there were.
-    pub duplicates: i64,
-}
-
-/// A settled attempt.
-#[derive(Debug, FromRow)]
-pub struct NewAttempt {
-    /// Its number over all attempts.
-    pub id: i64,
-    /// The event that it is for.
-    pub event: i64,
-    /// When it was settled, milliseconds since 1970.
-    pub finished_at: Option<i64>,
-    /// The rule.
-    pub rule: String,
-    /// The operation.
-    pub operation: String,
-    /// Which attempt of its action, from 1.
-    pub number: i64,
-    /// What it came to: succeeded, due again, dead, unresolved, held; `None` while in flight.
-    pub outcome: Option<String>,
-    /// What happened to the call.
-    pub class: Option<String>,
-    /// The HTTP status, where there was a response.
-    pub http_status: Option<i64>,
-    /// The endpoint's error code.
-    pub error_code: Option<String>,
-    /// From sending to the last byte of the response, milliseconds.
-    pub latency_ms: Option<i64>,
-}
 
 /// How far the daemon is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Offsets that are accounted for, the last of each partition.
     pub reached: BTreeMap<i64, i64>,
-    /// Actions that will be sent without anybody doing anything.
+    /// Actions that will be sent, or looked up for the first time, without anybody doing anything.
     pub open: i64,
 }
 
@@ -153,6 +40,10 @@ pub struct Follower {
     attempt: i64,
     /// Attempts settle out of order, so those told above it are remembered.
     told: HashSet<i64>,
+    /// Told as unresolved, and not looked up so far.
+    unresolved: Vec<i64>,
+    /// When the last parking was, and its id: ids are given anew when a parking is lifted.
+    parking: (i64, i64),
 }
 
 #[derive(FromRow)]
@@ -185,10 +76,20 @@ const ATTEMPTS: &str = "SELECT t.id, a.event, t.finished_at, a.rule, a.operation
     t.http_status, t.error_code, t.latency_ms \
     FROM attempt t JOIN action a ON a.number = t.action WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
+const VERDICTS: &str = "SELECT t.id AS attempt, a.event, t.verified_at, a.operation, t.verdict, \
+    coalesce(t.verdict_reason, '') AS reason \
+    FROM json_each(?1) AS told JOIN attempt t ON t.id = told.value JOIN action a ON a.number = t.action \
+    WHERE t.verified_at IS NOT NULL ORDER BY t.verified_at, t.id";
+
+const PARKINGS: &str = "SELECT id, account, operation, workspace, reason, since, until FROM parking \
+    WHERE (since, id) > (?1, ?2) ORDER BY since, id LIMIT ?3";
+
 const REACHED: &str = "SELECT range.value ->> 'partition' AS partition, max(range.value ->> 'last') AS last \
     FROM batch, json_each(batch.ranges) AS range GROUP BY partition";
 
-const OPEN: &str = "SELECT count(*) FROM action WHERE state IN ('planned', 'waiting', 'in_flight')";
+const OPEN: &str = "SELECT count(*) FROM action a WHERE state IN ('planned', 'waiting', 'in_flight') \
+    OR state = 'unresolved' AND verify_at IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM attempt t WHERE t.action = a.number AND t.verified_at IS NOT NULL)";
 
 impl Reader {
     /// The last offset that is accounted for, by partition, where there is one topic.
@@ -207,7 +108,16 @@ impl Follower {
     /// Begins before the first event.
     #[must_use]
     pub fn new(reader: Reader) -> Self {
-        Follower { reader, event: 0, quarantined: 0, batch: 0, attempt: 0, told: HashSet::new() }
+        Follower {
+            reader,
+            event: 0,
+            quarantined: 0,
+            batch: 0,
+            attempt: 0,
+            told: HashSet::new(),
+            unresolved: Vec::new(),
+            parking: (0, 0),
+        }
     }
 
     /// What came since the last look.
@@ -215,10 +125,13 @@ impl Follower {
     /// # Errors
     /// The database cannot be read, or the reader's time is over.
     pub async fn news(&mut self) -> Result<News, StoreError> {
-        // Attempts first: each of them belongs to an event that the next question finds.
+        // What follows is read before its cause: each parking comes from an attempt, and each attempt from an
+        // event, that the next question finds.
+        let parkings = self.parkings().await?;
         let attempts = self.attempts().await?;
-        let mut news = News { events: self.events().await?, ..News::default() };
+        let mut news = News { events: self.events().await?, parkings, ..News::default() };
         self.tell(attempts, &mut news);
+        news.verdicts = self.verdicts().await?;
         let failed = self.reader.failed("read the quarantined records");
         news.quarantined = sqlx::query_as(QUARANTINED)
             .bind(self.quarantined)
@@ -262,6 +175,9 @@ impl Follower {
             let is_told = self.told.contains(&id);
             if !is_told && attempt.outcome.is_some() && attempt.event <= self.event {
                 self.told.insert(id);
+                if attempt.outcome.as_deref() == Some("unresolved") {
+                    self.unresolved.push(id);
+                }
                 news.attempts.push(attempt);
             }
             all_told &= self.told.contains(&id);
@@ -270,6 +186,33 @@ impl Follower {
                 self.attempt = id;
             }
         }
+    }
+
+    async fn verdicts(&mut self) -> Result<Vec<NewVerdict>, StoreError> {
+        if self.unresolved.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = self.reader.failed("read the verdicts");
+        let verdicts: Vec<NewVerdict> = sqlx::query_as(VERDICTS)
+            .bind(serde_json::Value::from(self.unresolved.as_slice()).to_string())
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
+        self.unresolved.retain(|id| verdicts.iter().all(|verdict| verdict.attempt != *id));
+        Ok(verdicts)
+    }
+
+    async fn parkings(&mut self) -> Result<Vec<NewParking>, StoreError> {
+        let ((since, id), failed) = (self.parking, self.reader.failed("read what is parked"));
+        let parkings: Vec<NewParking> = sqlx::query_as(PARKINGS)
+            .bind(since)
+            .bind(id)
+            .bind(ROWS_MAX)
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
+        self.parking = parkings.last().map_or(self.parking, |last| (last.since, last.id));
+        Ok(parkings)
     }
 
     async fn events(&mut self) -> Result<Vec<NewEvent>, StoreError> {

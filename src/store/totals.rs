@@ -15,6 +15,10 @@ pub struct Totals {
     pub actions: Vec<Count>,
     /// Settled attempts by what happened to the call.
     pub attempts: Vec<Count>,
+    /// Reads that look lost calls up, by what happened to them.
+    pub lookups: Vec<Count>,
+    /// What the accounts' quotas count as sent, both together.
+    pub sent: i64,
 }
 
 /// Where the records went.
@@ -54,6 +58,11 @@ const ACTIONS: &str = "SELECT CASE state WHEN 'held' THEN 'held (' || held_reaso
 const ATTEMPTS: &str = "SELECT coalesce(class, outcome, 'in_flight') AS kind, count(*) AS count FROM attempt \
     GROUP BY kind ORDER BY count DESC, kind";
 
+const LOOKUPS: &str = "SELECT coalesce(class, 'in_flight') AS kind, count(*) AS count FROM lookup \
+    GROUP BY kind ORDER BY count DESC, kind";
+
+const SENT: &str = "SELECT coalesce(sum(sent), 0) FROM quota_day";
+
 impl Reader {
     /// Sums up everything.
     ///
@@ -62,11 +71,15 @@ impl Reader {
     pub async fn totals(&mut self) -> Result<Totals, StoreError> {
         let failed = self.failed("sum up the batches");
         let records = sqlx::query_as(RECORDS).fetch_one(&mut self.connection).await.map_err(failed)?;
+        let failed = self.failed("sum up the quota");
+        let sent = sqlx::query_scalar(SENT).fetch_one(&mut self.connection).await.map_err(failed)?;
         Ok(Totals {
             records,
             decisions: self.counts(DECISIONS, "count the decisions").await?,
             actions: self.counts(ACTIONS, "count the actions").await?,
             attempts: self.counts(ATTEMPTS, "count the attempts").await?,
+            lookups: self.counts(LOOKUPS, "count the look-ups").await?,
+            sent,
         })
     }
 

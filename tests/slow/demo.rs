@@ -81,8 +81,15 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     let calls = counts(&mut audit, "SELECT class, count(*) FROM attempts GROUP BY 1").await;
     let expected = ["forbidden", "lost", "success", "throttled", "unavailable"];
     assert_eq!(calls.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{calls:?}");
-    let verified = format!("verified the signatures of {} calls", calls.values().sum::<i64>());
-    assert!(stdout.contains(&verified), "{verified}: {stdout}");
+    let lookups = counts(&mut audit, "SELECT class, count(*) FROM lookups GROUP BY 1").await;
+    assert_eq!(lookups.keys().map(String::as_str).collect::<Vec<_>>(), ["success", "unavailable"]);
+    let all = calls.values().chain(lookups.values()).sum::<i64>();
+    for sum in
+        [format!("the signatures of {all} calls."), format!("{all} calls counted for the account today")]
+    {
+        assert!(stdout.contains(&sum), "{sum}: {stdout}");
+    }
+    what_is_new_is_told(&mut audit, &stdout).await;
     let decisions = counts(&mut audit, "SELECT outcome, count(*) FROM decisions GROUP BY 1").await;
     assert_eq!(
         decisions.keys().map(String::as_str).collect::<Vec<_>>(),
@@ -97,7 +104,9 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     assert_eq!(unknown, 0, "every event is one of the catalogue, and told without doubt");
 
     let log = std::fs::read_to_string(directory.join("openeventd.log")).expect("the log");
-    assert!(log.contains("started") && !log.contains("ERROR") && !log.contains("kafka_failing"), "{log}");
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains(" ERROR ")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("calls_parked"), "{errors:?}");
+    assert!(log.contains("started") && !log.contains("kafka_failing"), "{log}");
     secrets_are_kept(&directory, &stdout);
     let wal = std::fs::metadata(directory.join("audit.db-wal")).map_or(0, |metadata| metadata.len());
     assert_eq!(wal, 0, "the audit is whole in its file");
@@ -116,16 +125,44 @@ async fn the_demonstration_comes_to_its_end_and_its_audit_adds_up() {
     assert_eq!(refused.status.code(), Some(73), "the directory is taken");
 }
 
-/// Each of the three commands, as a shell takes it, answers with something telling.
+/// Of the lost reruns one was executed, one remains for a person; what is forbidden is parked.
+async fn what_is_new_is_told(audit: &mut SqliteConnection, stdout: &str) {
+    let verdicts: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT a.state, t.verdict, t.verdict_reason FROM attempts t JOIN actions a ON a.id = t.action \
+        WHERE t.verdict IS NOT NULL ORDER BY a.state",
+    )
+    .fetch_all(&mut *audit)
+    .await
+    .expect("the verdicts");
+    let states: Vec<_> = verdicts.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+    assert_eq!(states, [("succeeded", "happened"), ("unresolved", "ambiguous")]);
+    assert!(verdicts[0].2.starts_with("RunNumber of ") && verdicts[0].2.ends_with(" went from 1 to 2"));
+    for (reason, follows) in [(&verdicts[0].2, "it was executed"), (&verdicts[1].2, "still unresolved")] {
+        let told = format!("looked up: {reason}: {follows}");
+        assert!(stdout.contains(&told), "{told}: {stdout}");
+    }
+    let parked: Vec<(String, i64, String)> =
+        sqlx::query_as("SELECT operation, workspace, reason FROM parkings")
+            .fetch_all(audit)
+            .await
+            .expect("rows");
+    assert_eq!(parked, [("UpdateTaskInstances".into(), 96_384, "forbidden".into())]);
+    assert!(
+        stdout.contains("UpdateTaskInstances in workspace 96384: forbidden, nothing is tried"),
+        "{stdout}"
+    );
+}
+
+/// Each of the four commands, as a shell takes it, answers with something telling.
 fn printed_commands_work(stdout: &str, parent: &Path) {
     let (_, commands) = stdout.split_once("Now ask the audit:").expect("the commands");
     let (setting, commands) = commands.trim_start().split_once('\n').expect("more than one line");
     assert!(setting.starts_with("export OPENEVENTD_CONFIG="), "{setting}");
     let commands: Vec<&str> =
         commands.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert_eq!(commands.len(), 3, "{commands:?}");
+    assert_eq!(commands.len(), 4, "{commands:?}");
     for (command, telling) in
-        commands.into_iter().zip(["instance:", "held (approve)", "rerun-failed-instance"])
+        commands.into_iter().zip(["instance:", "held (approve)", "SPENT BY", "went from 1 to 2"])
     {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{setting}\n{command}")]).current_dir(parent).env_clear();

@@ -33,6 +33,8 @@ pub(super) fn show(
         ("decisions", listed(&totals.decisions)),
         ("actions", listed(&totals.actions)),
         ("calls", listed(&totals.attempts)),
+        ("look-ups", listed(&totals.lookups)),
+        ("quota", format!("{} calls counted for the account today", totals.sent)),
     ] {
         print(&format!("  {}{text}", padded(NAME, what, 11)))?;
     }
@@ -72,20 +74,21 @@ fn listed(counts: &[Count]) -> String {
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }
 
-/// Three commands as a shell takes them, and what they answer.
-fn commands(instances: &Instances) -> [(String, &'static str); 3] {
+/// Four commands as a shell takes them, and what they answer.
+fn commands(instances: &Instances) -> [(String, &'static str); 4] {
     let program = std::env::args_os()
         .next()
         .map_or_else(|| "openeventd".to_owned(), |program| program.to_string_lossy().into_owned());
     let program = quoted(&program);
     let sql =
-        "select rule, state, held_reason, operation, count(*) as actions from actions group by 1, 2, 3, 4";
+        "select rule, operation, outcome, verdict, verdict_reason from attempts where verdict is not null";
     [
         (
             format!("{program} audit instance:{}", instances.throttled),
             "the story of an instance: rerun, though the endpoint was busy at first",
         ),
         (format!("{program} outbox list"), "what waits for a person"),
-        (format!("{program} sql {}", quoted(sql)), "what became of each rule's actions"),
+        (format!("{program} quota"), "what the account has spent, and what is parked"),
+        (format!("{program} sql {}", quoted(sql)), "what was found out about calls whose response was lost"),
     ]
 }

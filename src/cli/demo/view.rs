@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use anstyle::Style;
 
+use crate::cli::instant::age;
 use crate::cli::terminal::{self, BAD, DIM, GOOD, NAME, TITLE, WARNING, padded, styled};
 use crate::clock::now_ms;
 use crate::demo::Stage;
 use crate::escape::Escaped;
-use crate::store::follow::{NewAttempt, NewDecision, NewDuplicates, NewEvent, NewQuarantined, News};
+use crate::store::follow::{
+    NewAttempt, NewDecision, NewDuplicates, NewEvent, NewParking, NewQuarantined, NewVerdict, News,
+};
 
 /// Between two lines that come at the same time.
 const LINE_EVERY: Duration = Duration::from_millis(90);
@@ -36,6 +39,8 @@ enum Told<'a> {
     Quarantined(&'a NewQuarantined),
     Known(&'a NewDuplicates),
     Attempt(&'a NewAttempt),
+    Parking(&'a NewParking),
+    Verdict(&'a NewVerdict),
 }
 
 impl Told<'_> {
@@ -46,6 +51,8 @@ impl Told<'_> {
             Told::Quarantined(record) => record.quarantined_at,
             Told::Known(batch) => batch.accepted_at,
             Told::Attempt(attempt) => attempt.finished_at.unwrap_or_default(),
+            Told::Parking(parking) => parking.since,
+            Told::Verdict(verdict) => verdict.verified_at,
         }
     }
 }
@@ -89,6 +96,8 @@ impl View {
         all.extend(news.quarantined.iter().map(Told::Quarantined));
         all.extend(news.duplicates.iter().map(Told::Known));
         all.extend(news.attempts.iter().map(Told::Attempt));
+        all.extend(news.parkings.iter().map(Told::Parking));
+        all.extend(news.verdicts.iter().map(Told::Verdict));
         all.sort_by_key(Told::at_ms);
         for told in &all {
             self.line(told).await?;
@@ -112,6 +121,13 @@ impl View {
             Told::Attempt(attempt) => {
                 let operation = padded(Style::new(), &attempt.operation, WHAT);
                 (Some(attempt.event), format!("{operation}{}", attempt_text(attempt)))
+            }
+            Told::Parking(parking) => {
+                (None, format!("{}{}", padded(WARNING, "parked", WHAT), parking_text(parking)))
+            }
+            Told::Verdict(verdict) => {
+                let operation = padded(Style::new(), &verdict.operation, WHAT);
+                (Some(verdict.event), format!("{operation}{}", verdict_text(verdict)))
             }
         };
         let number = number.map_or_else(String::new, |number| format!("#{number}"));
@@ -212,4 +228,23 @@ fn attempt_text(attempt: &NewAttempt) -> String {
         (outcome, _) => (WARNING, format!("{outcome} {code}")),
     };
     format!("{} {}", styled(style, &status), styled(style, &Escaped(&text).to_string()))
+}
+
+fn parking_text(parking: &NewParking) -> String {
+    let whom = match (&parking.operation, parking.workspace) {
+        (Some(operation), Some(workspace)) => format!("{operation} in workspace {workspace}"),
+        (Some(operation), None) => operation.clone(),
+        (None, _) => format!("all calls of account {}", parking.account),
+    };
+    let pause = age(parking.until - parking.since);
+    format!("{whom}: {}, nothing is tried for {pause}", parking.reason)
+}
+
+fn verdict_text(verdict: &NewVerdict) -> String {
+    let (style, so) = match verdict.verdict.as_str() {
+        "happened" => (GOOD, "it was executed"),
+        "did_not_happen" => (WARNING, "it was not executed, sent again"),
+        _ => (BAD, "still unresolved"),
+    };
+    styled(style, &format!("looked up: {}: {so}", Escaped(&verdict.reason)))
 }

@@ -72,17 +72,18 @@ fn first_troubles(writer: &mut Writer, instances: &Instances) {
     usual(writer, &USERS, SUCCEEDED);
 }
 
-/// What people do: some of it is worth a record, one thing has to be decided by a person.
+/// What people do: some of it is worth a record, one thing has to be decided by a person. Meanwhile two
+/// responses are lost to calls that may not be repeated.
 fn people_at_work(writer: &mut Writer, instances: &Instances) {
+    status(writer, instances.lost, &STORES, FAILED);
     download(writer, "members_full.csv", 4_718_302);
     node(writer, "node-change-updated", &USERS, "NORMAL");
     quality(writer, &GOODS, 0);
-    status(writer, instances.lost, &GOODS, FAILED);
+    status(writer, instances.doubtful, &GOODS, FAILED);
     usual_legacy(writer, &ORDERS, RUNNING);
     quality(writer, &ORDERS, 2);
     file(writer, "CommitFile", "commit-file", &ORDERS, 504_128_844);
     download(writer, "campaign_sample.csv", 1_200);
-    status(writer, instances.forbidden, &STORES, FAILED);
     usual(writer, &USERS, WAITING);
 }
 
@@ -115,12 +116,11 @@ fn burst(writer: &mut Writer, instances: &Instances) {
     file(writer, "DeployFile", "deploy-file", &STORES, 504_128_830);
 }
 
-/// The reruns come to their ends.
+/// The reruns come to their ends; the key has lost a permission.
 fn evening(writer: &mut Writer, instances: &Instances) {
     status(writer, instances.throttled, &USERS, RUNNING);
     status(writer, instances.rerun, &ORDERS, SUCCEEDED);
-    let late = writer.instance();
-    alert(writer, late, &ORDERS, "订单宽表 07:30");
+    alert(writer, instances.forbidden, &ORDERS, "订单宽表 07:30");
     node(writer, "node-change-deleted", &GOODS, "NORMAL");
     usual(writer, &STORES, RUNNING);
     file(writer, "CommitFile", "commit-file", &GOODS, 504_128_861);

@@ -68,6 +68,30 @@ async fn a_call_with_the_right_signature_is_answered_as_dataworks_does() {
 }
 
 #[tokio::test]
+async fn a_rerun_is_one_more_run_even_if_its_response_is_lost() {
+    let endpoint = endpoint(Fates::from_iter([(("RerunTaskInstances", INSTANCE), vec![Fate::Lose])])).await;
+    let account = account(&endpoint.url());
+    let read = async |nonce: &str| {
+        let params = json!({"Id": INSTANCE});
+        let response = call(&account, &settings(), "GetTaskInstance", params, nonce, now_ms()).await;
+        let mut body: Value = serde_json::from_str(&response.expect("success").body).expect("JSON");
+        body["TaskInstance"].take()
+    };
+    let before = read("n-1").await;
+    assert_eq!(before, read("n-2").await, "nothing happened");
+    assert_eq!((&before["RunNumber"], &before["Status"]), (&json!(1), &json!("Failure")));
+    let impatient = Settings { timeout: Duration::from_millis(500), ..settings() };
+    let params = json!({"Ids": [INSTANCE]});
+    let lost = call(&account, &impatient, "RerunTaskInstances", params, "n-3", now_ms()).await;
+    assert_eq!(lost.expect_err("its fate").class(), Class::Lost);
+    let after = read("n-4").await;
+    assert_eq!((&after["RunNumber"], &after["Status"]), (&json!(2), &json!("Running")));
+    assert!(after["StartedTime"].as_i64() > before["StartedTime"].as_i64());
+    rerun(&account, "n-5").await.expect("success");
+    assert_eq!(read("n-6").await["RunNumber"], 3);
+}
+
+#[tokio::test]
 async fn a_wrong_key_a_wrong_clock_and_a_replayed_nonce_are_refused() {
     let endpoint = endpoint(Fates::new()).await;
     let good = account(&endpoint.url());
@@ -115,7 +139,7 @@ async fn each_fate_is_met_once_and_success_follows() {
         Class::Forbidden,
         Class::Lost,
     ];
-    let impatient = Settings { timeout: std::time::Duration::from_millis(500), ..settings() };
+    let impatient = Settings { timeout: Duration::from_millis(500), ..settings() };
     for (number, class) in expected.into_iter().enumerate() {
         let params = json!({"Ids": [INSTANCE]});
         let nonce = format!("n-{number}");
