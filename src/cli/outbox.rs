@@ -114,7 +114,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
             Command::Show(arguments) => show::run(config, arguments).await,
             Command::Release(arguments) => act::release(config, arguments).await,
             Command::Cancel(arguments) => act::cancel(config, arguments).await,
-            Command::Verify(arguments) => verify::run(config, arguments).await,
+            Command::Verify(arguments) => Box::pin(verify::run(config, arguments)).await,
             Command::Requeue(arguments) => act::requeue(config, arguments).await,
         }
     })

@@ -101,7 +101,7 @@ pub(super) fn park(
         Class::Credentials => Some((ParkReason::Credentials, KEY_PAUSE)),
         Class::Throttled { retry_after_ms, until: Until::Soon } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
-            let first_ms = asked.max(THROTTLED_PAUSE_MS).min(THROTTLED_PAUSE_MS_MAX);
+            let first_ms = asked.clamp(THROTTLED_PAUSE_MS, THROTTLED_PAUSE_MS_MAX);
             Some((ParkReason::Throttled, Pause::Growing { first_ms, max_ms: THROTTLED_PAUSE_MS_MAX }))
         }
         Class::QuotaExhausted { until: NextAllowance::NextDay, .. } => {

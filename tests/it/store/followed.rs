@@ -5,6 +5,7 @@ use std::time::Duration;
 use openeventd::operation::recipe::Verdict;
 use openeventd::store::Reader;
 use openeventd::store::follow::{Follower, Standing};
+use openeventd::store::outbox::lookup::Due;
 use openeventd::store::outbox::{Outcome, Settlement};
 use openeventd::store::parking::{Park, ParkReason, Pause};
 use openeventd::store::totals::Count;
@@ -78,8 +79,11 @@ async fn a_lost_call_is_open_until_it_is_looked_up_and_the_first_verdict_is_told
     assert_eq!((news.attempts.len(), news.verdicts.len()), (1, 0));
     assert_eq!(follower.standing().await.expect("counts").open, 1);
 
-    let due =
-        store.writer.to_verify("main".into(), 1, i64::MAX, ends_ms + 5_000).await.expect("they are read");
+    let due = store
+        .writer
+        .to_verify("main".into(), (Due::All, 1), i64::MAX, ends_ms + 5_000)
+        .await
+        .expect("they are read");
     for reason in ["too early to tell", "nothing is known"] {
         let verdict = (Verdict::Ambiguous, reason.to_owned());
         let of = (due[0].action, due[0].attempt);
