@@ -244,9 +244,16 @@ type Leave = (Slot, OwnedSemaphorePermit);
 /// Waits for leave to make one call, then takes what more there is at once.
 async fn leave_to_call(lane: &Lane, concurrency: &Arc<Semaphore>) -> Vec<Leave> {
     let access = lane.access.unwrap_or(Access::Write);
-    // The slot first: a lane that waits for its limit must not keep the others from calling.
-    let slot = lane.limiter.acquire(access).await;
-    let Ok(permit) = Arc::clone(concurrency).acquire_owned().await else { return Vec::new() };
+    let (slot, permit) = loop {
+        // The slot first: a lane that waits for its limit must not keep the others from calling.
+        let slot = lane.limiter.acquire(access).await;
+        // Nor keep it for long: the calls that have all of the concurrency may wait for the only slot.
+        match tokio::time::timeout(LOOK_AGAIN, Arc::clone(concurrency).acquire_owned()).await {
+            Ok(Ok(permit)) => break (slot, permit),
+            Ok(Err(_)) => return Vec::new(),
+            Err(_) => slot.give_back(),
+        }
+    };
     let mut leave = vec![(slot, permit)];
     while let Ok(permit) = Arc::clone(concurrency).try_acquire_owned() {
         let Some(slot) = lane.limiter.try_acquire(access) else { break };

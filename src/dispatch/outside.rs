@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{Lane, Shared};
 use crate::openapi::rate::Slot;
 use crate::store::StoreError;
+use crate::store::outbox::outside::OutsideCall;
 use crate::store::retries::Work;
 
 /// Between two looks for such calls.
@@ -47,18 +48,35 @@ pub(super) async fn run(
 
 /// Frees the slots of calls that have ended, and grants new ones.
 async fn step(shared: &Shared, lane: &Lane, held: &mut HashMap<i64, Slot>) -> Result<(), StoreError> {
-    let (account, region) = (lane.account.name.clone(), lane.account.region.clone());
-    let open = shared.writer.outside_calls(account, region, (shared.now_ms)()).await?;
-    // What is dropped rests as after any call of which only the end is known.
-    held.retain(|id, _| open.iter().any(|call| call.id == *id));
-    for call in open {
+    for call in free(shared, lane, held).await? {
         if held.contains_key(&call.id) {
             continue;
         }
-        let slot = lane.limiter.acquire(call.access).await;
+        let acquired = lane.limiter.acquire(call.access);
+        tokio::pin!(acquired);
+        // The slots may all be held for calls like it: those that end meanwhile make room.
+        let slot = loop {
+            tokio::select! {
+                slot = &mut acquired => break slot,
+                () = tokio::time::sleep(LOOK_AGAIN) => drop(free(shared, lane, held).await?),
+            }
+        };
         shared.writer.grant(call.id, (shared.now_ms)()).await?;
         slot.connecting();
         held.insert(call.id, slot);
     }
     Ok(())
+}
+
+/// Frees the slots of calls that have ended, and gives the others.
+async fn free(
+    shared: &Shared,
+    lane: &Lane,
+    held: &mut HashMap<i64, Slot>,
+) -> Result<Vec<OutsideCall>, StoreError> {
+    let (account, region) = (lane.account.name.clone(), lane.account.region.clone());
+    let open = shared.writer.outside_calls(account, region, (shared.now_ms)()).await?;
+    // What is dropped rests as after any call of which only the end is known.
+    held.retain(|id, _| open.iter().any(|call| call.id == *id));
+    Ok(open)
 }

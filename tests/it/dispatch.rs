@@ -27,6 +27,8 @@ use crate::openapi::{account, settings};
 
 mod parked;
 
+mod taken;
+
 const SECRET: &str = "correct/horse battery";
 
 pub(crate) fn now_ms() -> i64 {

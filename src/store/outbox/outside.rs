@@ -20,7 +20,11 @@ const STEP_MAX: i64 = 256;
 
 const OPEN: &str = "SELECT id, access FROM outside_call \
     WHERE ended_at IS NULL AND account = ?1 AND region = ?2 AND given_up_at > ?3 ORDER BY id LIMIT ?4";
-const GRANT: &str = "UPDATE outside_call SET granted_at = ?2 WHERE id = ?1 AND ended_at IS NULL";
+/// Whoever has not sent by the end of this has died: it looks for its turn ten times a second.
+const SENT_WITHIN_MS: i64 = 60_000;
+
+const GRANT: &str = "UPDATE outside_call SET granted_at = ?2, given_up_at = min(given_up_at, ?2 + ?3) \
+    WHERE id = ?1 AND ended_at IS NULL";
 
 impl Writer {
     /// The calls of people for `account` in `region` that have not ended, the oldest first.
@@ -69,6 +73,7 @@ impl Writer {
                 sqlx::query(GRANT)
                     .bind(id)
                     .bind(now_ms)
+                    .bind(SENT_WITHIN_MS)
                     .execute(&mut state.connection)
                     .await
                     .map(drop)
