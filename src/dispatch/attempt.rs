@@ -29,7 +29,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Runs a claimed attempt to its settled end. The slot rests from the end of the call, not of the settle.
 pub(super) async fn run(shared: &Shared, lane: &Lane, claimed: Claimed, slot: Slot) {
     let begun_ms = (shared.now_ms)();
-    let settlement = match checked(shared, &claimed) {
+    let settlement = match checked(shared, &lane.account, &claimed) {
         Err(refused) => {
             slot.give_back();
             *refused
@@ -67,10 +67,16 @@ fn milliseconds(ms: i64) -> Duration {
 /// What the row asks for, if it may still be called.
 fn checked(
     shared: &Shared,
+    account: &Account,
     claimed: &Claimed,
 ) -> Result<(&'static Operation, Map<String, Value>), Box<Settlement>> {
     let refused = |outcome: Outcome, message: String| Box::new(not_sent(claimed, outcome, &message));
     let unsendable = |message: String| refused(Outcome::Dead, message);
+    // Its instances and nodes are of that region; their numbers may mean others elsewhere.
+    if let Some(other) = claimed.region.as_ref().filter(|planned| **planned != account.region) {
+        let message = format!("planned for {other}, and the account's region is {} now", account.region);
+        return Err(refused(Outcome::Held(HeldReason::Policy), message));
+    }
     let version = ApiVersion::from_text(&claimed.version)
         .ok_or_else(|| unsendable(format!("unknown API version {}", claimed.version)))?;
     let operation = operation::find(&claimed.operation, version)
@@ -312,6 +318,7 @@ mod tests {
             version: "2024-05-18".into(),
             params: "{}".into(),
             workspace: None,
+            region: Some("cn-shanghai".into()),
             event_at_ms: 1_000,
             first_sent_at_ms: 4_000,
             earlier_tries: 0,

@@ -89,6 +89,8 @@ pub struct Claimed {
     pub params: String,
     /// The event's workspace.
     pub workspace: Option<i64>,
+    /// The region of its account when it was planned, if it had one.
+    pub region: Option<String>,
     /// When its event was written to Kafka, or else accepted, or else when the action was planned.
     pub event_at_ms: i64,
     /// When the first attempt of this life was claimed.

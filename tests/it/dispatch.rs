@@ -377,3 +377,18 @@ async fn a_stop_waits_for_the_calls_in_flight_and_settles_them() {
     assert_eq!(store.rows("state, attempts", "actions").await, [json!(["succeeded", 1])]);
     assert_eq!(double.received().len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_planned_for_another_region_is_held() {
+    let mut store = Harness::with(&live("none", "")).await;
+    plan(&store, 1..2).await;
+    store.tamper("UPDATE action SET region = 'cn-beijing'").await;
+    let double = DataWorksDouble::replying([]).await;
+    let dispatching = Dispatching::start(&store, &double, Edition::Enterprise, policy());
+    until_worked_off(&mut store).await;
+    dispatching.stop().await;
+    let held = store.rows("state, held_reason, attempts", "action").await;
+    assert_eq!(held, [json!(["held", "policy", 1])]);
+    assert_eq!(store.count("quota_day WHERE sent > 0").await, 0);
+    assert!(double.received().is_empty());
+}

@@ -83,9 +83,9 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
     if arguments.dry_run {
         return dry_run::show(&prepared, &account, arguments.json);
     }
-    let is_configured = target.is_configured;
+    let known = (target.is_configured, target.is_at_home);
     let sender = Sender { client, account, secrets: target.secrets, config, environment: &environment };
-    let called = crate::cli::wait_for(sender.make(&call, is_configured))?;
+    let called = crate::cli::wait_for(sender.make(&call, known))?;
     outcome::tell(&called, &call, arguments.json)
 }
 
@@ -100,15 +100,18 @@ struct Sender<'a> {
 
 impl Sender<'_> {
     /// Makes the call, counted in the account's quota if that is known.
-    async fn make(&self, call: &Call<'_>, is_configured: bool) -> Result<Called, Failure> {
+    async fn make(&self, call: &Call<'_>, known: (bool, bool)) -> Result<Called, Failure> {
         let credentials = self.account.credentials.get(now_ms()).await;
         let credentials = credentials.map_err(|error| Failure::new(Exit::Permission, error))?;
-        let counted =
-            Counted::begin(self.config, self.environment, &self.account, call, is_configured).await?;
-        let started = Instant::now();
+        let begin = || Counted::begin(self.config, self.environment, &self.account, call, known);
+        let mut counted = begin().await?;
+        let mut started = Instant::now();
         let mut result = self.send(&credentials, call).await;
         if matches!(&result, Err(error) if error.class() == (Class::Clock { corrected: false })) {
-            // Nothing was executed, and from now on the endpoint's clock is known.
+            // Nothing was executed, and from now on the endpoint's clock is known. It is one more call.
+            counted.end(&result).await?;
+            counted = begin().await?;
+            started = Instant::now();
             result = self.send(&credentials, call).await;
         }
         let latency = started.elapsed();

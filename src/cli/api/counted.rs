@@ -59,7 +59,7 @@ impl Counted {
         environment: &Environment,
         account: &Account,
         call: &Call<'_>,
-        is_configured: bool,
+        (is_configured, is_at_home): (bool, bool),
     ) -> Result<Self, Failure> {
         let path = match config::database(config, environment) {
             Ok(path) if is_configured && path.exists() => path,
@@ -93,7 +93,9 @@ impl Counted {
                 ));
             }
         };
-        let turn = progress::shown("waiting for a turn to call", turn(&mut operator, id, account)).await?;
+        let turn =
+            progress::shown("waiting for a turn to call", turn(&mut operator, id, (account, is_at_home)))
+                .await?;
         let mut counted = Counted::As { operator: Box::new(operator), id };
         if turn == Turn::NotYet {
             counted.give_up().await?;
@@ -138,11 +140,15 @@ impl Counted {
     }
 }
 
-async fn turn(operator: &mut Operator, id: i64, account: &Account) -> Result<Turn, StoreError> {
+async fn turn(
+    operator: &mut Operator,
+    id: i64,
+    (account, is_at_home): (&Account, bool),
+) -> Result<Turn, StoreError> {
     let until = Instant::now() + PATIENCE;
     let rate = account.budget.rate();
     loop {
-        let turn = operator.turn_outside(id, rate, now_ms()).await?;
+        let turn = operator.turn_outside(id, (rate, is_at_home), now_ms()).await?;
         if turn == Turn::Now || Instant::now() >= until {
             return Ok(turn);
         }

@@ -32,6 +32,8 @@ pub(super) struct Target {
     pub(super) secrets: Secrets,
     /// Whether the account is one of the configuration, whose quota is known.
     pub(super) is_configured: bool,
+    /// Whether it is called in its own region, in which a running daemon gives turns.
+    pub(super) is_at_home: bool,
     region: String,
     signature: Scheme,
     /// The account of the configuration that signs; without one, the default chain does.
@@ -86,6 +88,7 @@ pub(super) fn target(
             settings: settings(),
             secrets: Secrets::default(),
             is_configured: false,
+            is_at_home: false,
             region,
             signature: arguments.signature.unwrap_or(Scheme::V1),
             account: None,
@@ -114,6 +117,7 @@ fn configured(file: &Path, arguments: &Arguments, environment: &Environment) -> 
             settings: settings(),
             secrets: Secrets::default(),
             is_configured: true,
+            is_at_home: true,
             region: chosen.region,
             signature: arguments.signature.unwrap_or(chosen.signature),
             account: None,
@@ -126,6 +130,7 @@ fn configured(file: &Path, arguments: &Arguments, environment: &Environment) -> 
         settings: Settings { body_bytes_max: BODY_BYTES_MAX, ..config.openapi },
         secrets: config.secrets,
         is_configured: true,
+        is_at_home: arguments.region.as_ref().is_none_or(|region| *region == chosen.region),
         signature: arguments.signature.unwrap_or(chosen.signature),
         region: arguments.region.clone().unwrap_or_else(|| chosen.region.clone()),
         account: Some(chosen),

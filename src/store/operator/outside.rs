@@ -161,11 +161,17 @@ impl Operator {
             .map_err(failed())
     }
 
-    /// Whether the call with this number may leave now.
+    /// Whether the call with this number may leave now. A daemon grants only what is called where its account
+    /// `is_at_home`; elsewhere it calls nothing either.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn turn_outside(&mut self, id: i64, rate: Rate, now_ms: i64) -> Result<Turn, StoreError> {
+    pub async fn turn_outside(
+        &mut self,
+        id: i64,
+        (rate, is_at_home): (Rate, bool),
+        now_ms: i64,
+    ) -> Result<Turn, StoreError> {
         let failed = || StoreError::sql("look whether a call may be made");
         let row = sqlx::query(TURN)
             .bind(id)
@@ -186,7 +192,7 @@ impl Operator {
                 i64::from(if access == Access::Read.as_str() { reads } else { writes }.get())
             }
         };
-        let may = truth(0)? || (!truth(1)? && before < limit);
+        let may = truth(0)? || ((!is_at_home || !truth(1)?) && before < limit);
         Ok(if may { Turn::Now } else { Turn::NotYet })
     }
 

@@ -57,7 +57,7 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
         AND t.number > action.requeued_after AND t.class = 'unsendable'), \
     coalesce((SELECT coalesce(e.kafka_at, e.accepted_at) FROM event e WHERE e.seq = action.event), planned_at), \
     (SELECT count(*) FROM attempt t WHERE t.action = action.number AND t.class <> 'unsendable'), \
-    requeued_after";
+    requeued_after, region";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempt (id, action, number, started_at) \
     SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)";
 /// What others may have written meanwhile, and what was spent: sent today, succeeded this month, in flight.
@@ -328,6 +328,7 @@ fn of_row(row: &SqliteRow, attempt: i64, wanted: &Wanted, days: Days) -> Result<
         version: row.try_get(7)?,
         params: row.try_get(8)?,
         workspace: row.try_get(9)?,
+        region: row.try_get(17)?,
         first_sent_at_ms: row.try_get(10)?,
         earlier_tries: row.try_get(11)?,
         past: if row.try_get(12)? { Past::Unknown } else { Past::Clear },

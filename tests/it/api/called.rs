@@ -589,3 +589,36 @@ async fn a_wrong_clock_is_corrected_once() {
         assert!(received[1].query["Timestamp"].starts_with("1994-11-06T"), "the endpoint's own time");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_wrong_clock_repeats_counts_twice_and_another_region_asks_no_daemon() {
+    let double = DataWorksDouble::replying([Reply::refusal(400, "InvalidTimeStamp.Expired")]).await;
+    let settings = format!(
+        "[account.main]\nregion = \"cn-shanghai\"\nedition = \"basic\"\nendpoint = \"{}\"\n\
+         access_key_id = \"{}\"\naccess_key_secret = {{ env = \"KEY\" }}\n[store]\npath = \"audit.db\"\n",
+        double.url, KEYS[0].1
+    );
+    let directory = configured(&[("openeventd.toml", &settings)]);
+    let place = directory.path().to_owned();
+    let mut store = Harness::open(directory, "", 0o600).await;
+    let call = |more: &[&str]| {
+        let arguments = [&["api", "call", "GetTaskInstance", "Id=1", "--json"], more].concat();
+        let said = run(&place, &[("KEY", KEYS[1].1)], &arguments, "");
+        (said.exit, said.stderr)
+    };
+    assert_eq!(call(&[]), (0, String::new()));
+    let spent = store.rows("sent, succeeded", "quota_spenders").await;
+    assert_eq!(spent, [json!([2, 1])]);
+    let calls = store.rows("class", "outside_calls ORDER BY id").await;
+    assert_eq!(calls, [json!(["clock"]), json!(["success"])]);
+    store
+        .tamper(
+            "INSERT INTO daemon (id, version, pid, started_at, alive_at, rule_set, configuration, \
+             rules_condition, intake, partitions, failing) \
+             VALUES (1, '0', 1, 1, 9000000000000, 1, 1, 'current', 'polling', '[]', '[]')",
+        )
+        .await;
+    let elsewhere = ["--account", "main", "--region", "cn-beijing", "--endpoint", &double.url];
+    assert_eq!(call(&elsewhere), (0, String::new()));
+    assert_eq!(double.received().len(), 3);
+}
