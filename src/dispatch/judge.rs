@@ -76,6 +76,8 @@ const KEY_PAUSE: Pause = Pause::Growing { first_ms: 60_000, max_ms: 900_000 };
 /// Where others call for the same account, calls that are refused for their number spend the day's calls.
 const THROTTLED_PAUSE_MS: i64 = 500;
 const THROTTLED_PAUSE_MS_MAX: i64 = 20_000;
+/// The longest pause that an endpoint may ask for: what is longer is a mistake, and would never be sent.
+const ASKED_MS_MAX: i64 = 86_400_000;
 const PERMISSION_PAUSE: Pause = Pause::Growing { first_ms: 600_000, max_ms: 6 * 3_600_000 };
 
 /// Judges one attempt; `jitter` is drawn from 0 (inclusive) to 1.
@@ -187,6 +189,7 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
         Class::Credentials | Class::QuotaExhausted { .. } => Outcome::DueAgain { due_at_ms: trial.now_ms },
         Class::Throttled { retry_after_ms, until } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
+            let asked = asked.min(ASKED_MS_MAX);
             let delay = match until {
                 Until::Soon => asked.saturating_add(backoff),
                 Until::Later => asked.saturating_add(backoff.saturating_mul(2)),

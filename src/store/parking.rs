@@ -253,6 +253,21 @@ impl Parkings {
         Ok(())
     }
 
+    /// The call that was to find out never left: another one may, now.
+    pub(super) async fn not_probed(
+        &mut self,
+        connection: &mut SqliteConnection,
+        called: &Called<'_>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        for parked in self.0.iter_mut().filter(|it| it.is_of(called) && it.probing) {
+            parked.until_ms = now_ms;
+            parked.probing = false;
+            prolong(connection, parked).await?;
+        }
+        Ok(())
+    }
+
     /// Parks, or prolongs a parking for the same reason; gives it if it is new.
     pub(super) async fn park(
         &mut self,

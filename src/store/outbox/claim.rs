@@ -131,6 +131,11 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         }
     }
     if claims.claimed.is_empty() {
+        // What was chosen to find out may have been one that is not repeated any more.
+        let called = Called { account: &wanted.account, operation: "", workspace: None };
+        if claims.parked.is_some() {
+            state.parkings.not_probed(&mut state.connection, &called, now_ms).await?;
+        }
         claims.next_due_ms =
             candidate::next_due(&mut state.connection, (&wanted.account, wanted.access)).await?;
     }

@@ -187,12 +187,12 @@ impl Writer {
                 if parked_until.is_some_and(|until| until > now_ms) {
                     return Ok(None);
                 }
-                let probe_until_ms = now_ms.saturating_add(wanted.lease_ms);
-                state.parkings.probed(&mut state.connection, &called, now_ms, probe_until_ms).await?;
                 let spent = claim::spent(state, &wanted, now_ms).await?;
                 if wanted.budget.left(spent, Urgency::Usual).is_err() {
                     return Ok(None);
                 }
+                let probe_until_ms = now_ms.saturating_add(wanted.lease_ms);
+                state.parkings.probed(&mut state.connection, &called, now_ms, probe_until_ms).await?;
                 let id = sqlx::query_scalar(BEGIN)
                     .bind(asked.attempt)
                     .bind(asked.purpose.as_str())

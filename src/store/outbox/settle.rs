@@ -186,6 +186,9 @@ async fn settle(state: &mut State, settlement: &Settlement, now_ms: i64) -> Resu
         None => None,
         Some(park) => state.parkings.park(&mut state.connection, &called, park, now_ms).await?,
     };
+    if settlement.paid == Paid::NotSent {
+        state.parkings.not_probed(&mut state.connection, &called, now_ms).await?;
+    }
     Ok(Settled { change, parked, lifted })
 }
 

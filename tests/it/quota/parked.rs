@@ -75,6 +75,37 @@ async fn a_probe_that_tells_nothing_leaves_it_parked_until_its_lease_ends() {
 }
 
 #[tokio::test]
+async fn a_probe_that_never_left_lets_the_next_one_find_out_at_once() {
+    let store = planned(5).await;
+    let first = store.claim(1, NOW_MS).await.remove(0);
+    fails(&store, &first, ParkReason::Credentials, PAUSE, NOW_MS).await;
+    let mut now_ms = NOW_MS + 60_000;
+    for _ in 0..2 {
+        let probe = claims(&store, now_ms).await.0.remove(0);
+        assert_eq!(claims(&store, now_ms).await.0, [], "one call finds out");
+        let ended = Settlement::of(&probe, Outcome::Dead, "unsendable");
+        let settlement = Settlement { paid: Paid::NotSent, ..ended };
+        now_ms += 1;
+        store.writer.settle(settlement, now_ms).await.expect("the settle is kept");
+    }
+    assert_eq!(claims(&store, now_ms).await.0.len(), 1);
+}
+
+#[tokio::test]
+async fn a_probe_that_may_not_be_repeated_any_more_lets_the_next_one_find_out() {
+    let store = Harness::with(&live("converges", "")).await;
+    plan(&store, 3).await;
+    let first = store.claim(1, NOW_MS).await.remove(0);
+    let lost = Outcome::DueAgain { due_at_ms: NOW_MS };
+    let park = Some(Park { reason: ParkReason::Endpoint, message: String::new(), pause: PAUSE });
+    let settlement = Settlement { park, ..Settlement::of(&first, lost, "lost") };
+    store.writer.settle(settlement, NOW_MS).await.expect("the settle is kept");
+    let later_ms = NOW_MS + 11 * 60_000;
+    assert_eq!(claims(&store, later_ms).await.0, [], "it is left to a person");
+    assert_eq!(claims(&store, later_ms).await.0.len(), 1);
+}
+
+#[tokio::test]
 async fn what_waits_says_for_what_and_the_longer_of_two_reasons_counts() {
     let mut store = planned(5).await;
     let first = store.claim(2, NOW_MS).await;
