@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use openeventd::dispatch::Lookups;
+use openeventd::operation::{self, ApiVersion};
 use openeventd::quota::{Budget, Calendar, Edition, Percent};
+use openeventd::store::operator::Operator;
+use openeventd::store::operator::outside::Asked;
 use openeventd::store::outbox::{Change, Claimed, Claims, Outcome, Settlement, Wanted};
 use openeventd::store::parking::ParkReason;
 use openeventd::store::spending::Paid;
@@ -232,6 +235,33 @@ async fn what_was_cut_off_counts_as_succeeded_once() {
     // Its response comes after all.
     assert_eq!(settle(&store, &claimed[0], Paid::Succeeded, later).await, Change::Late);
     assert_eq!(store.rows(counted, "quota_days").await, [json!([2, 2])]);
+}
+
+#[tokio::test]
+async fn a_read_that_was_cut_off_and_a_call_of_a_person_who_died_count_once_too() {
+    let store = planned(1).await;
+    let claimed = store.claim(1, NOW_MS).await;
+    settle(&store, &claimed[0], Paid::Failed, NOW_MS).await;
+    let mut operator = Operator::open(&store.path()).await.expect("the database opens");
+    let operation = operation::find("GetTaskInstance", ApiVersion::V2024).expect("it is known");
+    let budget = budget(Edition::Basic);
+    let asked = Asked { account: "main", region: "cn-shanghai", operation, who: "a person", budget };
+    operator.ask_outside(&asked, NOW_MS).await.expect("a write").expect("a budget");
+    store
+        .tamper(
+            "INSERT INTO lookup (attempt, purpose, subject, operation, version, params, started_at) \
+             SELECT id, 'after', '1', 'GetTaskInstance', '2024-05-18', '{}', started_at FROM attempt",
+        )
+        .await;
+    let mut store = store.reopen().await;
+    for _ in 0..2 {
+        let later = NOW_MS + HOUR_MS;
+        let recovering = store.writer.recover(i64::MAX, HashSet::new(), (600_000, Lookups::Off), later).await;
+        recovering.expect("it is kept");
+        assert_eq!(store.rows("sent, succeeded", "quota_days").await, [json!([2, 2])]);
+        assert_eq!(store.count("lookups WHERE class = 'lost' AND finished_at IS NOT NULL").await, 1);
+        assert_eq!(store.count("outside_calls WHERE class = 'lost' AND ended_at IS NOT NULL").await, 1);
+    }
 }
 
 #[tokio::test]

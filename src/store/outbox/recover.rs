@@ -32,7 +32,16 @@ const INTERRUPT_ATTEMPT: &str = "UPDATE attempt SET finished_at = ?2, outcome = 
 const COUNT_OF_DAY: &str = "UPDATE quota_day SET succeeded = succeeded + 1 \
     WHERE account = ?1 AND region = ?2 AND begins_at <= ?3 AND ends_at > ?3 RETURNING begins_at";
 const COUNT_OF_SPENDER: &str = "UPDATE quota_day_spender SET succeeded = succeeded + 1 \
-    WHERE account = ?1 AND region = ?2 AND begins_at = ?3 AND kind = 'rule' AND name = ?4";
+    WHERE account = ?1 AND region = ?2 AND begins_at = ?3 AND kind = ?5 AND name = ?4";
+/// Columns 5 to 9 as in [`IN_FLIGHT`]: what a stop or a kill cut off. Older ones were found before.
+const CUT_OFF_LOOKUPS: &str = "SELECT l.id, NULL, NULL, NULL, NULL, a.account, a.region, l.started_at, a.rule \
+    FROM lookup l JOIN attempt t ON t.id = l.attempt JOIN action a ON a.number = t.action \
+    WHERE l.id > (SELECT coalesce(max(id), 0) FROM lookup) - 1000 AND l.finished_at IS NULL";
+const END_LOOKUP: &str = "UPDATE lookup SET finished_at = ?2, class = 'lost' WHERE id = ?1";
+/// Whoever made it has died.
+const GIVEN_UP: &str = "SELECT id, NULL, NULL, NULL, NULL, account, region, asked_at, 'api call' \
+    FROM outside_call WHERE ended_at IS NULL AND given_up_at <= ?1";
+const END_OUTSIDE: &str = "UPDATE outside_call SET ended_at = ?2, class = 'lost' WHERE id = ?1";
 
 impl Writer {
     /// Recovers actions whose lease ended by `leased_until_ms`, except the attempts in `alive`, which
@@ -50,6 +59,9 @@ impl Writer {
         self.run(move |state| {
             Box::pin(async move {
                 let connection = &mut state.connection;
+                if leased_until_ms == i64::MAX {
+                    end_what_was_cut_off(connection, now_ms).await?;
+                }
                 recover(connection, leased_until_ms, &alive, (repeat_within_ms, lookups), now_ms).await
             })
         })
@@ -103,9 +115,23 @@ async fn recover(
             .execute(&mut *connection)
             .await
             .map_err(failed())?;
-        count_as_succeeded(connection, &row).await?;
+        count_as_succeeded(connection, "rule", &row).await?;
     }
     Ok(recovered)
+}
+
+/// Ends the reads of an earlier run and the calls of people who died: each may have succeeded.
+async fn end_what_was_cut_off(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+    let failed = || StoreError::sql("end what was cut off");
+    for (select, end, kind) in [(CUT_OFF_LOOKUPS, END_LOOKUP, "lookup"), (GIVEN_UP, END_OUTSIDE, "command")] {
+        let rows = sqlx::query(select).bind(now_ms).fetch_all(&mut *connection).await.map_err(failed())?;
+        for row in rows {
+            let id: i64 = row.try_get(0).map_err(failed())?;
+            sqlx::query(end).bind(id).bind(now_ms).execute(&mut *connection).await.map_err(failed())?;
+            count_as_succeeded(connection, kind, &row).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether there is a way to find out what became of a call of this operation.
@@ -115,7 +141,11 @@ fn can_look_up(name: Result<&str, sqlx::Error>, version: Result<&str, sqlx::Erro
     operation.and_then(recipe::of).is_some()
 }
 
-async fn count_as_succeeded(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<(), StoreError> {
+async fn count_as_succeeded(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    row: &SqliteRow,
+) -> Result<(), StoreError> {
     let failed = || StoreError::sql("count what was cut off");
     let text = |at: usize| row.try_get::<Option<&str>, _>(at).map_err(failed());
     let (account, region, rule) = (text(5)?, text(6)?, text(8)?);
@@ -133,6 +163,7 @@ async fn count_as_succeeded(connection: &mut SqliteConnection, row: &SqliteRow) 
             .bind(region)
             .bind(begins_at)
             .bind(rule)
+            .bind(kind)
             .execute(&mut *connection)
             .await
             .map_err(failed())?;
