@@ -59,6 +59,8 @@ const DELETE_DOUBTFUL: &str = "DELETE FROM doubtful_duplicate WHERE id IN \
 const DELETE_BATCHES: &str = "DELETE FROM batch WHERE id IN \
     (SELECT id FROM batch WHERE accepted_at < ?1 ORDER BY accepted_at LIMIT ?2)";
 
+/// The days of a month are counted as long as it lasts, and shown for another one, whatever else is forgotten.
+const QUOTA_KEPT_MS: i64 = 62 * 86_400_000;
 const DELETE_QUOTA_SPENDERS: &str = "DELETE FROM quota_day_spender WHERE (account, region, begins_at) IN \
     (SELECT account, region, begins_at FROM quota_day WHERE ends_at < ?1 LIMIT ?2)";
 const DELETE_QUOTA_DAYS: &str = "DELETE FROM quota_day WHERE (account, region, begins_at) IN \
@@ -107,8 +109,8 @@ async fn step(state: &mut State, horizons: Horizons, now_ms: i64) -> Result<Rema
         (DELETE_DOUBTFUL, unmatched),
         // A batch proves the completeness of its events, so it stays as long as any of them.
         (DELETE_BATCHES, matched),
-        (DELETE_QUOTA_SPENDERS, matched),
-        (DELETE_QUOTA_DAYS, matched),
+        (DELETE_QUOTA_SPENDERS, matched.min(now_ms - QUOTA_KEPT_MS)),
+        (DELETE_QUOTA_DAYS, matched.min(now_ms - QUOTA_KEPT_MS)),
         (DELETE_OUTSIDE_CALLS, matched),
         (DELETE_STOPS, matched),
     ] {

@@ -9,6 +9,7 @@ use openeventd::store::operator::Operator;
 use openeventd::store::operator::outside::Asked;
 use openeventd::store::outbox::{Change, Claimed, Claims, Outcome, Settlement, Wanted};
 use openeventd::store::parking::ParkReason;
+use openeventd::store::retention::Horizons;
 use openeventd::store::spending::Paid;
 use serde_json::json;
 
@@ -235,6 +236,23 @@ async fn what_was_cut_off_counts_as_succeeded_once() {
     // Its response comes after all.
     assert_eq!(settle(&store, &claimed[0], Paid::Succeeded, later).await, Change::Late);
     assert_eq!(store.rows(counted, "quota_days").await, [json!([2, 2])]);
+}
+
+#[tokio::test]
+async fn a_short_retention_does_not_forget_what_the_month_has_spent() {
+    let mut store = planned(4).await;
+    for claimed in claim(&store, a_month(2), 9, NOW_MS).await.claimed {
+        settle(&store, &claimed, Paid::Succeeded, NOW_MS).await;
+    }
+    let hour = Horizons { unmatched_ms: HOUR_MS, matched_ms: HOUR_MS, dedupe_ms: HOUR_MS };
+    let later = NOW_MS + 3 * DAY_MS;
+    store.retire(hour, later).await;
+    assert_eq!(store.rows("sent, succeeded", "quota_days").await, [json!([2, 2])]);
+    assert_eq!(store.rows("sent, succeeded", "quota_spenders").await, [json!([2, 2])]);
+    let nothing = claim(&store, a_month(2), 9, later).await;
+    assert_eq!(why(&nothing).map(|(reason, _)| reason), Some(ParkReason::MonthSpent));
+    store.retire(hour, NOW_MS + 64 * DAY_MS).await;
+    assert_eq!(store.count("quota_days").await + store.count("quota_spenders").await, 0);
 }
 
 #[tokio::test]
