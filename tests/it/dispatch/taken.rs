@@ -41,7 +41,7 @@ async fn more_calls_of_people_than_there_are_slots_keep_nobody_waiting_for_good(
             for id in waiting {
                 match operator.turn_outside(id, (budget.rate(), true), now_ms()).await.expect("a read") {
                     Turn::Now => {
-                        operator.end_outside(id, &Ended::default(), now_ms()).await.expect("a write")
+                        operator.end_outside(id, &Ended::default(), now_ms()).await.expect("a write");
                     }
                     Turn::NotYet => left.push(id),
                 }
