@@ -31,6 +31,8 @@ pub(super) enum Form {
 pub(super) struct Said {
     pub form: Form,
     pub success: Option<bool>,
+    /// Whether success is stated in a word that is neither yes nor no.
+    pub is_unclear: bool,
     pub code: String,
     pub message: String,
     pub request_id: Option<String>,
@@ -78,7 +80,11 @@ impl<'de> Visitor<'de> for Top<'_> {
         let said = self.0;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "Success" | "success" => said.success = truth(&map.next_value()?),
+                "Success" | "success" => {
+                    let stated: Value = map.next_value()?;
+                    said.success = truth(&stated);
+                    said.is_unclear = said.success.is_none() && !stated.is_null();
+                }
                 // The envelope's own code wins over another field that is called `Code`.
                 "ErrorCode" | "errorCode" => said.code = text(&map.next_value()?).unwrap_or_default(),
                 "Code" | "code" => {

@@ -3,8 +3,8 @@
 //! `classify` takes what came over the wire and gives a [`Response`] (success) or a [`CallError`].
 //! The code decides before the HTTP status: sources differ on the status of some codes. HTTP success is
 //! not success: `Success: false` is a failure, and so is a failed item of a batch; an `ErrorCode` beside
-//! `Success: true` is not. A success whose body is no whole JSON object and does not state `Success` is
-//! [`CallError::Unreadable`]: its class is `Lost`, since the call may have been executed, or not.
+//! `Success: true` is not. A success whose body is no whole JSON object and does not state `Success`,
+//! or that states it in another word, is [`CallError::Unreadable`]: its class is `Lost`, since the call may have been executed, or not.
 
 use super::body::{self, Form, Said};
 use super::code::{Kind, kind_of};
@@ -109,7 +109,7 @@ fn classify_success(
         }
         return Err(CallError::PartialFailure { refusal, failed, failed_count, item_count });
     }
-    if said.form == Form::Whole || said.success == Some(true) {
+    if (said.form == Form::Whole && !said.is_unclear) || said.success == Some(true) {
         Ok(response)
     } else {
         Err(CallError::Unreadable { response: Box::new(response) })

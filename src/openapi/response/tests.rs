@@ -145,6 +145,8 @@ fn http_success_is_success_only_if_the_body_says_so() {
         ("<html>welcome to the hotel</html>", Some(Class::Lost)),
         ("", Some(Class::Lost)),
         ("[]", Some(Class::Lost)),
+        (r#"{"Success":"maybe"}"#, Some(Class::Lost)),
+        (r#"{"Success":0}"#, Some(Class::Lost)),
     ] {
         assert_eq!(class(200, body), expected, "{body}");
     }
