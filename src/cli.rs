@@ -189,7 +189,7 @@ pub enum Command {
     /// One statement, from the argument or from standard input for `-`. The views are described in docs/audit.md,
     /// with many queries to begin with. Long values are shortened for people; --json shows them whole.
     Sql(sql::Arguments),
-    /// Look at planned calls, and release, cancel or repeat them
+    /// Look at planned calls, and release, cancel, verify or requeue them
     Outbox(outbox::Arguments),
     /// Look at records that could not be decoded, and replay them
     Quarantine(quarantine::Arguments),
