@@ -202,6 +202,7 @@ pub enum Command {
     /// It holds within a second or two, over restarts, and until `openeventd resume-calls`. Nothing is asked: a
     /// stop loses nothing. Events go on being accepted and decided; what is planned, now or later, is held with
     /// the reason `stopped`. Calls in flight cannot be taken back and end as they would have.
+    /// Reads that look up lost calls, and calls by hand (`openeventd api call`), are made even so.
     StopCalls(stop::StopArguments),
     /// End a stop, named as it was when it was made
     ///
