@@ -189,7 +189,7 @@ pub enum Command {
     /// One statement, from the argument or from standard input for `-`. The views are described in docs/audit.md,
     /// with many queries to begin with. Long values are shortened for people; --json shows them whole.
     Sql(sql::Arguments),
-    /// Look at planned calls, and release, cancel or repeat them
+    /// Look at planned calls, and release, cancel, verify or requeue them
     Outbox(outbox::Arguments),
     /// Look at records that could not be decoded, and replay them
     Quarantine(quarantine::Arguments),
@@ -202,6 +202,7 @@ pub enum Command {
     /// It holds within a second or two, over restarts, and until `openeventd resume-calls`. Nothing is asked: a
     /// stop loses nothing. Events go on being accepted and decided; what is planned, now or later, is held with
     /// the reason `stopped`. Calls in flight cannot be taken back and end as they would have.
+    /// Reads that look up lost calls, and calls by hand (`openeventd api call`), are made even so.
     StopCalls(stop::StopArguments),
     /// End a stop, named as it was when it was made
     ///

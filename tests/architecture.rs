@@ -21,8 +21,8 @@ struct Rule {
     planted: (&'static str, &'static str),
 }
 
-const PURE: [&str; 9] =
-    ["diagnostic", "duration", "escape", "record", "event", "rule", "operation", "quota", "action"];
+const PURE: [&str; 10] =
+    ["diagnostic", "duration", "escape", "record", "event", "batch", "rule", "operation", "quota", "action"];
 const EDGES: [&str; 3] = ["kafka", "store", "openapi"];
 const ABOVE: [&str; 13] = [
     "begun",

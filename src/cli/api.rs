@@ -90,10 +90,11 @@ Examples:
   openeventd api search data source delete";
 
 const CALL: &str = "\
-Where it goes: --endpoint or --region; else where the account of --account goes, or the only account
-of a configuration that can be read.
-Who signs it: the account of --account; else the default chain of Alibaba Cloud's SDKs, beginning with
-ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
+Where it goes: --endpoint or --region; else where the account goes that signs.
+Who signs it: the account of --account; or the only one of the configuration, if neither --endpoint
+nor --region is given and ALIBABA_CLOUD_ACCESS_KEY_ID is not set; else the default chain of Alibaba
+Cloud's SDKs, which begins with ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and
+ALIBABA_CLOUD_SECURITY_TOKEN.
 What it costs: a call by a configured account counts in its quota, and waits for its turn.
 
 Examples:

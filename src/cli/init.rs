@@ -91,8 +91,8 @@ Examples:
       --topic dataworks-openevent --username alice --password-credential kafka-password \\
       --ca-file /etc/openeventd/ca.pem --endpoint-identification none
 
-It writes openeventd.toml and rules.d/first.toml, with a rule that observes, and secrets/kafka-password
-if the password was typed. It overwrites nothing.";
+It writes openeventd.toml and rules.d/first.toml, with a rule that observes, and
+secrets/kafka-password if the password was typed. It overwrites nothing.";
 
 /// How the connection is protected, as the configuration names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -98,7 +98,7 @@ const VERIFY: &str = "\
 Examples:
   openeventd outbox verify 17 --reason 'the daemon looks no more'
   openeventd outbox verify --all --dry-run
-  openeventd outbox verify --operation RerunTaskInstances --newer-than 1h --wait 2m --yes --reason 'after the outage'";
+  openeventd outbox verify --rule rerun-failed --newer-than 1h --wait 2m --yes --reason 'outage'";
 
 const REQUEUE: &str = "\
 Examples:

@@ -13,6 +13,9 @@ use super::check::examine;
 use super::terminal::counted;
 use super::{Exit, Failure};
 use crate::config::Environment;
+use crate::dispatch::Lookups;
+use crate::operation::recipe::{self, Recipe};
+use crate::operation::{Operation, RepeatEffect};
 use crate::rule::{Mode, RuleSet};
 
 /// What `openeventd policy` takes.
@@ -26,8 +29,9 @@ pub struct Arguments {
 enum Command {
     /// Print a RAM policy for what the rules call
     ///
-    /// It names each operation that a rule in mode approve or live calls. Which rule needs which operation goes to
-    /// standard error. Nothing is asked of Alibaba Cloud.
+    /// It names each operation that a rule in mode approve or live calls and, unless `dispatch.verify` is false, the
+    /// reads that look up lost calls. Which rule needs which operation goes to standard error. Nothing is asked of
+    /// Alibaba Cloud.
     #[command(after_long_help = RAM)]
     Ram(RamArguments),
 }
@@ -57,8 +61,8 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn ram(config: &Path, arguments: &RamArguments) -> Result<Exit, Failure> {
     let checked = examine(config, &Environment::of_process())?;
-    let Some((_, rules)) = &checked.loaded else { return Err(Failure::of_problems(checked.problems)) };
-    let needs = needs(rules, arguments.all);
+    let Some((config, rules)) = &checked.loaded else { return Err(Failure::of_problems(checked.problems)) };
+    let needs = needs(rules, arguments.all, config.dispatch.lookups);
     if arguments.json {
         writeln!(io::stdout().lock(), "{}", policy(&needs))?;
         return Ok(Exit::Success);
@@ -68,20 +72,32 @@ fn ram(config: &Path, arguments: &RamArguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The operations that rules call, each with the names of its rules.
-type Needs<'a> = BTreeMap<&'static str, Vec<&'a str>>;
+/// The operations that rules call or that look up their calls, each with what needs it.
+type Needs = BTreeMap<&'static str, Vec<String>>;
 
-fn needs(rules: &RuleSet, all: bool) -> Needs<'_> {
+fn needs(rules: &RuleSet, all: bool, lookups: Lookups) -> Needs {
     let mut needs = Needs::new();
     for rule in rules.rules.iter().filter(|rule| all || rule.mode != Mode::Observe) {
-        if let Some(step) = &rule.step {
-            needs.entry(step.operation.name).or_default().push(&rule.name);
+        let Some(step) = &rule.step else { continue };
+        needs.entry(step.operation.name).or_default().push(rule.name.clone());
+        for read in reads(step.operation, lookups) {
+            needs.entry(read).or_default().push(format!("{} (look-ups)", rule.name));
         }
     }
     needs
 }
 
-fn policy(needs: &Needs<'_>) -> Value {
+/// The operations that read what became of a lost call of `operation`.
+fn reads(operation: &Operation, lookups: Lookups) -> Vec<&'static str> {
+    match (lookups, operation.repeat_effect) {
+        (Lookups::On, RepeatEffect::Duplicates | RepeatEffect::Unknown) => {
+            recipe::of(operation).map(Recipe::operations).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn policy(needs: &Needs) -> Value {
     let actions: Vec<String> = needs.keys().map(|operation| format!("dataworks:{operation}")).collect();
     // RAM refuses a statement without actions.
     let statements: Vec<Value> = (!actions.is_empty())
@@ -91,10 +107,10 @@ fn policy(needs: &Needs<'_>) -> Value {
     json!({ "Version": "1", "Statement": statements })
 }
 
-fn tell(needs: &Needs<'_>, rules: &RuleSet, all: bool) -> io::Result<()> {
+fn tell(needs: &Needs, rules: &RuleSet, all: bool) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
-    for (operation, rules) in needs {
-        writeln!(stderr, "# {operation}: {}", rules.join(", "))?;
+    for (operation, by) in needs {
+        writeln!(stderr, "# {operation}: {}", by.join(", "))?;
     }
     if needs.is_empty() {
         writeln!(stderr, "# no rule calls anything, so the policy allows nothing")?;

@@ -26,12 +26,12 @@ Examples:
   openeventd status --json | jq .backlog
   openeventd status --attention > /dev/null || echo 'look at openeventd'
 
-Exit codes:
+Exit codes, of which the first that is true counts:
    0  it runs and nothing is wrong
   69  it does not run, does not respond, or cannot use Kafka, or what is wrong cannot be read
   65  it works by older rules, since the present ones are wrong
-  75  no partition is assigned, its intake stands still, its disk fills up, or calls are parked; with --attention
-      also if something waits for a person
+  75  no partition is assigned, its intake stands still, its disk fills up, or calls are parked;
+      with --attention also if something waits for a person
 If it cannot look, it prints nothing to standard output, and says on standard error why:
   66  there is no audit database
   74  the database is damaged

@@ -35,7 +35,7 @@ Examples:
 const RESUME: &str = "\
 Examples:
   openeventd resume-calls --rule rerun-failed --reason 'the rule was mended'
-  openeventd resume-calls --all --yes --reason 'over'            ends a stop of all calls, and no other
+  openeventd resume-calls --all --yes --reason 'over'      ends a stop of all calls, and no other
   openeventd outbox release --held-reason stopped --rate 2/s --reason 'over'";
 
 /// Which calls; several of these narrow the choice.

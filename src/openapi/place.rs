@@ -50,6 +50,17 @@ pub(super) fn place(
     Ok(placed)
 }
 
+/// What does not fit: the value itself, or something in it.
+fn unfit(value: &Value, param: &Param) -> &'static str {
+    match (value, param.param_type) {
+        (Value::Array(_), expected) if expected.starts_with("array") => "a list with something else in it",
+        (Value::Object(_), expected) if expected.starts_with("object") => {
+            "an object with something else in it"
+        }
+        _ => kind(value),
+    }
+}
+
 fn fit_param(
     operation: &'static Operation,
     param: &'static Param,
@@ -67,6 +78,6 @@ fn fit_param(
         operation: operation.name,
         parameter: param.name,
         expected: param.param_type,
-        found: kind(value),
+        found: unfit(value, param),
     })
 }

@@ -236,7 +236,10 @@ fn parking_text(parking: &NewParking) -> String {
         (Some(operation), None) => operation.clone(),
         (None, _) => format!("all calls of account {}", parking.account),
     };
-    let pause = age(parking.until - parking.since);
+    let pause = match parking.until - parking.since {
+        ..1_000 => "less than a second".to_owned(),
+        pause_ms => age(pause_ms),
+    };
     format!("{whom}: {}, nothing is tried for {pause}", parking.reason)
 }
 

@@ -34,7 +34,8 @@ in_order_by = "{{ instance }}"
 const ACCOUNT: &str = r#"
 # Rules that call something need an account; without one they observe. To add it, remove the `#`.
 # - The access key belongs to a RAM user that may do what the rules call and nothing else: RAM console,
-#   Identities > Users. Its secret is shown once, when the key is made.
+#   Identities > Users. Its secret is shown once, when the key is made. `openeventd policy ram` prints what it
+#   needs. With credentials = "default" the default chain of Alibaba Cloud's SDKs signs instead, without a key.
 # - The edition stands on the overview page of the DataWorks console; it decides how many calls are allowed.
 #[account.main]
 #region = "cn-shanghai"

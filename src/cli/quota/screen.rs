@@ -69,7 +69,7 @@ fn of_day(lines: &mut Columns, account: &Figures<'_>, now_ms: i64) {
     lines.row([(DIM, ""), (if left == Some(0) { BAD } else { PLAIN }, &told)]);
     if throttled > 0 {
         let why = if account.others_are_spending {
-            ", though ours are below the limit: others are spending of the same quota"
+            ", though ours are below the edition's limit: others are spending of the same quota"
         } else {
             ""
         };

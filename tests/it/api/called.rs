@@ -272,7 +272,7 @@ async fn what_does_not_fit_is_refused_before_anything_leaves() {
         (&["RerunTaskInstances", "Ids=1,2"], "write for instance Ids='[1,2]'"),
         (
             &["RerunTaskInstances", "Ids=[\"x\"]"],
-            "parameter `Ids` of RerunTaskInstances is a list: expected array<integer>",
+            "parameter `Ids` of RerunTaskInstances is a list with something else in it: expected array<integer>",
         ),
         (&["RerunTaskInstances", "Comment"], "`Comment` is no parameter: expected NAME=VALUE"),
         (&["RerunTaskInstances", "Comment=a", "Comment=a"], "parameter `Comment` is given twice"),

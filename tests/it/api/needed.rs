@@ -93,7 +93,22 @@ fn the_policy_allows_what_rules_send_and_says_who_needs_it() {
     }
     let all = ram(&["--all", "--json"]);
     assert_eq!((all.stdout.lines().count(), all.stderr.as_str()), (1, ""));
-    assert_eq!(all.json()["Statement"][0]["Action"][1], json!("dataworks:RerunTaskInstances"));
+    let rerun = json!([
+        "dataworks:GetTaskInstance",
+        "dataworks:ListTaskInstanceOperationLogs",
+        "dataworks:RerunTaskInstances",
+        "dataworks:StopTaskInstances",
+    ]);
+    assert_eq!(all.json()["Statement"][0]["Action"], rerun);
+    let told = ram(&["--all"]).stderr;
+    assert!(told.contains("# GetTaskInstance: looks, looks-too, observes (look-ups)\n"), "{told}");
+
+    let unread = SETTINGS.replace("[dispatch]", "[dispatch]\nverify = false");
+    let directory = configured(&[("openeventd.toml", &unread), ("rules.d/a.toml", RULES)]);
+    let said = run(directory.path(), &[("KEY", "a-secret")], &["policy", "ram", "--all", "--json"], "");
+    let calls_alone =
+        json!(["dataworks:GetTaskInstance", "dataworks:RerunTaskInstances", "dataworks:StopTaskInstances"]);
+    assert_eq!(said.json()["Statement"][0]["Action"], calls_alone);
 }
 
 #[test]

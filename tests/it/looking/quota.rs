@@ -145,7 +145,7 @@ async fn limits_shares_and_what_is_left_are_told_without_a_secret() {
             "account main cn-shanghai: basic, table 2026-05\n",
             "4 calls",
             "60 sent of 72, 12 left, 50 of them succeeded; 8 more are left to verdicts",
-            "3 refused for their number, though ours are below the limit: others are spending",
+            "3 refused for their number, though ours are below the edition's limit: others are spending",
             "3,100 are free, beyond them calls are refused",
             "1 planned, 1 of them due",
             "1 of them will be held by then",
