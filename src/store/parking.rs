@@ -11,6 +11,9 @@ use super::StoreError;
 use super::writer::Writer;
 use crate::quota::Exhausted;
 
+/// When a call that was to find out told nothing, the next one waits so long, milliseconds.
+pub(super) const PROBE_AGAIN_MS: i64 = 1_000;
+
 /// Why calls are not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParkReason {
@@ -253,15 +256,15 @@ impl Parkings {
         Ok(())
     }
 
-    /// The call that was to find out never left: another one may, now.
-    pub(super) async fn not_probed(
+    /// The call that was to find out told nothing, or never left: from `again_ms` another one may.
+    pub(super) async fn find_out_again(
         &mut self,
         connection: &mut SqliteConnection,
         called: &Called<'_>,
-        now_ms: i64,
+        again_ms: i64,
     ) -> Result<(), StoreError> {
         for parked in self.0.iter_mut().filter(|it| it.is_of(called) && it.probing) {
-            parked.until_ms = now_ms;
+            parked.until_ms = parked.until_ms.min(again_ms);
             parked.probing = false;
             prolong(connection, parked).await?;
         }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
-use crate::quota::{Days, Span};
+use crate::quota::{Calendar, Days, Span, Spent};
 
 /// Whose counter a call adds to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,21 @@ pub enum Paid {
     NotSent,
 }
 
+/// What an account has spent, as far as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spendings {
+    /// Calls on their way among what succeeded: they may.
+    pub(super) spent: Spent,
+    /// Calls on their way.
+    pub(super) in_flight: u64,
+    /// The days in which a call counts now.
+    pub(super) days: Days,
+    /// The one of them of which most is spent.
+    pub(super) fullest: Span,
+    /// The month.
+    pub(super) month: Span,
+}
+
 /// The changes of the running commit.
 #[derive(Debug, Default)]
 pub(super) struct Spending {
@@ -54,6 +70,16 @@ pub(super) struct Spending {
     spenders: BTreeMap<(String, String, i64, Spender), [i64; 2]>,
 }
 
+const SPENT: &str = "SELECT \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
+    (SELECT coalesce(sum(sent), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6), \
+    (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
+     WHERE account = ?1 AND region = ?2 AND ends_at > ?7 AND begins_at < ?8), \
+    (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1) \
+    + (SELECT count(*) FROM outside_call INDEXED BY outside_call_open \
+       WHERE ended_at IS NULL AND account = ?1 AND given_up_at > ?9)";
 // A negative change meets a row that is there: what is given back was debited before.
 const ADD_DAY: &str = "INSERT INTO quota_day (account, region, begins_at, ends_at, sent, succeeded, throttled) \
     VALUES (?1, ?2, ?3, ?4, max(0, ?5), max(0, ?6), max(0, ?7)) ON CONFLICT (account, region, begins_at) \
@@ -72,6 +98,34 @@ impl Spender {
             Spender::Command(command) => ("command", command),
         }
     }
+}
+
+/// What `account` has spent in `region`, by its calendar at `now_ms`.
+pub(super) async fn spendings(
+    connection: &mut SqliteConnection,
+    (account, region): (&str, &str),
+    calendar: Calendar,
+    now_ms: i64,
+) -> Result<Spendings, StoreError> {
+    let failed = || StoreError::sql("read what was spent of the quota");
+    let (days, month) = (calendar.days(now_ms), calendar.month(now_ms));
+    let (today, neighbour) = (days.today, days.neighbour.unwrap_or(days.today));
+    let mut query = sqlx::query(SPENT).bind(account).bind(region);
+    for span in [today, neighbour, month] {
+        query = query.bind(span.begins_ms).bind(span.ends_ms);
+    }
+    let row = query.bind(now_ms).fetch_one(connection).await.map_err(failed())?;
+    let number = |at: usize| {
+        row.try_get::<i64, _>(at).map(|number| u64::try_from(number).unwrap_or(0)).map_err(failed())
+    };
+    let (of_today, nearby, succeeded, in_flight) = (number(0)?, number(1)?, number(2)?, number(3)?);
+    Ok(Spendings {
+        spent: Spent { day_sent: of_today.max(nearby), month_succeeded: succeeded.saturating_add(in_flight) },
+        in_flight,
+        days,
+        fullest: if nearby > of_today { neighbour } else { today },
+        month,
+    })
 }
 
 impl Spending {

@@ -50,8 +50,19 @@ const HOLD_PLANNED: &str = "UPDATE action SET state = 'held', held_reason = 'sto
         AND (s.workspace IS NULL OR s.workspace = a.workspace) \
         AND (s.operation IS NULL OR s.operation = a.operation)) LIMIT ?1)";
 const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM stop WHERE resumed_at IS NULL";
+const OPEN: &str = "SELECT json_group_array(json_object('rule', rule, 'workspace', workspace, 'operation', operation)) \
+    FROM stop WHERE resumed_at IS NULL";
 const HOLD: &str = "UPDATE action SET state = 'held', held_reason = 'stopped' \
     WHERE number IN (SELECT value FROM json_each(?1)) AND state = 'planned'";
+
+/// The stops that hold now, whoever wrote them.
+pub(super) async fn open(connection: &mut SqliteConnection) -> Result<Vec<Stop>, StoreError> {
+    let text: String = sqlx::query_scalar(OPEN)
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("read what is stopped"))?;
+    serde_json::from_str(&text).map_err(|_| StoreError::Corrupt { place: "stop", found: text })
+}
 
 /// Holds these actions, which a stop is for.
 pub(super) async fn hold(connection: &mut SqliteConnection, numbers: &[i64]) -> Result<(), StoreError> {

@@ -191,7 +191,7 @@ impl Scene {
         let mut received = self.double.received();
         received.sort_by_key(|request| request.at);
         for request in &received {
-            assert_eq!(request.signature, Signature::Valid, "{} {}", request.method, request.target);
+            assert_eq!(request.signature, Signature::Valid("v1"), "{} {}", request.method, request.target);
         }
         received
     }

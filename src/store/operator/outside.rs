@@ -7,9 +7,9 @@ use sqlx::Row;
 
 use super::Operator;
 use crate::operation::{Access, Operation};
-use crate::quota::{Budget, Exhausted, Rate, Spent, Urgency};
+use crate::quota::{Budget, Exhausted, Rate, Urgency};
 use crate::store::StoreError;
-use crate::store::spending::{Debit, Paid, Spender, Spending};
+use crate::store::spending::{Debit, Paid, Spender, Spending, Spendings, spendings};
 
 /// The command's name among those who spend.
 const COMMAND: &str = "api call";
@@ -68,14 +68,6 @@ pub enum Turn {
     NotYet,
 }
 
-const SPENT: &str = "SELECT \
-    (SELECT coalesce(sum(sent), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
-    (SELECT coalesce(sum(sent), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?7 AND begins_at < ?8), \
-    (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6) \
-    + (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1)";
 const ASK: &str = "INSERT INTO outside_call (account, region, operation, version, access, who, asked_at, given_up_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id";
 /// Granted by the daemon; or, if none lives, how many calls of its kind may still count: of other commands
@@ -116,25 +108,8 @@ impl Operator {
         now_ms: i64,
     ) -> Result<Result<i64, Exhausted>, StoreError> {
         let failed = || StoreError::sql("count a call");
-        let calendar = asked.budget.calendar;
-        let (days, month) = (calendar.days(now_ms), calendar.month(now_ms));
-        let (day, neighbour) = (days.today, days.neighbour.unwrap_or(days.today));
-        let row = sqlx::query(SPENT)
-            .bind(asked.account)
-            .bind(asked.region)
-            .bind(day.begins_ms)
-            .bind(day.ends_ms)
-            .bind(month.begins_ms)
-            .bind(month.ends_ms)
-            .bind(neighbour.begins_ms)
-            .bind(neighbour.ends_ms)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(failed())?;
-        let number = |at: usize| {
-            row.try_get::<i64, _>(at).map(|number| u64::try_from(number).unwrap_or(0)).map_err(failed())
-        };
-        let spent = Spent { day_sent: number(0)?.max(number(1)?), month_succeeded: number(2)? };
+        let (of, calendar) = ((asked.account, asked.region), asked.budget.calendar);
+        let Spendings { spent, days, .. } = spendings(&mut self.connection, of, calendar, now_ms).await?;
         if let Err(exhausted) = asked.budget.left(spent, Urgency::Usual) {
             return Ok(Err(exhausted));
         }

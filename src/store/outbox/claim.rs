@@ -9,9 +9,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::candidate::{self, Candidate};
 use super::{Claimed, Claims, Past, Wanted, order};
-use crate::quota::{Days, Exhausted, Span, Spent, Urgency};
+use crate::quota::{Days, Exhausted, Spent, Urgency};
 use crate::store::parking::{Called, Gate, Park, ParkReason, Pause};
-use crate::store::spending::{Debit, Spender};
+use crate::store::spending::{self, Debit, Spender, Spendings};
 use crate::store::stop::{self, Stop};
 use crate::store::writer::State;
 use crate::store::{StoreError, columns};
@@ -60,27 +60,10 @@ const CLAIM: &str = "UPDATE action SET state = 'in_flight', lease_until = ?2, at
     requeued_after, region";
 const INSERT_ATTEMPTS: &str = "INSERT INTO attempt (id, action, number, started_at) \
     SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)";
-/// What others may have written meanwhile, and what was spent: sent today, succeeded this month, in flight.
-const GATES: &str = "SELECT \
-    (SELECT coalesce(sum(sent), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?3 AND begins_at < ?4), \
-    (SELECT coalesce(sum(sent), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?7 AND begins_at < ?8), \
-    (SELECT coalesce(sum(succeeded), 0) FROM quota_day \
-     WHERE account = ?1 AND region = ?2 AND ends_at > ?5 AND begins_at < ?6), \
-    (SELECT count(*) FROM action INDEXED BY action_in_flight WHERE state = 'in_flight' AND account = ?1), \
-    (SELECT json_group_array(json_object('rule', rule, 'workspace', workspace, 'operation', operation)) \
-     FROM stop WHERE resumed_at IS NULL)";
 
 /// What may be spent, and what is stopped.
 struct Gates {
-    /// Calls on their way among what succeeded: they may.
-    spent: Spent,
-    days: Days,
-    /// The one of the days of which most is spent.
-    fullest: Span,
-    in_flight: u64,
-    month: Span,
+    spendings: Spendings,
     stops: Vec<Stop>,
 }
 
@@ -134,7 +117,7 @@ pub(super) async fn claim(state: &mut State, wanted: &Wanted, now_ms: i64) -> Re
         // What was chosen to find out may have been one that is not repeated any more.
         let called = Called { account: &wanted.account, operation: "", workspace: None };
         if claims.parked.is_some() {
-            state.parkings.not_probed(&mut state.connection, &called, now_ms).await?;
+            state.parkings.find_out_again(&mut state.connection, &called, now_ms).await?;
         }
         claims.next_due_ms =
             candidate::next_due(&mut state.connection, (&wanted.account, wanted.access)).await?;
@@ -153,49 +136,25 @@ async fn expire(connection: &mut SqliteConnection, now_ms: i64) -> Result<(), St
     order::next_of(connection, &keys, now_ms).await
 }
 
-/// What the account has spent.
-pub(super) async fn spent(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Spent, StoreError> {
-    gates(state, wanted, now_ms).await.map(|gates| gates.spent)
+/// What the account has spent, the changes of this commit included.
+pub(super) async fn spendings(
+    state: &mut State,
+    wanted: &Wanted,
+    now_ms: i64,
+) -> Result<Spendings, StoreError> {
+    let connection = &mut state.connection;
+    state.spending.flush(connection).await?;
+    let of = (wanted.account.as_str(), wanted.region.as_str());
+    spending::spendings(connection, of, wanted.budget.calendar, now_ms).await
 }
 
 async fn gates(state: &mut State, wanted: &Wanted, now_ms: i64) -> Result<Gates, StoreError> {
-    let failed = || StoreError::sql("read what was spent and what is stopped");
-    let (days, month) = (wanted.budget.calendar.days(now_ms), wanted.budget.calendar.month(now_ms));
-    let (day, neighbour) = (days.today, days.neighbour.unwrap_or(days.today));
-    state.spending.flush(&mut state.connection).await?;
-    let row = sqlx::query(GATES)
-        .bind(&wanted.account)
-        .bind(&wanted.region)
-        .bind(day.begins_ms)
-        .bind(day.ends_ms)
-        .bind(month.begins_ms)
-        .bind(month.ends_ms)
-        .bind(neighbour.begins_ms)
-        .bind(neighbour.ends_ms)
-        .fetch_one(&mut state.connection)
-        .await
-        .map_err(failed())?;
-    let number = |at: usize| row.try_get::<i64, _>(at).map_err(failed());
-    let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
-    let (today, nearby) = (unsigned(number(0)?), unsigned(number(1)?));
-    let stops: &str = row.try_get(4).map_err(failed())?;
-    Ok(Gates {
-        spent: Spent {
-            day_sent: today.max(nearby),
-            // Calls on their way may still succeed.
-            month_succeeded: unsigned(number(2)?).saturating_add(unsigned(number(3)?)),
-        },
-        in_flight: unsigned(number(3)?),
-        days,
-        fullest: if nearby > today { neighbour } else { day },
-        month,
-        stops: serde_json::from_str(stops)
-            .map_err(|_| StoreError::Corrupt { place: "stop", found: stops.to_owned() })?,
-    })
+    let spendings = spendings(state, wanted, now_ms).await?;
+    Ok(Gates { spendings, stops: stop::open(&mut state.connection).await? })
 }
 
 fn room(wanted: &Wanted, gates: &Gates) -> Result<Room, Exhausted> {
-    let left = |urgency| wanted.budget.left(gates.spent, urgency);
+    let left = |urgency| wanted.budget.left(gates.spendings.spent, urgency);
     let all = left(Urgency::Urgent)?;
     Ok(Room { usual: left(Urgency::Usual).unwrap_or(0), all })
 }
@@ -208,14 +167,13 @@ async fn exhausted(
     gates: &Gates,
     now_ms: i64,
 ) -> Result<Claims, StoreError> {
-    let at_least = gates.spent.month_succeeded.saturating_sub(gates.in_flight);
-    let spent = Spent { month_succeeded: at_least, ..gates.spent };
+    let Spendings { spent, in_flight, fullest, month, .. } = gates.spendings;
+    let at_least = spent.month_succeeded.saturating_sub(in_flight);
+    let spent = Spent { month_succeeded: at_least, ..spent };
     let Err(budget) = wanted.budget.left(spent, Urgency::Urgent) else { return Ok(Claims::default()) };
     let (message, until_ms) = match budget {
-        Exhausted::Day => {
-            (format!("{} calls were sent today", gates.spent.day_sent), gates.fullest.surely_over_ms())
-        }
-        Exhausted::Month => (format!("{at_least} calls succeeded this month"), gates.month.surely_over_ms()),
+        Exhausted::Day => (format!("{} calls were sent today", spent.day_sent), fullest.surely_over_ms()),
+        Exhausted::Month => (format!("{at_least} calls succeeded this month"), month.surely_over_ms()),
     };
     let called = Called { account: &wanted.account, operation: "", workspace: None };
     let park = Park { reason: ParkReason::from(budget), message, pause: Pause::Until(until_ms) };
@@ -294,7 +252,7 @@ async fn take(
         .map_err(failed())?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
-        let action = of_row(&row, state.next_attempt, wanted, gates.days).map_err(failed())?;
+        let action = of_row(&row, state.next_attempt, wanted, gates.spendings.days).map_err(failed())?;
         state.next_attempt += 1;
         state.spending.debit(&action.debit);
         claimed.push(action);

@@ -9,7 +9,7 @@ use super::{Evidence, Wanted, claim, order};
 use crate::operation::recipe::Verdict;
 use crate::quota::Urgency;
 use crate::store::StoreError;
-use crate::store::parking::{Called, Gate, Park, ParkReason};
+use crate::store::parking::{Called, Gate, PROBE_AGAIN_MS, Park, ParkReason};
 use crate::store::spending::{Debit, Paid, Spender};
 use crate::store::writer::Writer;
 
@@ -187,7 +187,7 @@ impl Writer {
                 if parked_until.is_some_and(|until| until > now_ms) {
                     return Ok(None);
                 }
-                let spent = claim::spent(state, &wanted, now_ms).await?;
+                let spent = claim::spendings(state, &wanted, now_ms).await?.spent;
                 if wanted.budget.left(spent, Urgency::Usual).is_err() {
                     return Ok(None);
                 }
@@ -238,6 +238,10 @@ impl Writer {
                 if let Some(park) = &park {
                     state.parkings.park(&mut state.connection, &called, park, now_ms).await?;
                 }
+                state
+                    .parkings
+                    .find_out_again(&mut state.connection, &called, now_ms + PROBE_AGAIN_MS)
+                    .await?;
                 sqlx::query(END)
                     .bind(begun.id)
                     .bind(now_ms)

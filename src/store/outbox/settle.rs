@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::{Claimed, order};
 use crate::action::HeldReason;
 use crate::store::StoreError;
-use crate::store::parking::{Called, Park, ParkReason, Parked};
+use crate::store::parking::{Called, PROBE_AGAIN_MS, Park, ParkReason, Parked};
 use crate::store::spending::{Debit, Paid};
 use crate::store::writer::{State, Writer};
 
@@ -186,9 +186,9 @@ async fn settle(state: &mut State, settlement: &Settlement, now_ms: i64) -> Resu
         None => None,
         Some(park) => state.parkings.park(&mut state.connection, &called, park, now_ms).await?,
     };
-    if settlement.paid == Paid::NotSent {
-        state.parkings.not_probed(&mut state.connection, &called, now_ms).await?;
-    }
+    // What never left told nothing, and nothing need be waited for.
+    let again_ms = if settlement.paid == Paid::NotSent { now_ms } else { now_ms + PROBE_AGAIN_MS };
+    state.parkings.find_out_again(&mut state.connection, &called, again_ms).await?;
     Ok(Settled { change, parked, lifted })
 }
 
