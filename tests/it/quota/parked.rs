@@ -63,13 +63,13 @@ async fn a_parked_account_is_tried_by_one_call_after_pauses_that_grow_until_one_
 }
 
 #[tokio::test]
-async fn a_probe_that_tells_nothing_leaves_it_parked_until_its_lease_ends() {
+async fn after_a_probe_that_tells_nothing_the_next_one_finds_out_a_second_later() {
     let store = planned(5).await;
     let first = store.claim(1, NOW_MS).await.remove(0);
     fails(&store, &first, ParkReason::Credentials, PAUSE, NOW_MS).await;
     let probe = claims(&store, NOW_MS + 60_000).await.0.remove(0);
     succeeds(&store, &probe, &[ParkReason::Endpoint], NOW_MS + 60_001).await;
-    let until_ms = NOW_MS + 60_000 + 60_000;
+    let until_ms = NOW_MS + 60_001 + 1_000;
     assert_eq!(claims(&store, until_ms - 1).await, (vec![], Some((ParkReason::Credentials, until_ms))));
     assert_eq!(claims(&store, until_ms).await.0.len(), 1);
 }
