@@ -209,7 +209,8 @@ impl Scene {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Every action is where it may be, and every call belongs to one; gives how many attempts were cut off.
+    /// Every action is where it may be, and every call belongs to one; gives how many attempts and look-ups
+    /// were cut off.
     async fn nothing_is_lost(&mut self, arrived: &[Received]) -> usize {
         let states: Vec<(String, i64)> =
             self.rows("SELECT state, count(*) FROM actions GROUP BY state").await;
@@ -217,8 +218,12 @@ impl Scene {
         assert_eq!(states.values().sum::<i64>(), 2 * EVENTS, "{states:?}");
         let expected = BTreeSet::from(["planned", "succeeded", "unresolved"]);
         assert!(states.keys().all(|state| expected.contains(state.as_str())), "{states:?}");
-        let cut_off: Vec<(i64,)> =
-            self.rows("SELECT count(*) FROM attempts WHERE outcome = 'interrupted' AND class = 'lost'").await;
+        let cut_off = self
+            .number(
+                "SELECT (SELECT count(*) FROM attempts WHERE outcome = 'interrupted' AND class = 'lost') \
+                 + (SELECT count(*) FROM lookups WHERE finished_at IS NULL OR class = 'lost')",
+            )
+            .await;
         let unexplained = self
             .number(
                 "SELECT count(*) FROM actions a WHERE a.state = 'unresolved' AND NOT EXISTS \
@@ -226,23 +231,25 @@ impl Scene {
             )
             .await;
         assert_eq!(unexplained, 0, "only what was on its way at a kill is unresolved");
-        let attempts: Vec<(String, i64, i64)> = self
+        let durable: Vec<(String, i64, i64)> = self
             .rows(
-                "SELECT a.operation, e.instance, count(*) FROM attempts t JOIN actions a ON a.id = t.action \
-                 JOIN events e ON e.seq = a.event GROUP BY 1, 2",
+                "SELECT c.operation, e.instance, count(*) FROM \
+                 (SELECT t.action, a.operation FROM attempts t JOIN actions a ON a.id = t.action \
+                  UNION ALL SELECT action, operation FROM lookups) c \
+                 JOIN actions a ON a.id = c.action JOIN events e ON e.seq = a.event GROUP BY 1, 2",
             )
             .await;
         let mut allowed: BTreeMap<(String, i64), i64> =
-            attempts.into_iter().map(|(operation, instance, count)| ((operation, instance), count)).collect();
+            durable.into_iter().map(|(operation, instance, count)| ((operation, instance), count)).collect();
         for request in arrived {
-            let left = allowed.get_mut(&object_of(request)).expect("an attempt was durable before it left");
+            let left = allowed.get_mut(&object_of(request)).expect("a call was durable before it left");
             *left -= 1;
-            assert!(*left >= 0, "more calls than attempts: {request:?}");
+            assert!(*left >= 0, "more calls than were durable: {request:?}");
         }
         let unsent: i64 = allowed.values().sum();
-        let cut_off = usize::try_from(cut_off[0].0).expect("a count");
-        assert!(unsent <= i64::try_from(cut_off).expect("a count"), "{unsent} attempts never arrived");
-        assert!(cut_off >= self.kills, "{cut_off} attempts were cut off by {} kills", self.kills);
+        assert!(unsent <= cut_off, "{unsent} calls never arrived, {cut_off} were cut off");
+        let cut_off = usize::try_from(cut_off).expect("a count");
+        assert!(cut_off >= self.kills, "{cut_off} calls were cut off by {} kills", self.kills);
         cut_off
     }
 }
