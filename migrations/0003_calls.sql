@@ -55,7 +55,7 @@ CREATE TABLE parking (
     operation TEXT,                                     -- NULL: all calls of the account
     workspace INTEGER,
     reason TEXT NOT NULL CHECK (reason IN ('day_spent', 'month_spent', 'day_refused', 'month_refused',
-                                           'throttled', 'credentials', 'endpoint', 'forbidden')),
+                                           'throttled', 'credentials', 'clock', 'endpoint', 'forbidden')),
     message TEXT NOT NULL,
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,                             -- then one call is tried

@@ -101,6 +101,7 @@ pub(super) fn park(
     match result.err()? {
         Class::Forbidden => Some((ParkReason::Forbidden, PERMISSION_PAUSE)),
         Class::Credentials => Some((ParkReason::Credentials, KEY_PAUSE)),
+        Class::Clock { corrected: true } => Some((ParkReason::Clock, KEY_PAUSE)),
         Class::Throttled { retry_after_ms, until: Until::Soon } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
             let first_ms = asked.clamp(THROTTLED_PAUSE_MS, THROTTLED_PAUSE_MS_MAX);
@@ -126,12 +127,12 @@ fn after(span: Span, jitter: f64) -> Pause {
 
 /// What a response shows to be in order. A call that is throttled may not have come as far as its key.
 pub(super) fn lift(result: Result<(), Class>) -> &'static [ParkReason] {
-    use ParkReason::{Credentials, Endpoint, Forbidden, Throttled};
+    use ParkReason::{Clock, Credentials, Endpoint, Forbidden, Throttled};
     match result {
         Ok(()) | Err(Class::FailedInBody | Class::PartialFailure) => {
-            &[Endpoint, Throttled, Credentials, Forbidden]
+            &[Endpoint, Throttled, Credentials, Clock, Forbidden]
         }
-        Err(Class::Rejected | Class::Forbidden) => &[Endpoint, Throttled, Credentials],
+        Err(Class::Rejected | Class::Forbidden) => &[Endpoint, Throttled, Credentials, Clock],
         Err(Class::Credentials | Class::Clock { .. }) => &[Endpoint, Throttled],
         Err(Class::Throttled { .. } | Class::QuotaExhausted { .. }) => &[Endpoint],
         Err(Class::Unsendable | Class::Unreachable | Class::Unavailable | Class::Faulty | Class::Lost) => &[],
@@ -179,14 +180,15 @@ fn outcome(result: Result<(), Class>, trial: &Trial, retry: &Retry, jitter: f64)
         | Class::Rejected
         | Class::Forbidden
         | Class::FailedInBody
-        | Class::PartialFailure
-        | Class::Clock { corrected: true } => given_up,
+        | Class::PartialFailure => given_up,
         Class::Unreachable => again(trial.tries, retry.attempts_max, backoff),
         // From now on calls go by the endpoint's clock.
         Class::Clock { corrected: false } => again(trial.attempt_number, UNCOUNTED_ATTEMPTS_MAX, 0),
         // Every call of the account meets the same: it says nothing about this one, which waits with the others
         // while the account is parked.
-        Class::Credentials | Class::QuotaExhausted { .. } => Outcome::DueAgain { due_at_ms: trial.now_ms },
+        Class::Credentials | Class::Clock { corrected: true } | Class::QuotaExhausted { .. } => {
+            Outcome::DueAgain { due_at_ms: trial.now_ms }
+        }
         Class::Throttled { retry_after_ms, until } => {
             let asked = retry_after_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
             let asked = asked.min(ASKED_MS_MAX);
@@ -263,8 +265,8 @@ mod tests {
             (wrong, Duplicates, 1, again(0)),
             (wrong, Duplicates, 3, again(0)),
             (wrong, Duplicates, 100, Outcome::Dead),
-            (still_wrong, Harmless, 1, Outcome::Dead),
-            (still_wrong, Duplicates, 1, Outcome::Dead),
+            (still_wrong, Harmless, 100, again(0)),
+            (still_wrong, Duplicates, 1, again(0)),
             (Class::Faulty, Harmless, 1, again(500)),
             (Class::Faulty, Harmless, 2, Outcome::Dead),
             (Class::Faulty, Converges, 1, again(500)),
@@ -331,20 +333,26 @@ mod tests {
 
     #[test]
     fn what_others_would_meet_too_is_parked_and_what_a_response_disproves_is_lifted() {
-        use ParkReason::{Credentials, Endpoint, Forbidden, Throttled};
+        use ParkReason::{Clock, Credentials, Endpoint, Forbidden, Throttled};
         let park = |class| {
             let judged = judge(Err(class), &trial(RepeatEffect::Converges, 1), &RETRY, 0.5);
             (judged.park.map(|(reason, _)| reason), judged.lift, judged.paid)
         };
         assert_eq!(
             park(Class::Forbidden),
-            (Some(Forbidden), &[Endpoint, Throttled, Credentials][..], Paid::Failed)
+            (Some(Forbidden), &[Endpoint, Throttled, Credentials, Clock][..], Paid::Failed)
         );
         assert_eq!(park(Class::Credentials), (Some(Credentials), &[Endpoint, Throttled][..], Paid::Failed));
-        assert_eq!(park(Class::Rejected), (None, &[Endpoint, Throttled, Credentials][..], Paid::Failed));
+        let still_wrong = Class::Clock { corrected: true };
+        assert_eq!(park(still_wrong), (Some(Clock), &[Endpoint, Throttled][..], Paid::Failed));
+        assert_eq!(park(Class::Clock { corrected: false }).0, None);
+        assert_eq!(
+            park(Class::Rejected),
+            (None, &[Endpoint, Throttled, Credentials, Clock][..], Paid::Failed)
+        );
         assert_eq!(
             park(Class::FailedInBody),
-            (None, &[Endpoint, Throttled, Credentials, Forbidden][..], Paid::Succeeded)
+            (None, &[Endpoint, Throttled, Credentials, Clock, Forbidden][..], Paid::Succeeded)
         );
         assert_eq!(park(Class::Lost), (None, &[][..], Paid::Succeeded), "it may have succeeded");
         assert_eq!(park(Class::Unreachable), (None, &[][..], Paid::NotSent));

@@ -81,6 +81,7 @@ fn what(reason: ParkReason) -> &'static str {
         ParkReason::MonthRefused => "DataWorks says that the calls of this edition are used up",
         ParkReason::Throttled => "DataWorks refuses calls for their number",
         ParkReason::Credentials => "the access key is refused",
+        ParkReason::Clock => "the time of the calls is refused",
         ParkReason::Endpoint => "the endpoint fails",
         ParkReason::Forbidden => "DataWorks forbids the call",
     }
@@ -93,6 +94,9 @@ fn fix(reason: ParkReason) -> &'static str {
             "other programs spend the same quota: leave them room by others_share, or take a larger edition"
         }
         ParkReason::Credentials => "`openeventd credentials` tells which key is used; mend it, then restart",
+        ParkReason::Clock => {
+            "set this machine's clock (`timedatectl`), and look for a proxy that changes responses"
+        }
         ParkReason::Endpoint => "look at the network, the proxy and account.NAME.endpoint",
         ParkReason::Forbidden => {
             "grant the permission to the key's user (`openeventd policy ram`), then requeue what is dead"

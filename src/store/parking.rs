@@ -29,6 +29,8 @@ pub enum ParkReason {
     Throttled,
     /// The endpoint refuses the access key, its token or its signature, or there is none.
     Credentials,
+    /// The endpoint refuses the request's time though it goes by the endpoint's own clock, as far as that is told.
+    Clock,
     /// The endpoint fails or cannot be reached.
     Endpoint,
     /// The account may not call this operation for this workspace.
@@ -116,13 +118,14 @@ const PUT_OFF_NO_MORE: &str = "UPDATE action SET due_at = ?5 WHERE state = 'plan
     AND workspace IS ?3 AND due_at = ?4";
 
 impl ParkReason {
-    const ALL: [ParkReason; 8] = [
+    const ALL: [ParkReason; 9] = [
         ParkReason::DaySpent,
         ParkReason::MonthSpent,
         ParkReason::DayRefused,
         ParkReason::MonthRefused,
         ParkReason::Throttled,
         ParkReason::Credentials,
+        ParkReason::Clock,
         ParkReason::Endpoint,
         ParkReason::Forbidden,
     ];
@@ -137,6 +140,7 @@ impl ParkReason {
             ParkReason::MonthRefused => "month_refused",
             ParkReason::Throttled => "throttled",
             ParkReason::Credentials => "credentials",
+            ParkReason::Clock => "clock",
             ParkReason::Endpoint => "endpoint",
             ParkReason::Forbidden => "forbidden",
         }

@@ -161,12 +161,6 @@ async fn each_response_has_its_outcome() {
             json!(["succeeded", null, 2, "success"]),
             2,
         ),
-        (
-            "duplicates",
-            vec![Reply::refusal(400, "InvalidTimeStamp.Expired"); 2],
-            json!(["dead", null, 2, "clock"]),
-            2,
-        ),
         ("none", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("converges", vec![Reply::Close], json!(["succeeded", null, 2, "success"]), 2),
         ("none", vec![Reply::Close, Reply::Close, Reply::Close], json!(["dead", null, 3, "lost"]), 3),

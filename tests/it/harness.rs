@@ -121,7 +121,7 @@ pub(crate) fn settlement(attempt: i64, outcome: Outcome, now_ms: i64) -> Settlem
 
 /// The store at its file. A program that another test is just starting holds every lock of this process for a
 /// moment, from its fork to its exec, those of a store that was closed meanwhile as well.
-async fn opened(settings: &Settings) -> Store {
+pub(crate) async fn opened(settings: &Settings) -> Store {
     let begun = Instant::now();
     loop {
         match Store::open(settings).await {

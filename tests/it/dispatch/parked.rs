@@ -138,6 +138,18 @@ async fn a_refused_key_costs_one_call_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn where_every_time_is_refused_the_actions_wait() {
+    let mut store = Harness::with(&live("duplicates", "")).await;
+    plan(&store, 0..20).await;
+    let double = DataWorksDouble::start(|_| Reply::refusal(400, "InvalidTimeStamp.Expired")).await;
+    let account = with(budget(Edition::Enterprise), &double.url);
+    let dispatching = Dispatching::of(&store, account, policy(), (1, Lookups::Off), now_ms);
+    until(&mut store, "actions WHERE state = 'planned' AND waits_for = 'clock'", 20).await;
+    dispatching.stop().await;
+    assert_eq!(double.received().len(), 2, "by our clock, then by the endpoint's");
+}
+
+#[tokio::test]
 async fn a_day_that_the_endpoint_says_is_used_up_is_over_for_every_action() {
     let mut store = Harness::with(&live("duplicates", "")).await;
     plan(&store, 0..9).await;

@@ -18,9 +18,9 @@ use openeventd::store::accept::Deciding;
 use openeventd::store::outbox::{Evidence, Outcome, Settlement};
 use openeventd::store::positions::{Gap, GapReason};
 use openeventd::store::spending::Paid;
-use openeventd::store::{Settings, Store, Writer};
+use openeventd::store::{Settings, Writer};
 
-use crate::harness::Harness;
+use crate::harness::{Harness, opened};
 
 const RULES: &str = r#"
 [[rule]]
@@ -86,7 +86,7 @@ INSERT INTO stop SELECT 1, 'rerun-failed', NULL, NULL, 'alice', 'it reran what w
 async fn fill(path: &Path) {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_millis();
     let now_ms = i64::try_from(now_ms).expect("it fits");
-    let store = Store::open(&Settings { path: path.to_owned(), file_mode: 0o600 }).await.expect("it opens");
+    let store = opened(&Settings { path: path.to_owned(), file_mode: 0o600 }).await;
     let (writer, _, closing) = store.into_writer(now_ms).await.expect("it can be written");
     let closing = tokio::spawn(closing.run());
     let deciding = Arc::new(deciding(&writer, now_ms).await);

@@ -13,7 +13,7 @@ use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use crate::harness::{Harness, at, waiting};
+use crate::harness::{Harness, at, opened, waiting};
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.into();
@@ -47,7 +47,7 @@ async fn a_second_daemon_on_the_same_database_is_refused() {
     assert!(error.to_string().contains("in use by another openeventd"), "{error}");
     let path = store.path();
     let directory = store.close().await;
-    Store::open(&Settings { path, file_mode: 0o600 }).await.expect("it is free now");
+    opened(&Settings { path, file_mode: 0o600 }).await;
     drop(directory);
 }
 

@@ -1,11 +1,11 @@
 //! What is kept beside the events: gaps, rule sets, configurations.
 
 use openeventd::rule::RuleFile;
+use openeventd::store::Settings;
 use openeventd::store::positions::{Gap, GapReason};
-use openeventd::store::{Settings, Store};
 use serde_json::json;
 
-use crate::harness::{Harness, NOW_MS, live, rule_set};
+use crate::harness::{Harness, NOW_MS, live, opened, rule_set};
 
 #[tokio::test]
 async fn a_gap_is_written_down_with_its_reason() {
@@ -42,7 +42,7 @@ async fn the_rule_set_last_in_force_comes_back_whole() {
 
     let path = store.path();
     let directory = store.close().await;
-    let opened = Store::open(&Settings { path, file_mode: 0o600 }).await.expect("it opens");
+    let opened = opened(&Settings { path, file_mode: 0o600 }).await;
     let files = opened.last_rules().await.expect("it reads");
     assert_eq!(files, Some(vec![RuleFile { path: "test.toml".into(), text: none }]));
     drop(directory);
@@ -52,12 +52,12 @@ async fn the_rule_set_last_in_force_comes_back_whole() {
 async fn a_new_database_has_no_rule_set_and_one_without_rules_has_an_empty_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings { path: directory.path().join("audit.db"), file_mode: 0o600 };
-    let new = Store::open(&settings).await.expect("it opens");
+    let new = opened(&settings).await;
     assert_eq!(new.last_rules().await.expect("it reads"), None);
     drop(new);
     let store = Harness::open(directory, "", 0o600).await;
     let directory = store.close().await;
-    let opened = Store::open(&settings).await.expect("it opens");
+    let opened = opened(&settings).await;
     assert_eq!(opened.last_rules().await.expect("it reads"), Some(vec![]));
     drop(directory);
 }

@@ -50,6 +50,7 @@ fn meaning(waits_for: &str) -> &'static str {
         "order" => "an earlier action of its in_order_by key",
         "forbidden" => "the account may not call this operation for this workspace; one call will find out",
         "credentials" => "the account's key is refused; one call will find out",
+        "clock" => "the time of the account's calls is refused; one call will find out",
         "endpoint" => "the endpoint fails; one call will find out",
         "day_spent" | "day_refused" => "the account's calls of the day are used up (`openeventd quota`)",
         "month_spent" | "month_refused" => {
