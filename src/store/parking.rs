@@ -14,6 +14,9 @@ use crate::quota::Exhausted;
 /// When a call that was to find out told nothing, the next one waits so long, milliseconds.
 pub(super) const PROBE_AGAIN_MS: i64 = 1_000;
 
+/// No parking that outlives a restart is longer than a month and what is waited after it.
+const PARKED_MS_MAX: i64 = 32 * 86_400_000;
+
 /// Why calls are not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParkReason {
@@ -391,7 +394,10 @@ impl Writer {
     pub async fn lift_parkings_at_start(&self, now_ms: i64) -> Result<(), StoreError> {
         self.run(move |state| {
             Box::pin(async move {
-                let is_over = |it: &Parked| !it.reason.outlives_a_restart() || it.until_ms <= now_ms;
+                // What ends later than any month was written by a clock that was wrong.
+                let believed = now_ms..=now_ms.saturating_add(PARKED_MS_MAX);
+                let is_over =
+                    |it: &Parked| !it.reason.outlives_a_restart() || !believed.contains(&it.until_ms);
                 state.parkings.lift_where(&mut state.connection, now_ms, is_over).await.map(drop)
             })
         })

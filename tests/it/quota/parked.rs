@@ -106,6 +106,18 @@ async fn a_probe_that_may_not_be_repeated_any_more_lets_the_next_one_find_out() 
 }
 
 #[tokio::test]
+async fn what_a_wrong_clock_parked_for_years_is_tried_after_a_restart() {
+    let store = planned(2).await;
+    let first = store.claim(1, NOW_MS).await.remove(0);
+    let years_ms = 3 * 365 * 86_400_000;
+    fails(&store, &first, ParkReason::DayRefused, Pause::Until(NOW_MS + years_ms), NOW_MS).await;
+    let store = store.reopen().await;
+    assert_eq!(claims(&store, NOW_MS + 1).await.0, []);
+    store.writer.lift_parkings_at_start(NOW_MS + 1).await.expect("it is kept");
+    assert_eq!(claims(&store, NOW_MS + 1).await.0.len(), 2);
+}
+
+#[tokio::test]
 async fn what_waits_says_for_what_and_the_longer_of_two_reasons_counts() {
     let mut store = planned(5).await;
     let first = store.claim(2, NOW_MS).await;
