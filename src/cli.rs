@@ -54,6 +54,9 @@ pub mod tail;
 // `openeventd check`
 pub mod check;
 
+// `openeventd rules`
+pub mod rules;
+
 // `openeventd credentials`
 pub mod credentials;
 
@@ -164,6 +167,8 @@ pub enum Command {
         after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls"
     )]
     Check(check::Arguments),
+    /// Write rules: try a pattern on an event
+    Rules(rules::Arguments),
     /// Show which credentials each account has, from where, and until when; never a secret
     ///
     /// They are got as the daemon would get them, so this finds out whether it works: files are read, roles are
@@ -287,6 +292,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::run(arguments),
         Command::Tail(arguments) => tail::run(config, arguments),
         Command::Check(arguments) => check::run(config, arguments),
+        Command::Rules(arguments) => rules::run(config, arguments),
         Command::Credentials(arguments) => credentials::run(config, arguments),
         Command::Run => run::run(config),
         Command::Status(arguments) => status::run(config, arguments),
