@@ -12,6 +12,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::event::Event;
 use crate::operation::Operation;
+use pattern::evaluate::{self, Subject, Unreadable};
 
 pub mod parse;
 
@@ -21,19 +22,9 @@ mod step;
 
 pub(crate) mod parameter;
 
-mod item;
-
-mod compile;
-
-mod operator;
-
 pub mod pattern;
 
-mod decimal;
-
 mod field;
-
-mod evaluate;
 
 pub mod index;
 
@@ -188,17 +179,17 @@ impl RuleSet {
     ///
     /// A rule whose evaluation panics is appended to `failed` instead.
     pub fn matches(&self, event: &Event<'_>, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
-        let subject = evaluate::Subject::new(event);
+        let subject = Subject::new(event);
         let candidates = |found: &mut dyn FnMut(u32)| self.index.candidates(event, found);
         collect(candidates, |place| self.fires(place, &subject), matched, failed);
     }
 
-    fn fires(&self, place: u32, subject: &evaluate::Subject<'_>) -> Firing {
+    fn fires(&self, place: u32, subject: &Subject<'_>) -> Firing {
         let Some(rule) = self.rule(RuleIndex(place)) else { return Firing::No };
-        match evaluate::event(&rule.pattern.root, subject) {
+        match evaluate::event(&rule.pattern, subject) {
             Ok(true) => Firing::Yes,
             Ok(false) => Firing::No,
-            Err(evaluate::Unreadable) => Firing::Failed,
+            Err(Unreadable) => Firing::Failed,
         }
     }
 

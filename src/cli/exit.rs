@@ -74,6 +74,11 @@ impl Failure {
         Failure { exit: Exit::Config, what: What::Problems(problems) }
     }
 
+    /// Ends because data that a person gave is wrong.
+    pub(super) fn of_data(problems: Vec<Diagnostic>) -> Self {
+        Failure { exit: Exit::Data, what: What::Problems(problems) }
+    }
+
     /// Ends because of the arguments, be it that help was asked for.
     pub(super) fn of_arguments(error: clap::Error) -> Self {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };

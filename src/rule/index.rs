@@ -98,12 +98,12 @@ fn buckets<K>(list: &mut Vec<(Field, Buckets<K>)>, field: Field) -> &mut Buckets
 
 /// The fields that a pattern can be filed under, with all values that it asks for.
 fn candidates(pattern: &Pattern) -> impl Iterator<Item = (Field, Vec<FileKey>)> {
-    pattern.root.conditions.iter().filter_map(|condition| Some((condition.field?, file_keys(condition)?)))
+    pattern.common.conditions.iter().filter_map(|condition| Some((condition.field?, file_keys(condition)?)))
 }
 
 /// Values of another type than the field's never match, so they are no keys.
 fn file_keys(condition: &Condition) -> Option<Vec<FileKey>> {
-    let leaf = condition.leaf.as_ref().filter(|leaf| leaf.is_exact())?;
+    let leaf = condition.leaves.iter().find(|leaf| leaf.is_exact())?;
     match condition.field?.shape() {
         Shape::Text => Some(leaf.texts.iter().map(|text| FileKey::Text(text.clone())).collect()),
         Shape::Integer => Some(
@@ -119,7 +119,7 @@ mod tests {
     use crate::rule::pattern::Pattern;
 
     fn pattern(text: &str) -> Pattern {
-        Pattern::parse_json(text).expect("a pattern")
+        Pattern::parse_json(text, None).expect("a pattern")
     }
 
     #[test]

@@ -15,10 +15,11 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::operation::ApiVersion;
-use crate::rule::compile::{self, Findings, Form};
 use crate::rule::index::Index;
-use crate::rule::item::{Item, ItemKind};
-use crate::rule::pattern::Pattern;
+use crate::rule::pattern::compile::{self, Form};
+use crate::rule::pattern::findings::Findings;
+use crate::rule::pattern::item::{Item, ItemKind};
+use crate::rule::pattern::{Dialect, Pattern, lint};
 use crate::rule::report::{LaterKey, Report, dotted};
 use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, step};
 
@@ -26,6 +27,8 @@ use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, step};
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Rules that all files together may hold.
 pub const RULES_MAX: usize = 100_000;
+/// Regular expressions that all rules together may hold: it bounds the memory that they can take once compiled.
+pub const EXPRESSIONS_MAX: usize = 1_000;
 /// Characters that a rule's name may have.
 pub const NAME_CHARS_MAX: usize = 100;
 /// Calls in an hour that a rule may be allowed.
@@ -36,15 +39,15 @@ const DEFAULT_MAX_EVENT_AGE_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_MAX_CALLS: u32 = 100;
 const DEFAULT_EXPIRES_MS: i64 = 30 * 60 * 1000;
 
-const KEYS: [&str; 7] = ["name", "mode", "max_event_age", "max_calls", "expires", "match", "steps"];
-const LATER_KEYS: [LaterKey; 7] = [
+const KEYS: [&str; 8] =
+    ["name", "mode", "max_event_age", "max_calls", "expires", "dialect", "match", "steps"];
+const LATER_KEYS: [LaterKey; 6] = [
     LaterKey { name: "when", until_then: "say it with `match`" },
     LaterKey { name: "correlate", until_then: "" },
     LaterKey { name: "verdict", until_then: "" },
     LaterKey { name: "at_most", until_then: "`max_calls` limits the rule as a whole" },
     LaterKey { name: "cooldown", until_then: "`max_calls` limits the rule as a whole" },
     LaterKey { name: "notice", until_then: "" },
-    LaterKey { name: "dialect", until_then: "" },
 ];
 
 /// What the rules may refer to.
@@ -90,12 +93,29 @@ pub fn parse(mut files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parse
         parse_file(&mut report, surroundings, &mut rules, &mut names);
         diagnostics.extend(report.into_diagnostics());
     }
+    let expressions = rules.iter().map(|rule: &Rule| rule.pattern.expressions).sum::<usize>();
+    if expressions > EXPRESSIONS_MAX {
+        diagnostics.push(too_many_expressions(expressions));
+    }
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
     let index = Index::build(rules.iter().map(|rule: &Rule| &rule.pattern));
     let hash = hash_of(&files);
     Ok((RuleSet { rules, files, hash, index }, diagnostics))
+}
+
+fn too_many_expressions(found: usize) -> Diagnostic {
+    Diagnostic {
+        file: String::new(),
+        place: None,
+        key: "regex".to_owned(),
+        message: format!(
+            "all rules together hold {found} regular expressions, at most {EXPRESSIONS_MAX} are allowed"
+        ),
+        help: "`wildcard`, `prefix`, `suffix` and `contains` cost less and are not limited so".to_owned(),
+        severity: Severity::Error,
+    }
 }
 
 /// The names that the rules of one file give themselves, be they right or wrong otherwise.
@@ -181,7 +201,8 @@ fn parse_rule(
     let max_event_age_ms = parse_duration(report, table, "max_event_age", DEFAULT_MAX_EVENT_AGE_MS);
     let max_calls = parse_max_calls(report, table);
     let expires_ms = parse_duration(report, table, "expires", DEFAULT_EXPIRES_MS);
-    let pattern = parse_match(report, table, at);
+    let dialect = parse_dialect(report, table);
+    let pattern = parse_match(report, table, at, dialect);
     let step = step::parse(report, surroundings, table, mode);
     if report.errors() > errors_before {
         return None;
@@ -282,35 +303,64 @@ fn duration_ms(text: &str) -> Option<i64> {
     (1..=DURATION_DAYS_MAX * DAY_MS).contains(&duration).then_some(duration)
 }
 
-fn parse_match(report: &mut Report<'_>, table: &DeTable<'_>, at: &Range<usize>) -> Option<Pattern> {
+fn parse_dialect(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Dialect> {
+    let (text, span) = report.text(table, "", "dialect")?;
+    let dialect = Dialect::from_text(text);
+    if dialect.is_none() {
+        let message = format!("expected \"aws\" or \"alibaba\", found \"{text}\"");
+        report.error(
+            &span,
+            "dialect",
+            message,
+            "leave it out if the pattern need not be valid for another bus",
+        );
+    }
+    dialect
+}
+
+/// Where the JSON text that was written at `span` begins; an escape within it would move what follows.
+fn json_start(file: &str, span: &Range<usize>, text: &str) -> usize {
+    let written = file.get(span.clone()).and_then(|written| written.find(text));
+    span.start + written.unwrap_or(0)
+}
+
+fn parse_match(
+    report: &mut Report<'_>,
+    table: &DeTable<'_>,
+    at: &Range<usize>,
+    dialect: Option<Dialect>,
+) -> Option<Pattern> {
     let Some(value) = table.get("match") else {
         let help = "add for example `match = { code = \"instance-status-changes\", status = \"Failure\" }`";
         report.error(at, "match", "a rule needs a pattern", help);
         return None;
     };
     let (item, form) = match value.get_ref() {
-        DeValue::String(text) => match Item::of_json(text, &value.span()) {
-            Ok(item) => (item, Form::Json),
-            Err(message) => {
-                report.error(&value.span(), "match", format!("the text is no JSON: {message}"), "");
-                return None;
+        DeValue::String(text) => {
+            match Item::of_json(text, json_start(&report.file.text, &value.span(), text)) {
+                Ok(item) => (item, Form::Json),
+                Err(error) => {
+                    let message = format!("the text is no JSON: {}", error.message);
+                    report.error(&(error.at..error.at), "match", message, "");
+                    return None;
+                }
             }
-        },
+        }
         DeValue::Table(_) => (Item::of_toml(value), Form::Toml),
         _ => {
             report.wrong_type(value, "match", "a table, or a pattern as JSON text");
             return None;
         }
     };
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(dialect);
     let pattern = compile::of_item(&item, form, &mut findings);
     if let (Some(pattern), ItemKind::Map(entries)) = (&pattern, &item.kind) {
-        compile::lint_event_pattern(entries, pattern, &mut findings);
+        lint::event_pattern(entries, pattern, &mut findings);
     }
     for finding in findings.list {
         let problem = finding.problem;
         let key = if problem.key.is_empty() { "match".to_owned() } else { dotted("match", &problem.key) };
-        report.add(finding.severity, &finding.span, &key, problem.message, problem.help);
+        report.add(finding.severity, &problem.span, &key, problem.message, problem.help);
     }
     pattern
 }

@@ -152,7 +152,7 @@ proptest! {
             .iter()
             .enumerate()
             .filter(|(_, pattern)| {
-                let pattern = Pattern::parse_json(&pattern.to_string()).expect("a pattern");
+                let pattern = Pattern::parse_json(&pattern.to_string(), None).expect("a pattern");
                 pattern.matches_document(Node::parse(&document).expect("JSON"))
             })
             .map(|(place, _)| format!("r{place}"))

@@ -1,7 +1,7 @@
 //! Patterns against JSON documents: every case of `patterns.json`.
 
 use openeventd::event::json::Node;
-use openeventd::rule::pattern::Pattern;
+use openeventd::rule::pattern::{Dialect, Pattern};
 use proptest::prelude::*;
 
 #[derive(serde::Deserialize)]
@@ -10,10 +10,16 @@ struct Case {
     pattern: String,
     event: String,
     result: String,
+    dialect: Option<String>,
 }
 
 fn outcome(pattern: &str, event: &str) -> &'static str {
-    match Pattern::parse_json(pattern) {
+    outcome_in(None, pattern, event)
+}
+
+fn outcome_in(dialect: Option<&str>, pattern: &str, event: &str) -> &'static str {
+    let dialect = dialect.map(|name| Dialect::from_text(name).expect("a dialect"));
+    match Pattern::parse_json(pattern, dialect) {
         Err(error) => {
             assert!(!error.to_string().is_empty(), "an error without a word: {pattern}");
             "invalid"
@@ -29,10 +35,10 @@ fn outcome(pattern: &str, event: &str) -> &'static str {
 fn every_case_comes_out_as_the_language_says() {
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("../../fixtures/rules/patterns.json")).expect("the cases are JSON");
-    assert!(cases.len() >= 80);
+    assert!(cases.len() >= 350);
     let wrong: Vec<String> = cases
         .iter()
-        .map(|case| (case, outcome(&case.pattern, &case.event)))
+        .map(|case| (case, outcome_in(case.dialect.as_deref(), &case.pattern, &case.event)))
         .filter(|(case, found)| case.result != *found)
         .map(|(case, found)| format!("{}: {} on {} is {found}", case.name, case.pattern, case.event))
         .collect();
@@ -41,13 +47,14 @@ fn every_case_comes_out_as_the_language_says() {
 
 #[test]
 fn all_problems_of_a_pattern_are_told() {
-    let text = r#"{"a": [], "b": {"c": [{"prefx": "x"}, {"wildcard": "*"}]}, "d": 1}"#;
-    let error = Pattern::parse_json(text).expect_err("four problems");
+    let text = r#"{"a": [], "b": {"c": [{"prefx": "x"}, {"wildcard": "\\x"}]}, "d": 1}"#;
+    let error = Pattern::parse_json(text, None).expect_err("four problems");
     assert_eq!(
         error.to_string(),
         "a: an empty list matches nothing (name at least one value or operator)\n\
          b.c: unknown operator `prefx` (did you mean `prefix`?)\n\
-         b.c: the operator `wildcard` comes in a later version\n\
+         b.c.wildcard: a backslash stands before something else than `*` or a backslash \
+         (write `\\\\` for a backslash, `\\*` for a star)\n\
          d: expected a list of values and operators, found the number 1 (put it into `[` and `]`)"
     );
 }
@@ -55,17 +62,17 @@ fn all_problems_of_a_pattern_are_told() {
 #[test]
 fn depth_and_size_are_bounded() {
     let nested = |levels: usize| format!("{}[1]{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
-    assert!(Pattern::parse_json(&nested(63)).is_ok());
-    assert!(Pattern::parse_json(&nested(70)).is_err());
-    assert!(Pattern::parse_json(&format!("{{\"{}\": [1]}}", "a.".repeat(100))).is_err());
+    assert!(Pattern::parse_json(&nested(63), None).is_ok());
+    assert!(Pattern::parse_json(&nested(70), None).is_err());
+    assert!(Pattern::parse_json(&format!("{{\"{}\": [1]}}", "a.".repeat(100)), None).is_err());
     let wide = |members: usize| format!("{{\"a\": [{}]}}", vec!["1"; members].join(","));
-    assert!(Pattern::parse_json(&wide(10_000)).is_ok());
-    assert!(Pattern::parse_json(&wide(10_001)).is_err());
+    assert!(Pattern::parse_json(&wide(9_999), None).is_ok());
+    assert!(Pattern::parse_json(&wide(10_000), None).is_err());
 }
 
 #[test]
 fn a_key_of_a_hundred_thousand_dots_harms_nobody() {
-    let pattern = Pattern::parse_json(r#"{"a": {"b": [1]}}"#).expect("a pattern");
+    let pattern = Pattern::parse_json(r#"{"a": {"b": [1]}}"#, None).expect("a pattern");
     let event = format!(r#"{{"{}": 1, "a.b": 1}}"#, "x.".repeat(100_000));
     assert!(pattern.matches_document(Node::parse(&event).expect("JSON")));
 }

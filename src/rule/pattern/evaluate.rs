@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
+use super::decimal::Decimal;
+use super::item::DEPTH_MAX;
+use super::leaf::{Leaf, Scalar};
+use super::{Branch, Condition, Pattern};
 use crate::event::Event;
 use crate::event::json::Node;
-use crate::rule::decimal::Decimal;
 use crate::rule::field::{Field, FieldValue};
-use crate::rule::item::DEPTH_MAX;
-use crate::rule::pattern::{Branch, Condition, Leaf, Scalar};
 
 /// How a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +56,29 @@ fn parse(text: &str) -> Result<Node<'_>, Unreadable> {
     Node::parse(text).map(undotted).map_err(|_| Unreadable)
 }
 
-/// Whether the conditions at the top of a pattern hold for an event.
-pub(crate) fn event(root: &Branch, subject: &Subject<'_>) -> Result<bool, Unreadable> {
-    for condition in &root.conditions {
+/// Whether a pattern holds for an event.
+pub(crate) fn event(pattern: &Pattern, subject: &Subject<'_>) -> Result<bool, Unreadable> {
+    if !holds_for(&pattern.common, subject)? {
+        return Ok(false);
+    }
+    for choice in &pattern.choices {
+        let mut one_holds = false;
+        for alternative in choice {
+            if holds_for(alternative, subject)? {
+                one_holds = true;
+                break;
+            }
+        }
+        if !one_holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the conditions at the top of an event hold.
+fn holds_for(branch: &Branch, subject: &Subject<'_>) -> Result<bool, Unreadable> {
+    for condition in &branch.conditions {
         let fit = match condition.field {
             Some(Field::Data) => condition_fit(condition, Some(subject.data()?)),
             Some(field) => field_fit(condition, field.value(subject.event)),
@@ -70,9 +91,12 @@ pub(crate) fn event(root: &Branch, subject: &Subject<'_>) -> Result<bool, Unread
     Ok(true)
 }
 
-/// Whether the conditions at the top of a pattern hold for a JSON document.
-pub(crate) fn document(root: &Branch, document: Node<'_>) -> bool {
-    branch_fit(root, Some(&undotted(document))) != Fit::No
+/// Whether a pattern holds for a JSON document; what is no object has no fields.
+pub(crate) fn document(pattern: &Pattern, document: Node<'_>) -> bool {
+    let document = undotted(document);
+    let object = matches!(document, Node::Map(_)).then_some(&document);
+    let holds = |branch: &Branch| branch_fit(branch, object) != Fit::No;
+    holds(&pattern.common) && pattern.choices.iter().all(|choice| choice.iter().any(holds))
 }
 
 fn both(left: Fit, right: impl FnOnce() -> Fit) -> Fit {
@@ -85,20 +109,14 @@ fn both(left: Fit, right: impl FnOnce() -> Fit) -> Fit {
 }
 
 fn condition_fit(condition: &Condition, value: Option<&Node<'_>>) -> Fit {
-    let own = condition.leaf.as_ref().map_or(Fit::ByAbsence, |leaf| leaf_fit(leaf, value));
+    let leaves = condition.leaves.iter();
+    let own = leaves.fold(Fit::ByAbsence, |fit, leaf| both(fit, || leaf_fit(leaf, value)));
     both(own, || condition.below.as_ref().map_or(Fit::ByAbsence, |below| branch_fit(below, value)))
 }
 
 fn field_fit(condition: &Condition, value: FieldValue<'_>) -> Fit {
-    let own = condition.leaf.as_ref().map_or(Fit::ByAbsence, |leaf| {
-        let by_value = match value {
-            FieldValue::Missing => return if leaf.absent { Fit::ByAbsence } else { Fit::No },
-            FieldValue::Text(text) => leaf.holds(Scalar::Text(text)),
-            FieldValue::Integer(value) => leaf.holds(Scalar::Integer(value)),
-            FieldValue::Integers(values) => values.iter().any(|value| leaf.holds(Scalar::Integer(*value))),
-        };
-        if by_value { Fit::ByValue } else { Fit::No }
-    });
+    let leaves = condition.leaves.iter();
+    let own = leaves.fold(Fit::ByAbsence, |fit, leaf| both(fit, || plain_fit(leaf, value)));
     // Nothing stands below a plain value.
     both(own, || condition.below.as_ref().map_or(Fit::ByAbsence, |below| branch_fit(below, None)))
 }
@@ -142,8 +160,27 @@ fn leaf_fit(leaf: &Leaf, value: Option<&Node<'_>>) -> Fit {
         Some(value) if picks(leaf, value) => Fit::ByValue,
         Some(value) if leaf.absent && !exists(value) => Fit::ByAbsence,
         None if leaf.absent => Fit::ByAbsence,
-        _ => Fit::No,
+        _ => by_negation(leaf, |own| leaf_fit(own, value)),
     }
+}
+
+fn plain_fit(leaf: &Leaf, value: FieldValue<'_>) -> Fit {
+    let by_value = match value {
+        FieldValue::Missing => false,
+        FieldValue::Text(text) => leaf.holds(Scalar::Text(text)),
+        FieldValue::Integer(value) => leaf.holds(Scalar::Integer(value)),
+        FieldValue::Integers(values) => values.iter().any(|value| leaf.holds(Scalar::Integer(*value))),
+    };
+    match value {
+        _ if by_value => Fit::ByValue,
+        FieldValue::Missing if leaf.absent => Fit::ByAbsence,
+        _ => by_negation(leaf, |own| plain_fit(own, value)),
+    }
+}
+
+/// `not` holds where its own list does not: like an absence, it picks no element of a list.
+fn by_negation(leaf: &Leaf, fit: impl Fn(&Leaf) -> Fit) -> Fit {
+    if leaf.nots.iter().any(|own| fit(own) == Fit::No) { Fit::ByAbsence } else { Fit::No }
 }
 
 /// Whether the value, or one element of it, satisfies the leaf.

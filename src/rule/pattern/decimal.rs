@@ -148,6 +148,11 @@ impl Number {
         }
     }
 
+    /// Whether it is greater than `size`, or less than minus `size`.
+    pub(crate) fn is_beyond(&self, size: i64) -> bool {
+        self.compare_integer(size) == Ordering::Less || self.compare_integer(-size) == Ordering::Greater
+    }
+
     /// The kept number as a number that can be compared.
     pub(crate) fn as_decimal(&self) -> Decimal<'_> {
         Decimal { negative: self.negative, head: &self.digits, tail: "", exponent: self.exponent }

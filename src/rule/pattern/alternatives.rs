@@ -1,0 +1,117 @@
+//! `$or`: alternatives are made alternatives of whole patterns wherever they must be judged together.
+//!
+//! Conditions below one list of objects must hold in the same element, also those that stand in an `$or` and those
+//! beside it. So an `$or` is multiplied with whatever names the same field at the top; what has nothing in common is
+//! left apart. Both the number of alternatives and their size are limited.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Branch, Condition};
+
+/// Alternatives that one pattern may come to; the number that Amazon EventBridge allows.
+pub(super) const ALTERNATIVES_MAX: usize = 1_000;
+/// Conditions that all alternatives of a pattern may come to.
+pub(super) const CONDITIONS_MAX: usize = 100_000;
+
+/// A pattern while it is compiled.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) common: Branch,
+    pub(super) choices: Vec<Vec<Branch>>,
+}
+
+/// A pattern whose alternatives are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+impl Draft {
+    /// All of it as alternatives, each complete in itself.
+    pub(super) fn flattened(self) -> Result<Vec<Branch>, TooMany> {
+        product(self.common, self.choices)
+    }
+
+    /// Multiplies those choices, and the common conditions, that name the same field at the top.
+    pub(super) fn settled(self) -> Result<Draft, TooMany> {
+        let mut settled = Draft { common: self.common, choices: Vec::new() };
+        let mut left = self.choices;
+        while let Some(choice) = left.pop() {
+            let mut names = names_of(&choice);
+            let mut together = vec![choice];
+            // What joins may bring further names, and these join others.
+            loop {
+                let (joining, apart): (Vec<_>, Vec<_>) =
+                    left.into_iter().partition(|other| !names.is_disjoint(&names_of(other)));
+                left = apart;
+                if joining.is_empty() {
+                    break;
+                }
+                names.extend(joining.iter().flat_map(|choice| names_of(choice)));
+                together.extend(joining);
+            }
+            let (shared, common) =
+                settled.common.conditions.into_iter().partition(|condition| names.contains(&condition.name));
+            settled.common.conditions = common;
+            settled.choices.push(product(Branch { conditions: shared }, together)?);
+        }
+        settled.choices.reverse();
+        let sizes = settled.choices.iter().flatten().map(Branch::size);
+        if settled.choices.iter().map(Vec::len).sum::<usize>() > ALTERNATIVES_MAX
+            || sizes.sum::<usize>() > CONDITIONS_MAX
+        {
+            return Err(TooMany);
+        }
+        Ok(settled)
+    }
+}
+
+fn names_of(choice: &[Branch]) -> HashSet<Box<str>> {
+    choice.iter().flat_map(|branch| &branch.conditions).map(|condition| condition.name.clone()).collect()
+}
+
+fn product(common: Branch, choices: Vec<Vec<Branch>>) -> Result<Vec<Branch>, TooMany> {
+    let mut alternatives = vec![common];
+    for choice in choices {
+        let count = alternatives.len().saturating_mul(choice.len());
+        let size = |branches: &[Branch]| branches.iter().map(Branch::size).sum::<usize>();
+        let conditions = size(&alternatives)
+            .saturating_mul(choice.len())
+            .saturating_add(size(&choice).saturating_mul(alternatives.len()));
+        if count > ALTERNATIVES_MAX || conditions > CONDITIONS_MAX {
+            return Err(TooMany);
+        }
+        let with_each = |one: &Branch| choice.iter().map(|other| merged(one, other)).collect::<Vec<_>>();
+        alternatives = alternatives.iter().flat_map(with_each).collect();
+    }
+    Ok(alternatives)
+}
+
+/// The conditions of both.
+fn merged(one: &Branch, other: &Branch) -> Branch {
+    let mut merged = one.clone();
+    for condition in &other.conditions {
+        match merged.conditions.iter_mut().find(|own| own.name == condition.name) {
+            Some(own) => add(own, condition),
+            None => merged.conditions.push(condition.clone()),
+        }
+    }
+    merged
+}
+
+fn add(own: &mut Condition, other: &Condition) {
+    own.leaves.extend(other.leaves.iter().map(Arc::clone));
+    if let Some(below) = &other.below {
+        own.below = Some(match &own.below {
+            Some(own) => merged(own, below),
+            None => below.clone(),
+        });
+    }
+}
+
+impl Branch {
+    /// How many conditions it holds, those below included.
+    pub(super) fn size(&self) -> usize {
+        let below = |condition: &Condition| condition.below.as_ref().map_or(0, Branch::size);
+        self.conditions.iter().map(|condition| 1 + below(condition)).sum()
+    }
+}

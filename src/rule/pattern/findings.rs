@@ -1,0 +1,80 @@
+//! Everything that is wrong with one pattern, or odd about it, as it is found.
+
+use std::ops::Range;
+
+use super::PatternProblem;
+use super::dialect::{Dialect, Feature};
+use crate::diagnostic::Severity;
+
+/// Values, operators and conditions that one pattern may hold.
+const MEMBERS_MAX: usize = 10_000;
+
+/// One finding.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) problem: PatternProblem,
+}
+
+/// Collects what is wrong with one pattern.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Finding>,
+    dialect: Option<Dialect>,
+    members: usize,
+    pub(super) expressions: usize,
+}
+
+impl Findings {
+    /// Of a pattern that must be valid for the bus of `dialect` too, if there is one.
+    pub(crate) fn new(dialect: Option<Dialect>) -> Self {
+        Findings { dialect, ..Findings::default() }
+    }
+
+    pub(crate) fn error(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(Severity::Error, at, key, message.into(), help.into());
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        at: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(Severity::Warning, at, key, message.into(), help.into());
+    }
+
+    fn add(&mut self, severity: Severity, at: &Range<usize>, key: &str, message: String, help: String) {
+        let problem = PatternProblem { span: at.clone(), key: key.to_owned(), message, help };
+        self.list.push(Finding { severity, problem });
+    }
+
+    /// Refuses what the bus that was asked for does not have.
+    pub(super) fn uses(&mut self, feature: Feature, at: &Range<usize>, key: &str) {
+        if let Some(dialect) = self.dialect.filter(|dialect| !dialect.has(feature)) {
+            let message = format!("{} does not have {}", dialect.name(), feature.describe());
+            self.error(at, key, message, feature.instead());
+        }
+    }
+
+    /// Counts one more value, operator or condition; tells whether that is still within the limit.
+    pub(super) fn count(&mut self, at: &Range<usize>, key: &str) -> bool {
+        self.members += 1;
+        if self.members == MEMBERS_MAX + 1 {
+            let message = format!("more than {MEMBERS_MAX} values, operators and fields in one pattern");
+            self.error(at, key, message, "split the rule");
+        }
+        self.members <= MEMBERS_MAX
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
