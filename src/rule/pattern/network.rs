@@ -1,6 +1,6 @@
 //! Networks of IP addresses in CIDR form, and whether an address given as text lies in one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network; of addresses of the other family none lies in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
