@@ -180,7 +180,8 @@ impl RuleSet {
     /// A rule whose evaluation panics is appended to `failed` instead.
     pub fn matches(&self, event: &Event<'_>, matched: &mut Vec<RuleIndex>, failed: &mut Vec<RuleIndex>) {
         let subject = Subject::new(event);
-        let candidates = |found: &mut dyn FnMut(u32)| self.index.candidates(event, found);
+        let candidates =
+            |found: &mut dyn FnMut(u32)| self.index.candidates(&subject).into_iter().for_each(found);
         collect(candidates, |place| self.fires(place, &subject), matched, failed);
     }
 

@@ -39,14 +39,19 @@ pub(crate) mod lint;
 // One list of values and operators, and whether one value satisfies it.
 pub(crate) mod leaf;
 
-mod decimal;
+// Numbers as they are written.
+pub(crate) mod decimal;
 
-mod fold;
+// Text without regard to case.
+pub(crate) mod fold;
 
-mod wildcard;
+// Text with stars.
+pub(crate) mod wildcard;
 
+// Networks of IP addresses.
 mod network;
 
+// Regular expressions.
 mod expression;
 
 // Judging events and documents.

@@ -38,6 +38,16 @@ enum IntegerPlace {
     AboveAll,
 }
 
+impl IntegerPlace {
+    fn floor(self) -> i64 {
+        match self {
+            IntegerPlace::BelowAll => i64::MIN,
+            IntegerPlace::At(value) | IntegerPlace::JustAbove(value) => value,
+            IntegerPlace::AboveAll => i64::MAX,
+        }
+    }
+}
+
 impl<'a> Decimal<'a> {
     /// Takes a JSON number apart; `None` if it is none, or its exponent is absurdly long.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
@@ -94,6 +104,12 @@ impl<'a> Decimal<'a> {
         }
     }
 
+    /// The greatest 64-bit integer that is not above it, the least one if all are, and whether it is that integer.
+    pub(crate) fn floor(&self) -> (i64, bool) {
+        let place = integer_place(&format!("{}{}", self.head, self.tail), self.exponent, self.negative);
+        (place.floor(), matches!(place, IntegerPlace::At(_)))
+    }
+
     /// Compares two numbers by value.
     pub(crate) fn compare(&self, other: &Decimal<'_>) -> Ordering {
         let by_size = || self.exponent.cmp(&other.exponent).then_with(|| self.digits().cmp(other.digits()));
@@ -133,9 +149,7 @@ impl Number {
     /// Keeps a JSON number; `None` if it is none, or its exponent is absurdly long.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let decimal = Decimal::parse(text)?;
-        let mut digits = String::with_capacity(decimal.head.len() + decimal.tail.len());
-        digits.push_str(decimal.head);
-        digits.push_str(decimal.tail);
+        let digits = format!("{}{}", decimal.head, decimal.tail);
         let place = integer_place(&digits, decimal.exponent, decimal.negative);
         Some(Number { negative: decimal.negative, digits: digits.into(), exponent: decimal.exponent, place })
     }
@@ -145,6 +159,19 @@ impl Number {
         match self.place {
             IntegerPlace::At(value) => Some(value),
             _ => None,
+        }
+    }
+
+    /// The greatest 64-bit integer that is not above it; the least one if all are.
+    pub(crate) fn floor(&self) -> i64 {
+        self.place.floor()
+    }
+
+    /// The least 64-bit integer that is not below it; the greatest one if all are.
+    pub(crate) fn ceiling(&self) -> i64 {
+        match self.place {
+            IntegerPlace::JustAbove(floor) => floor.saturating_add(1),
+            other => other.floor(),
         }
     }
 

@@ -40,11 +40,11 @@ impl<'e> Subject<'e> {
         Subject { event, data: OnceCell::new() }
     }
 
-    fn data(&self) -> Result<&Node<'e>, Unreadable> {
+    pub(in crate::rule) fn data(&self) -> Result<&Node<'e>, Unreadable> {
         self.data.get_or_init(|| parse(&self.event.data)).as_ref().map_err(|unreadable| *unreadable)
     }
 
-    fn extension(&self, name: &str) -> Result<Option<Node<'e>>, Unreadable> {
+    pub(in crate::rule) fn extension(&self, name: &str) -> Result<Option<Node<'e>>, Unreadable> {
         match self.event.extensions.iter().find(|(own, _)| own == name) {
             Some((_, text)) => parse(text).map(Some),
             None => Ok(None),

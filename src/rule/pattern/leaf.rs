@@ -94,11 +94,6 @@ impl Leaf {
             || self.tests.iter().any(|test| test.holds(value))
     }
 
-    /// Whether only exact texts and numbers satisfy it, so that an index can find it by them.
-    pub(crate) fn is_exact(&self) -> bool {
-        !self.absent && !self.present && self.tests.is_empty() && self.nots.is_empty()
-    }
-
     /// Brings the members into the order in which they are looked up and tried.
     pub(crate) fn settle(&mut self) {
         sort_texts(&mut self.texts);
