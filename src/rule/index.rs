@@ -54,7 +54,8 @@ type Company = HashMap<u64, u32, Hasher>;
 
 impl Index {
     /// Files all patterns; their order is the rules' order.
-    pub(crate) fn build<'p>(patterns: impl Iterator<Item = &'p Pattern> + Clone) -> Self {
+    #[must_use]
+    pub fn build<'p>(patterns: impl Iterator<Item = &'p Pattern> + Clone) -> Self {
         let mut company = Company::default();
         for way in patterns.clone().flat_map(every_way) {
             way.hashes().for_each(|hash| *company.entry(hash).or_default() += 1);

@@ -7,9 +7,12 @@
     reason = "clippy knows test functions, but not the helpers beside them"
 )]
 
+mod differential;
 mod documented;
 mod event_of;
 mod indexed;
+mod matched;
+mod naive;
 mod parsed;
 mod patterns;
 mod planned;

@@ -16,7 +16,6 @@ pub(super) enum Feature {
     AffixIgnoreCase,
     Contains,
     Wildcard,
-    StarsInARow,
     AnythingButOperator,
     NumberBeyondABillion,
     Cidr6,
@@ -55,7 +54,7 @@ impl Dialect {
 
     pub(super) fn has(self, feature: Feature) -> bool {
         match feature {
-            Feature::Regex | Feature::Not | Feature::StarsInARow => false,
+            Feature::Regex | Feature::Not => false,
             Feature::Contains => self == Dialect::Alibaba,
             Feature::IgnoreCase
             | Feature::AffixIgnoreCase
@@ -77,7 +76,6 @@ impl Feature {
             Feature::AffixIgnoreCase => "`prefix` and `suffix` that ignore case",
             Feature::Contains => "the operator `contains`",
             Feature::Wildcard => "the operator `wildcard`",
-            Feature::StarsInARow => "two stars in a row in `wildcard`",
             Feature::AnythingButOperator => "`anything-but` with another operator than `prefix`",
             Feature::NumberBeyondABillion => "numbers beyond a billion in `numeric`",
             Feature::Cidr6 => "networks of IPv6 addresses",
@@ -93,7 +91,6 @@ impl Feature {
         match self {
             Feature::Contains => "`wildcard` with a star at both ends says the same",
             Feature::Or | Feature::SixMembers => "write several rules",
-            Feature::StarsInARow => "one star says the same",
             _ => "leave out `dialect` if the pattern need not be valid there",
         }
     }

@@ -158,22 +158,16 @@ impl<'i> Operator<'i, '_> {
     }
 
     fn wildcard(&mut self) -> Option<Wildcard> {
-        let text = self.text()?;
-        let wildcard = Wildcard::parse(text);
-        match wildcard {
-            Ok(wildcard) => {
-                if has_stars_in_a_row(text) {
-                    self.uses(Feature::StarsInARow);
-                }
-                Some(wildcard)
-            }
-            Err(WildcardError::Escape) => {
-                let message = "a backslash stands before something else than `*` or a backslash";
-                let help = "write `\\\\` for a backslash, `\\*` for a star";
-                self.findings.error(&self.operand.span, self.path, message, help);
-                None
-            }
-        }
+        let (message, help) = match Wildcard::parse(self.text()?) {
+            Ok(wildcard) => return Some(wildcard),
+            Err(WildcardError::Escape) => (
+                "a backslash stands before something else than `*` or a backslash",
+                "write `\\\\` for a backslash, `\\*` for a star",
+            ),
+            Err(WildcardError::StarsInARow) => ("two stars stand in a row", "one star says the same"),
+        };
+        self.findings.error(&self.operand.span, self.path, message, help);
+        None
     }
 
     fn cidr(&mut self) -> Option<Network> {
@@ -299,15 +293,4 @@ impl<'i> Operator<'i, '_> {
         }
         number
     }
-}
-
-fn has_stars_in_a_row(text: &str) -> bool {
-    // Behind an even number of backslashes a star is one.
-    let mut escaped = false;
-    let mut stars = 0;
-    text.chars().any(|character| {
-        stars = if character == '*' && !escaped { stars + 1 } else { 0 };
-        escaped = character == '\\' && !escaped;
-        stars == 2
-    })
 }

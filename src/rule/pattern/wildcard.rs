@@ -18,6 +18,8 @@ pub(crate) struct Wildcard {
 pub(crate) enum WildcardError {
     /// A backslash stands before something else than `*` or `\`, or at the end.
     Escape,
+    /// Two stars stand in a row.
+    StarsInARow,
 }
 
 impl Wildcard {
@@ -27,6 +29,7 @@ impl Wildcard {
         let mut characters = text.chars();
         while let Some(character) = characters.next() {
             match character {
+                '*' if part.is_empty() && !parts.is_empty() => return Err(WildcardError::StarsInARow),
                 '*' => parts.push(std::mem::take(&mut part)),
                 '\\' => match characters.next() {
                     Some(escaped @ ('*' | '\\')) => part.push(escaped),
@@ -39,7 +42,7 @@ impl Wildcard {
         let Some(start) = parts.next() else {
             return Ok(Wildcard { start: part.into(), middle: Box::default(), end: None });
         };
-        let middle = parts.filter(|part| !part.is_empty()).map(String::into_boxed_str).collect();
+        let middle = parts.map(String::into_boxed_str).collect();
         Ok(Wildcard { start: start.into(), middle, end: Some(part.into()) })
     }
 
@@ -71,7 +74,7 @@ mod tests {
             ("a*a", "a", false),
             ("ab*ba", "aba", false),
             ("*", "", true),
-            ("**", "x", true),
+            (r"*\**", "x*", true),
             ("", "", true),
             ("", "x", false),
             ("*aa*aa*", "aaa", false),
@@ -89,6 +92,9 @@ mod tests {
         }
         for written in [r"\", r"a\b", r"\\\"] {
             assert_eq!(Wildcard::parse(written).err(), Some(WildcardError::Escape), "{written}");
+        }
+        for written in ["**", "a**b", r"\***"] {
+            assert_eq!(Wildcard::parse(written).err(), Some(WildcardError::StarsInARow), "{written}");
         }
     }
 
