@@ -14,6 +14,9 @@ pub mod decode;
 
 pub mod json;
 
+// What is known of payloads, for warnings.
+pub(crate) mod payload;
+
 mod structured;
 
 mod binary;

@@ -18,6 +18,9 @@ pub mod parse;
 
 mod report;
 
+// What is odd about rules beside each other.
+mod lint;
+
 mod step;
 
 pub(crate) mod parameter;

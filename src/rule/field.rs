@@ -155,8 +155,8 @@ impl Field {
     /// Every value that it can have, if they are few.
     pub(crate) fn all_texts(self) -> Option<Vec<&'static str>> {
         match self {
-            Field::Status => Some(STATUSES.into_iter().map(status_text).collect()),
-            Field::Kind => Some(vec![kind_text(Kind::Regular), kind_text(Kind::Extension)]),
+            Field::Status => Some(STATUSES.into_iter().map(Status::as_str).collect()),
+            Field::Kind => Some(vec![Kind::Regular.as_str(), Kind::Extension.as_str()]),
             _ => None,
         }
     }
@@ -180,9 +180,9 @@ impl Field {
             Field::Account => text(&event.account),
             Field::Region => text(&event.region),
             Field::Table => text(&facts.table),
-            Field::Kind => event.kind.map_or(FieldValue::Missing, |kind| FieldValue::Text(kind_text(kind))),
+            Field::Kind => event.kind.map_or(FieldValue::Missing, |kind| FieldValue::Text(kind.as_str())),
             Field::Status => {
-                facts.status.map_or(FieldValue::Missing, |status| FieldValue::Text(status_text(status)))
+                facts.status.map_or(FieldValue::Missing, |status| FieldValue::Text(status.as_str()))
             }
             Field::Workspace => integer(event.workspace),
             Field::Instance => integer(facts.instance),
@@ -199,24 +199,4 @@ impl Field {
 
 fn integers(values: &[i64]) -> FieldValue<'_> {
     if values.is_empty() { FieldValue::Missing } else { FieldValue::Integers(values) }
-}
-
-fn kind_text(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Regular => "regular",
-        Kind::Extension => "extension",
-    }
-}
-
-fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::NotRun => "NotRun",
-        Status::WaitTime => "WaitTime",
-        Status::WaitResource => "WaitResource",
-        Status::Running => "Running",
-        Status::Failure => "Failure",
-        Status::Success => "Success",
-        Status::Checking => "Checking",
-        Status::CheckingCondition => "CheckingCondition",
-    }
 }

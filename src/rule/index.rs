@@ -39,6 +39,8 @@ pub struct Index {
     data: Paths,
     /// Rules without a condition that needs a value.
     unfiled: Vec<u32>,
+    /// Rules that no condition sets apart: they are tried for nearly every event that has a field, or for every one.
+    broad: Vec<u32>,
     /// How many rules there are.
     count: u32,
 }
@@ -63,7 +65,12 @@ impl Index {
         let mut index = Index::default();
         for (place, pattern) in (0_u32..).zip(patterns) {
             index.count = place + 1;
-            match best(pattern, &company) {
+            let ways = best(pattern, &company);
+            let is_broad = |way: &Way<'_>| way.keys.iter().any(|key| key.reach() == Reach::Wide);
+            if ways.as_ref().is_none_or(|ways| ways.iter().any(is_broad)) {
+                index.broad.push(place);
+            }
+            match ways {
                 Some(ways) => ways.into_iter().for_each(|way| index.file(&way, place)),
                 None => index.unfiled.push(place),
             }
@@ -72,6 +79,11 @@ impl Index {
         index.extensions.iter_mut().for_each(|(_, paths)| paths.finish());
         index.data.finish();
         index
+    }
+
+    /// The rules that are tried for nearly every event, in order.
+    pub(super) fn broad(&self) -> &[u32] {
+        &self.broad
     }
 
     fn file(&mut self, way: &Way<'_>, place: u32) {

@@ -19,9 +19,9 @@ use crate::rule::index::Index;
 use crate::rule::pattern::compile::{self, Form};
 use crate::rule::pattern::findings::Findings;
 use crate::rule::pattern::item::{Item, ItemKind};
-use crate::rule::pattern::{Dialect, Pattern, lint};
+use crate::rule::pattern::{self, Dialect, Pattern};
 use crate::rule::report::{LaterKey, Report, dotted};
-use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, step};
+use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, lint, step};
 
 /// Bytes that one rule file may have.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -101,6 +101,7 @@ pub fn parse(mut files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parse
         return Err(diagnostics);
     }
     let index = Index::build(rules.iter().map(|rule: &Rule| &rule.pattern));
+    diagnostics.extend(lint::of_set(&rules, &index, &files));
     let hash = hash_of(&files);
     Ok((RuleSet { rules, files, hash, index }, diagnostics))
 }
@@ -355,7 +356,7 @@ fn parse_match(
     let mut findings = Findings::new(dialect);
     let pattern = compile::of_item(&item, form, &mut findings);
     if let (Some(pattern), ItemKind::Map(entries)) = (&pattern, &item.kind) {
-        lint::event_pattern(entries, pattern, &mut findings);
+        pattern::lint::event_pattern(entries, pattern, &mut findings);
     }
     for finding in findings.list {
         let problem = finding.problem;

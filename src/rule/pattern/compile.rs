@@ -310,11 +310,16 @@ fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Conditions that need no parsing come first, and those on attributes before those on the payload.
-fn order_by_cost(root: &mut Branch) {
-    root.conditions.sort_by_key(|condition| match condition.field {
-        Some(Field::Data) => 2,
-        Some(_) => 0,
-        None => 1,
+/// Conditions that need no parsing come first, and those on attributes before those on the payload; then by name, so
+/// that equal patterns are equal.
+fn order_by_cost(branch: &mut Branch) {
+    branch.conditions.sort_by(|one, other| {
+        let cost = |condition: &Condition| match condition.field {
+            Some(Field::Data) => 2,
+            Some(_) => 0,
+            None => 1,
+        };
+        cost(one).cmp(&cost(other)).then_with(|| one.name.cmp(&other.name))
     });
+    branch.conditions.iter_mut().filter_map(|condition| condition.below.as_mut()).for_each(order_by_cost);
 }

@@ -77,4 +77,15 @@ impl Findings {
     pub(crate) fn has_errors(&self) -> bool {
         self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
+
+    /// Alternatives share what stands beside them: what was found in each of them is told once.
+    pub(super) fn forget_repetitions(&mut self) {
+        let mut kept: Vec<Finding> = Vec::new();
+        for finding in self.list.drain(..) {
+            if !kept.iter().any(|other| other.problem == finding.problem) {
+                kept.push(finding);
+            }
+        }
+        self.list = kept;
+    }
 }

@@ -1,0 +1,97 @@
+//! What is known of the payloads: which fields the events of each code have, and what they hold.
+//!
+//! It serves warnings only: DataWorks may send more than was ever published, and what it sends is never refused.
+//! `payloads.txt` has a line for each code: its name, `*` if its payload was not published, then each field with
+//! the letters of what it holds: text, number, bool, object; of a list, what its elements are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+static PAYLOADS: LazyLock<BTreeMap<&'static str, Payload>> =
+    LazyLock::new(|| read(include_str!("payloads.txt")));
+
+/// The payload of one event code.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// Its fields were published.
+    pub(crate) is_known: bool,
+    /// By dotted path, through lists too.
+    pub(crate) fields: BTreeMap<&'static str, Kinds>,
+}
+
+/// What a field holds, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Kinds {
+    text: bool,
+    number: bool,
+    other: bool,
+}
+
+impl Kinds {
+    /// Text, and never anything else.
+    pub(crate) fn is_text(self) -> bool {
+        self.text && !self.number && !self.other
+    }
+
+    /// Numbers, and never anything else.
+    pub(crate) fn is_number(self) -> bool {
+        self.number && !self.text && !self.other
+    }
+
+    /// What either holds.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let (text, number) = (self.text || other.text, self.number || other.number);
+        // Of a field that holds nothing known, anything may be held.
+        Kinds { text, number, other: self.other || other.other || self.is_empty() || other.is_empty() }
+    }
+
+    fn is_empty(self) -> bool {
+        self == Kinds::default()
+    }
+}
+
+/// The payload of `code`, if the catalogue has it.
+pub(crate) fn of_code(code: &str) -> Option<&'static Payload> {
+    PAYLOADS.get(code)
+}
+
+/// All paths of `payloads`, each once.
+pub(crate) fn paths<'p>(payloads: &[&'p Payload]) -> BTreeSet<&'p str> {
+    payloads.iter().flat_map(|payload| payload.fields.keys().copied()).collect()
+}
+
+fn read(text: &'static str) -> BTreeMap<&'static str, Payload> {
+    text.lines()
+        .filter_map(|line| line.split_once(' ').map(|(code, rest)| (code, read_payload(rest))))
+        .collect()
+}
+
+fn read_payload(text: &'static str) -> Payload {
+    let field = |word: &'static str| {
+        let (path, letters) = word.split_once(':')?;
+        let has = |letter| letters.contains(letter);
+        Some((path, Kinds { text: has('t'), number: has('n'), other: has('b') || has('o') }))
+    };
+    let is_known = !text.split(' ').any(|word| word == "*");
+    Payload { is_known, fields: text.split(' ').filter_map(field).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::catalogue;
+
+    #[test]
+    fn every_code_has_its_payload_and_the_traps_are_known() {
+        assert_eq!(PAYLOADS.len(), catalogue::all().count());
+        for row in catalogue::all() {
+            let payload = of_code(row.code).expect(row.code);
+            assert!(payload.fields.contains_key(row.workspace_field) || !payload.is_known, "{}", row.code);
+            assert!(payload.fields.contains_key("eventCode"), "{}", row.code);
+        }
+        let kinds = |code, path| of_code(code).expect(code).fields.get(path).copied().expect(path);
+        assert!(kinds("download-resources", "dataRowSize").is_text());
+        assert!(kinds("instance-status-changes", "status").is_number());
+        assert!(!of_code("review-file").expect("a code").is_known);
+    }
+}
