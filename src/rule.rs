@@ -16,7 +16,7 @@ use pattern::evaluate::{self, Subject, Unreadable};
 
 pub mod parse;
 
-mod report;
+pub(crate) mod report;
 
 mod step;
 
@@ -24,7 +24,7 @@ pub(crate) mod parameter;
 
 pub mod pattern;
 
-mod field;
+pub(crate) mod field;
 
 pub mod index;
 
