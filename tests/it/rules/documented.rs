@@ -1,6 +1,7 @@
 //! What `docs/rules.md` and the example rules say is true: its examples are run.
 
 use std::path::Path;
+use std::process::Command;
 
 use openeventd::cli::rule_files;
 use openeventd::event::json::Node;
@@ -116,4 +117,17 @@ fn the_example_rules_are_accepted_and_only_observe() {
         assert_eq!(rule.mode, Mode::Observe, "{}", rule.name);
     }
     assert!(rules.len() >= 20, "{}", rules.len());
+}
+
+#[test]
+fn the_example_rules_pass_their_tests_and_each_is_covered() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/openeventd.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_openeventd"))
+        .args(["rules", "test", "--fail-uncovered", "--config"])
+        .arg(config)
+        .env_clear()
+        .output()
+        .expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
 }
