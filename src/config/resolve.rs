@@ -333,7 +333,7 @@ fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Se
     }
 }
 
-/// A path of the settings; a relative one is beside the settings file.
+/// Where the rule files lie.
 fn rules_directory(raw: &Raw, directory: &Path) -> PathBuf {
     path(raw.rules.directory.as_deref(), directory).unwrap_or_else(|| directory.join("rules.d"))
 }
@@ -347,6 +347,7 @@ pub(super) fn rules(raw: &Raw, file: &Path, report: &mut Report<'_>) -> RuleSett
     }
 }
 
+/// A path of the settings; a relative one is beside the settings file.
 fn path(text: Option<&str>, directory: &Path) -> Option<PathBuf> {
     text.filter(|text| !text.is_empty()).map(|text| directory.join(text))
 }
