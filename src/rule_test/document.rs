@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value as Json;
 
 use crate::rule::field::Field;
-use crate::rule::pattern::item::{Item, ItemKind, Key};
+use crate::rule::pattern::item::{DEPTH_MAX, Item, ItemKind, Key};
 
 /// What is wrong with a change, and where.
 #[derive(Debug)]
@@ -64,6 +64,13 @@ fn enter(item: &mut Item, key: &Key, value: Item, path: &str, problems: &mut Vec
         Some((name, rest)) => (name, Some(rest)),
         None => (key.text.as_str(), None),
     };
+    // Each step of the way takes a level of the stack, and no event is nested so deep.
+    if path.matches('.').count() >= DEPTH_MAX {
+        let message = format!("a path of more than {DEPTH_MAX} names");
+        let (key, help) = ("with".to_owned(), String::new());
+        problems.push(Problem { span: value.span, key, message, help });
+        return;
+    }
     let path = format!("{path}.{name}");
     let kind = std::mem::replace(&mut item.kind, ItemKind::Null);
     let mut entries = match kind {
@@ -154,4 +161,46 @@ fn write<'i>(item: &'i Item, out: &mut String) -> Result<(), &'i Item> {
         ItemKind::Foreign(_) => return Err(item),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The event after the change, or what is wrong with it.
+    fn changed(event: &str, with: &str) -> Result<String, Vec<String>> {
+        let mut event = Item::of_json(event, 0).expect("it is JSON");
+        let problems = change(&mut event, Item::of_json(with, 0).expect("it is JSON"));
+        if problems.is_empty() {
+            return Ok(to_json(&event).expect("it has a JSON form"));
+        }
+        Err(problems.into_iter().map(|problem| problem.message).collect())
+    }
+
+    #[test]
+    fn an_event_is_changed_where_it_is_said_and_keeps_its_numbers() {
+        let event = r#"{"a":{"b":1.50,"c":[1]},"n":9007199254740993000001}"#;
+        for (with, expected) in [
+            (r#"{"a.b":2}"#, r#"{"a":{"b":2,"c":[1]},"n":9007199254740993000001}"#),
+            (
+                r#"{"a":{"c":[],"d.e":"x"}}"#,
+                r#"{"a":{"b":1.50,"c":[],"d":{"e":"x"}},"n":9007199254740993000001}"#,
+            ),
+            (r#"{"a":{"null":true}}"#, r#"{"a":null,"n":9007199254740993000001}"#),
+            (r#"{"a.b":{"absent":true},"n":0}"#, r#"{"a":{"c":[1]},"n":0}"#),
+        ] {
+            assert_eq!(changed(event, with).as_deref(), Ok(expected), "{with}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_told_however_long_it_is() {
+        let long = format!("{{\"{}a\":1}}", "a.".repeat(100_000));
+        for (with, told) in [
+            (r#"{"a.b.c":1}"#, "the event has the number 1 where this looks for `c`"),
+            (long.as_str(), "a path of more than 64 names"),
+        ] {
+            assert_eq!(changed(r#"{"a":{"b":1}}"#, with), Err(vec![told.to_owned()]));
+        }
+    }
 }
