@@ -181,8 +181,8 @@ mod tests {
             fs::write(path, file).expect("files are written");
         }
         assert_eq!(paths(root), ["a.toml", "b.toml", "team-a/deep/y.toml", "team-b/x.toml"]);
-        let tests = read_tests(root).expect("the tests can be read");
-        assert_eq!(tests.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.test.toml"]);
+        let found = read_tests(root).expect("the tests can be read");
+        assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.test.toml"]);
         let texts = read(root).expect("the rules can be read");
         assert!(texts.iter().all(|file| file.path == file.text), "{texts:?}");
     }

@@ -14,3 +14,4 @@ mod parsed;
 mod patterns;
 mod planned;
 mod rendered;
+mod tested;

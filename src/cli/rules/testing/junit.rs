@@ -71,7 +71,7 @@ fn case(writer: &mut Writer<Vec<u8>>, ran: &Ran) -> io::Result<()> {
                     Line::Got(line) => ('+', line),
                 };
                 // Writing to a `String` cannot fail.
-                let _ = write!(text, "\n{mark} {}", Escaped(line));
+                let _ = write!(text, "\n{mark} {}", shown(line));
             }
             let element = writer.create_element("failure").with_attribute(("message", message.as_str()));
             element.write_text_content(BytesText::new(&text))?;
