@@ -5,7 +5,7 @@
 //! between events is in [`PlanState`], and becomes permanent only when the caller says that the batch
 //! was committed.
 //!
-//! Next: [`crate::kafka`].
+//! Next: [`crate::rule_test`].
 
 use crate::operation::Operation;
 

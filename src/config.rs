@@ -42,7 +42,7 @@ mod resolved;
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{AccountBudget, Config, Destination, Redacted};
+pub use resolved::{AccountBudget, Config, Destination, Redacted, RuleSettings};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -139,6 +139,23 @@ pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudg
     let errors = report.errors();
     let budgets = accounts::spendings(&raw.account, &mut report);
     if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
+}
+
+/// What the rules of the configuration `file` are checked against. Nothing else of it need be right, and no secret is
+/// read, so that rules can be tested where none is kept.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
+pub fn rules(file: &Path, environment: &Environment) -> Result<RuleSettings, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let Some(raw) = layers::merge(&text, environment, &mut report) else {
+        return Err(LoadError::Invalid(report.finish()));
+    };
+    let errors = report.errors();
+    let rules = resolve::rules(&raw, file, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(rules) }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

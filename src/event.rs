@@ -33,6 +33,8 @@ mod words;
 
 mod line;
 
+pub mod sample;
+
 /// One decoded and normalised event, borrowing from the record that carried it.
 ///
 /// Integers are exact; text is as sent. Names are those that people and programs see.

@@ -39,6 +39,9 @@ pub mod quota;
 // Planning: what a matched rule asks for.
 pub mod action;
 
+// Tests of rules, run by the same evaluator and planner.
+pub mod rule_test;
+
 // -- edges --
 
 // The only place that names the Kafka client.

@@ -16,7 +16,7 @@ use pattern::evaluate::{self, Subject, Unreadable};
 
 pub mod parse;
 
-mod report;
+pub(crate) mod report;
 
 // What is odd about rules beside each other.
 mod lint;
@@ -27,7 +27,7 @@ pub(crate) mod parameter;
 
 pub mod pattern;
 
-mod field;
+pub(crate) mod field;
 
 pub mod index;
 

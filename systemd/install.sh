@@ -67,7 +67,9 @@ install_all() {
     put 0644 "$here/openeventd.sysusers.conf" "$sysusers"
     put 0644 "$here/openeventd.tmpfiles.conf" "$tmpfiles"
     put 0644 "$clone/config/openeventd.toml" "$reference/openeventd.toml"
-    put 0644 "$clone/config/rules.d/examples.toml" "$reference/rules.d/examples.toml"
+    (cd "$clone/config/rules.d" && find . -type f) | while read -r file; do
+        put 0644 "$clone/config/rules.d/$file" "$reference/rules.d/$file"
+    done
     put 0644 "$ready/bash" "$bash_completions"
     put 0644 "$ready/zsh" "$zsh_completions"
     put 0644 "$ready/fish" "$fish_completions"

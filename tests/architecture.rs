@@ -21,8 +21,19 @@ struct Rule {
     planted: (&'static str, &'static str),
 }
 
-const PURE: [&str; 10] =
-    ["diagnostic", "duration", "escape", "record", "event", "batch", "rule", "operation", "quota", "action"];
+const PURE: [&str; 11] = [
+    "diagnostic",
+    "duration",
+    "escape",
+    "record",
+    "event",
+    "batch",
+    "rule",
+    "operation",
+    "quota",
+    "action",
+    "rule_test",
+];
 const EDGES: [&str; 3] = ["kafka", "store", "openapi"];
 const ABOVE: [&str; 13] = [
     "begun",

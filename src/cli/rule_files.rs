@@ -61,7 +61,26 @@ pub enum RuleFilesError {
 /// # Errors
 /// Something below the directory cannot be read or passes a limit.
 pub fn read(directory: &Path) -> Result<Vec<RuleFile>, RuleFilesError> {
-    let mut walk = Walk::default();
+    walk(directory, Kind::Rules)
+}
+
+/// Reads the tests of rules below `directory`, in order of their paths.
+///
+/// # Errors
+/// Something below the directory cannot be read or passes a limit.
+pub fn read_tests(directory: &Path) -> Result<Vec<RuleFile>, RuleFilesError> {
+    walk(directory, Kind::Tests)
+}
+
+/// Which of the files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Rules,
+    Tests,
+}
+
+fn walk(directory: &Path, wanted: Kind) -> Result<Vec<RuleFile>, RuleFilesError> {
+    let mut walk = Walk { wanted, files: Vec::new(), entries: 0 };
     match fs::metadata(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         _ => walk.directory(directory, "", 0)?,
@@ -71,8 +90,8 @@ pub fn read(directory: &Path) -> Result<Vec<RuleFile>, RuleFilesError> {
 }
 
 /// What was found so far.
-#[derive(Default)]
 struct Walk {
+    wanted: Kind,
     files: Vec<RuleFile>,
     entries: usize,
 }
@@ -106,18 +125,19 @@ impl Walk {
         }
         let is_toml = path.extension().is_some_and(|extension| extension == "toml");
         let kind = path.file_stem().and_then(|stem| Path::new(stem).extension());
-        let is_rule = is_toml && kind.is_none_or(|kind| kind != "test");
+        let kind = if kind.is_some_and(|kind| kind == "test") { Kind::Tests } else { Kind::Rules };
+        let is_wanted = is_toml && kind == self.wanted;
         let below = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             // A dangling link matters only where a rule was expected.
-            Err(_) if !is_rule => return Ok(()),
+            Err(_) if !is_wanted => return Ok(()),
             Err(source) => return Err(RuleFilesError::Read { path: path.to_owned(), source }),
         };
         if metadata.is_dir() {
             return self.directory(path, &below, depth + 1);
         }
-        if is_rule {
+        if is_wanted {
             let text = read_text(path, metadata.is_file())?;
             self.files.push(RuleFile { path: below, text });
         }
@@ -161,6 +181,8 @@ mod tests {
             fs::write(path, file).expect("files are written");
         }
         assert_eq!(paths(root), ["a.toml", "b.toml", "team-a/deep/y.toml", "team-b/x.toml"]);
+        let found = read_tests(root).expect("the tests can be read");
+        assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.test.toml"]);
         let texts = read(root).expect("the rules can be read");
         assert!(texts.iter().all(|file| file.path == file.text), "{texts:?}");
     }
@@ -198,5 +220,6 @@ mod tests {
         symlink("nowhere", directory.path().join("dangling.toml")).expect("the link is made");
         let error = read(directory.path()).expect_err("the link dangles");
         assert!(error.to_string().contains("dangling.toml"), "{error}");
+        assert_eq!(read_tests(directory.path()).expect("there is no test"), []);
     }
 }

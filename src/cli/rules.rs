@@ -9,6 +9,9 @@ use super::{Exit, Failure};
 // `openeventd rules match`
 mod matching;
 
+// `openeventd rules test`
+mod testing;
+
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -27,11 +30,20 @@ enum Command {
     /// the result "match", "no-match" or "invalid".
     #[command(name = "match", after_long_help = matching::EXAMPLES)]
     Match(matching::Arguments),
+    /// Run the tests of rules, `*.test.toml` beside them
+    ///
+    /// Each gives an event and says which rules match it and what they call; docs/rule-tests.md describes them. Nothing is
+    /// called, and no secret is read. Accounts and policy are those of the configuration; without one, the rules of DIR
+    /// are tested alone. The exit code is for scripts: 0 if every test passed, 65 if one failed, 78 if rules or tests are
+    /// wrong, with every mistake on standard error.
+    #[command(after_long_help = testing::EXAMPLES)]
+    Test(testing::Arguments),
 }
 
 /// Runs the subcommand.
-pub fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
+        Command::Test(arguments) => testing::run(config, arguments),
     }
 }

@@ -13,7 +13,7 @@ use super::operators;
 use super::raw::{self, Raw};
 use super::redacted;
 use super::report::{Report, join, may_hold_secret};
-use super::resolved::Config;
+use super::resolved::{Config, RuleSettings};
 use crate::dispatch::{self, Lookups, judge::Retry};
 use crate::event::decode;
 use crate::ingest::{self, start::StartAt};
@@ -50,8 +50,7 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
         secrets: accounts::secrets(&raw.secrets, environment, report),
         policy: accounts::policy(&raw.policy, report),
         trust: accounts::trust(&raw.trust),
-        rules_directory: path(raw.rules.directory.as_deref(), directory)
-            .unwrap_or_else(|| directory.join("rules.d")),
+        rules_directory: rules_directory(raw, directory),
         monitoring: operators::monitoring(&raw.monitoring, report),
         log: operators::log(&raw.log, report),
         stop_timeout: duration_within(
@@ -331,6 +330,20 @@ fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Se
             ("1KiB", "64MiB"),
         ),
         proxy: raw.proxy.clone(),
+    }
+}
+
+/// Where the rule files lie.
+fn rules_directory(raw: &Raw, directory: &Path) -> PathBuf {
+    path(raw.rules.directory.as_deref(), directory).unwrap_or_else(|| directory.join("rules.d"))
+}
+
+/// What the rules of `raw`, which came from the file `file`, are checked against; no secret is read.
+pub(super) fn rules(raw: &Raw, file: &Path, report: &mut Report<'_>) -> RuleSettings {
+    RuleSettings {
+        directory: rules_directory(raw, file.parent().unwrap_or(Path::new(""))),
+        accounts: accounts::known(&raw.account, report),
+        policy: accounts::policy(&raw.policy, report),
     }
 }
 

@@ -320,7 +320,7 @@ fn parse_dialect(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Dialect
 }
 
 /// Where the JSON text that was written at `span` begins; an escape within it would move what follows.
-fn json_start(file: &str, span: &Range<usize>, text: &str) -> usize {
+pub(crate) fn json_start(file: &str, span: &Range<usize>, text: &str) -> usize {
     let written = file.get(span.clone()).and_then(|written| written.find(text));
     span.start + written.unwrap_or(0)
 }

@@ -17,3 +17,4 @@ mod parsed;
 mod patterns;
 mod planned;
 mod rendered;
+mod tested;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use openeventd::event::sample;
 use serde_json::Value;
 
 use super::{event, shown};
@@ -108,4 +109,18 @@ fn both_envelopes_of_one_event_give_the_same_facts() {
         pairs += usize::from(event.envelope != older.envelope);
     }
     assert!(pairs >= 30, "only {pairs} pairs were compared");
+}
+
+#[test]
+fn the_samples_that_tests_of_rules_begin_with_are_these() {
+    let mut compared = 0;
+    for (name, payload) in &samples() {
+        let code = name.trim_end_matches(".cloudevents.json");
+        let Some(embedded) = sample::of(code) else { continue };
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("a sample is JSON");
+        assert_eq!(parsed(embedded), parsed(payload), "{name}");
+        compared += 1;
+    }
+    // The others have no published form.
+    assert_eq!(compared, sample::all().count() - 6);
 }

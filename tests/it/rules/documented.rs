@@ -1,7 +1,9 @@
 //! What `docs/rules.md` and the example rules say is true: its examples are run.
 
 use std::path::Path;
+use std::process::Command;
 
+use openeventd::cli::rule_files;
 use openeventd::event::json::Node;
 use openeventd::rule::Mode;
 use openeventd::rule::pattern::Pattern;
@@ -108,13 +110,24 @@ fn every_operator_and_field_is_documented() {
 #[test]
 fn the_example_rules_are_accepted_and_only_observe() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rules.d");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder).expect("the folder") {
-        let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
-        for rule in rule_set(&text).rules {
-            assert_eq!(rule.mode, Mode::Observe, "{}", rule.name);
-            seen += 1;
-        }
+    let files = rule_files::read(&folder).expect("the folder is read");
+    let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+    let rules = rule_set(&texts.join("\n")).rules;
+    for rule in &rules {
+        assert_eq!(rule.mode, Mode::Observe, "{}", rule.name);
     }
-    assert!(seen >= 2);
+    assert!(rules.len() >= 20, "{}", rules.len());
+}
+
+#[test]
+fn the_example_rules_pass_their_tests_and_each_is_covered() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/openeventd.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_openeventd"))
+        .args(["rules", "test", "--fail-uncovered", "--config"])
+        .arg(config)
+        .env_clear()
+        .output()
+        .expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
 }

@@ -1,0 +1,183 @@
+//! `openeventd rules test`: runs the tests that lie beside the rules, and tells what none of them shows.
+//!
+//! Rules that are wrong, and tests that are, go to standard error as `openeventd check` shows them; results go to
+//! standard output, and on request to a file for CI.
+
+use std::path::{Path, PathBuf};
+
+use super::super::{CONFIG_DEFAULT, check, rule_files};
+use crate::cli::{Exit, Failure};
+use crate::config::{self, Environment, LoadError, RuleSettings};
+use crate::diagnostic::{Severity, nearest};
+use crate::rule::RuleSet;
+use crate::rule::parse::Surroundings;
+use crate::rule_test::coverage::{Coverage, coverage};
+use crate::rule_test::{self, RuleTest, run};
+
+// Rules without a configuration.
+mod alone;
+
+// The files that hold events.
+mod event_file;
+
+// For people.
+mod screen;
+
+// For programs.
+mod json;
+
+// For CI.
+mod junit;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  openeventd rules test
+  openeventd rules test rules.d --junit report.xml --fail-uncovered
+  openeventd rules test --rule rerun-failed-etl";
+
+/// What `openeventd rules test` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The rule directory, instead of the configured one
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Only the tests that name this rule
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Also write a report for CI, in the XML of `JUnit`
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// JSON lines: one for each test, then a summary
+    #[arg(long)]
+    json: bool,
+    /// Fail too if a rule lacks a test that matches or one that does not
+    #[arg(long)]
+    fail_uncovered: bool,
+}
+
+/// A test that was run.
+pub(super) struct Ran {
+    test: RuleTest,
+    failures: Vec<run::Failure>,
+}
+
+/// All that came of a run.
+pub(super) struct Results {
+    ran: Vec<Ran>,
+    coverage: Coverage,
+}
+
+/// Why tests cannot be run.
+#[derive(Debug, thiserror::Error)]
+enum TestError {
+    #[error("there is no rule directory {}", .0.display())]
+    NoDirectory(PathBuf),
+    #[error("there is no rule \"{name}\"{help}")]
+    UnknownRule { name: String, help: String },
+    #[error("cannot write the report {}", .path.display())]
+    Report { path: PathBuf, source: std::io::Error },
+}
+
+impl From<TestError> for Failure {
+    fn from(error: TestError) -> Self {
+        let exit = match error {
+            TestError::NoDirectory(_) => Exit::NoInput,
+            TestError::UnknownRule { .. } => Exit::Usage,
+            TestError::Report { .. } => Exit::CannotCreate,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+/// Runs the subcommand.
+pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+    let settings = settings(config, arguments.directory.as_deref())?;
+    if !settings.directory.is_dir() {
+        return Err(TestError::NoDirectory(settings.directory).into());
+    }
+    let rules = rules(&settings)?;
+    if let Some(name) = &arguments.rule {
+        refuse_unknown(name, &rules)?;
+    }
+    let tests = tests(&settings.directory, &rules)?;
+    let results = results(tests, &rules, &settings, arguments.rule.as_deref());
+    if let Some(path) = &arguments.junit {
+        let report = |source| TestError::Report { path: path.clone(), source };
+        std::fs::write(path, junit::report(&results).map_err(report)?).map_err(report)?;
+    }
+    if arguments.json {
+        json::write(&results)?;
+    } else {
+        screen::write(&results)?;
+    }
+    let is_uncovered = results.coverage.rules.iter().any(|rule| !rule.is_covered());
+    let is_right = results.failed() == 0 && !(arguments.fail_uncovered && is_uncovered);
+    Ok(if is_right { Exit::Success } else { Exit::Data })
+}
+
+/// What the rules are checked against: the configuration's, or without one as if it allowed all that the rules of
+/// `directory` name.
+fn settings(config: &Path, directory: Option<&Path>) -> Result<RuleSettings, Failure> {
+    match (config::rules(config, &Environment::of_process()), directory) {
+        (Ok(settings), None) => Ok(settings),
+        (Ok(settings), Some(directory)) => Ok(RuleSettings { directory: directory.to_owned(), ..settings }),
+        (Err(LoadError::Read { source, .. }), Some(directory))
+            if source.kind() == std::io::ErrorKind::NotFound && config == Path::new(CONFIG_DEFAULT) =>
+        {
+            alone::settings(directory)
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+fn rules(settings: &RuleSettings) -> Result<RuleSet, Failure> {
+    let surroundings = Surroundings { accounts: &settings.accounts, policy: &settings.policy };
+    match check::examine_rules(&settings.directory, &surroundings)? {
+        // Warnings are `openeventd check`'s to tell.
+        Ok((rules, _)) => Ok(rules),
+        Err(mut problems) => {
+            problems.retain(|problem| problem.severity == Severity::Error);
+            Err(Failure::of_problems(problems))
+        }
+    }
+}
+
+fn refuse_unknown(name: &str, rules: &RuleSet) -> Result<(), TestError> {
+    let known = || rules.rules.iter().map(|rule| rule.name.as_str());
+    if known().any(|own| own == name) {
+        return Ok(());
+    }
+    let help = nearest(name, known()).map(|meant| format!(": did you mean \"{meant}\"?"));
+    Err(TestError::UnknownRule { name: name.to_owned(), help: help.unwrap_or_default() })
+}
+
+fn tests(directory: &Path, rules: &RuleSet) -> Result<Vec<RuleTest>, Failure> {
+    let files = rule_files::read_tests(directory).map_err(|error| Failure::new(Exit::Config, error))?;
+    let mut read = |path: &str| event_file::read(directory, path);
+    rule_test::parse::parse(&files, rules, &mut read).map_err(Failure::of_problems)
+}
+
+fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &RuleSettings, only: Option<&str>) -> Results {
+    let account = match settings.accounts.as_slice() {
+        [account] => Some(account.name.as_str()),
+        _ => None,
+    };
+    let mut coverage = coverage(&tests, rules);
+    if let Some(name) = only {
+        coverage.rules.retain(|rule| rule.rule == name);
+        coverage.operators.clear();
+    }
+    let about = |test: &RuleTest| only.is_none_or(|name| test.is_about(name));
+    let ran = tests.into_iter().filter(about).map(|test| {
+        let failures = run::run(&test, rules, &settings.policy, account);
+        Ran { test, failures }
+    });
+    Results { ran: ran.collect(), coverage }
+}
+
+impl Results {
+    /// How many tests failed.
+    fn failed(&self) -> usize {
+        self.ran.iter().filter(|ran| !ran.failures.is_empty()).count()
+    }
+}

@@ -1,0 +1,71 @@
+//! The results for people: what failed and how, what no test shows, and one line of summary.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::{Ran, Results};
+use crate::cli::terminal::{self, BAD, DIM, GOOD, TITLE, WARNING, counted, styled};
+use crate::escape::Escaped;
+use crate::rule_test::coverage::RuleCoverage;
+use crate::rule_test::difference::Line;
+
+/// Prints `results` to standard output.
+pub(super) fn write(results: &Results) -> io::Result<()> {
+    let mut out = terminal::stdout();
+    for ran in results.ran.iter().filter(|ran| !ran.failures.is_empty()) {
+        failed(&mut out, ran)?;
+    }
+    for rule in results.coverage.rules.iter().filter(|rule| !rule.is_covered()) {
+        let name = Escaped(&rule.rule);
+        writeln!(out, "{} {name}: {}", styled(WARNING, "not covered:"), missing(rule))?;
+    }
+    for (operator, rule) in &results.coverage.operators {
+        let title = styled(WARNING, "not covered:");
+        writeln!(
+            out,
+            "{title} operator {operator}, as in {}: no rule with it has both tests",
+            Escaped(rule)
+        )?;
+    }
+    summary(&mut out, results)
+}
+
+fn failed(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
+    let (test, title) = (&ran.test, styled(BAD, "failed:"));
+    let name = Escaped(&test.name).to_string();
+    writeln!(out, "{title} {}:{}: {}", Escaped(&test.path), test.line, styled(TITLE, &name))?;
+    for failure in &ran.failures {
+        writeln!(out, "  {}", Escaped(&failure.message))?;
+        if !failure.lines.is_empty() {
+            writeln!(out, "    {}", styled(DIM, "- expected, + got"))?;
+        }
+        for line in &failure.lines {
+            let (style, mark, written) = match line {
+                Line::Same(written) => (Style::new(), ' ', written),
+                Line::Expected(written) => (BAD, '-', written),
+                Line::Got(written) => (GOOD, '+', written),
+            };
+            writeln!(out, "    {}", styled(style, &format!("{mark} {}", Escaped(written))))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the rule lacks.
+pub(super) fn missing(rule: &RuleCoverage) -> &'static str {
+    match (rule.matches, rule.not_matches) {
+        (false, false) => "no test names it",
+        (false, true) => "no test where it matches",
+        (true, _) => "no test where it does not match",
+    }
+}
+
+fn summary(out: &mut impl Write, results: &Results) -> io::Result<()> {
+    let (failed, rules) = (results.failed(), &results.coverage.rules);
+    let covered = rules.iter().filter(|rule| rule.is_covered()).count();
+    let verdict = if failed == 0 { styled(GOOD, "ok") } else { styled(BAD, "not ok") };
+    let passed = counted(results.ran.len() - failed, "test");
+    let of_rules = counted(rules.len(), "rule");
+    writeln!(out, "{verdict}: {passed} passed, {failed} failed; {covered} of {of_rules} covered")
+}
