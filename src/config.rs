@@ -39,8 +39,11 @@ mod redacted;
 
 mod resolved;
 
+mod planning;
+
 pub use credentials::default_chain;
 pub use environment::Environment;
+pub use planning::Planning;
 pub(crate) use resolve::{is_host_port, is_topic};
 pub use resolved::{AccountBudget, Config, Destination, Redacted};
 
@@ -139,6 +142,37 @@ pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudg
     let errors = report.errors();
     let budgets = accounts::spendings(&raw.account, &mut report);
     if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
+}
+
+/// What decisions depend on in the configuration `file`. Nothing else of it need be right, and no secret is read, so
+/// that people who may only query can try rules.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
+pub fn planning(file: &Path, environment: &Environment) -> Result<Planning, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let Some(raw) = layers::merge(&text, environment, &mut report) else {
+        return Err(LoadError::Invalid(report.finish()));
+    };
+    let errors = report.errors();
+    let planning = planning::of_raw(&raw, file, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(planning) }
+}
+
+/// Where the rules of the configuration `file` lie; nothing else of it need be right.
+///
+/// # Errors
+/// The file cannot be read, or is not TOML of the known keys.
+pub fn rules_directory(file: &Path, environment: &Environment) -> Result<PathBuf, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    match layers::merge(&text, environment, &mut report) {
+        Some(raw) => Ok(resolve::rules_directory(&raw, file)),
+        None => Err(LoadError::Invalid(report.finish())),
+    }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

@@ -16,6 +16,8 @@ use pattern::evaluate::{self, Subject, Unreadable};
 
 pub mod parse;
 
+pub mod outline;
+
 mod report;
 
 mod step;

@@ -9,6 +9,9 @@ use super::{Exit, Failure};
 // `openeventd rules match`
 mod matching;
 
+// `openeventd rules diff`
+mod diff;
+
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -27,11 +30,20 @@ enum Command {
     /// the result "match", "no-match" or "invalid".
     #[command(name = "match", after_long_help = matching::EXAMPLES)]
     Match(matching::Arguments),
+    /// Compare a rule directory with the rules in force
+    ///
+    /// The rules in force are those that the daemon works by according to the audit database, else the newest ones.
+    /// Rules are told by their names: added, removed, changed (and in what), or moved to another file. They are compared
+    /// as they are written; whether they are right is for `openeventd check`. Exit code 0 if both have the same rules, 65
+    /// if they differ, 78 if a file of the directory cannot be read as rules.
+    #[command(after_long_help = diff::EXAMPLES)]
+    Diff(diff::Arguments),
 }
 
 /// Runs the subcommand.
-pub fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
+        Command::Diff(arguments) => diff::run(config, arguments),
     }
 }

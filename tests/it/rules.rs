@@ -7,6 +7,7 @@
     reason = "clippy knows test functions, but not the helpers beside them"
 )]
 
+mod diffed;
 mod documented;
 mod event_of;
 mod indexed;
