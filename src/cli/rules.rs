@@ -12,6 +12,9 @@ mod matching;
 // `openeventd rules diff`
 mod diff;
 
+// `openeventd rules try`
+mod trying;
+
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -38,6 +41,15 @@ enum Command {
     /// if they differ, 78 if a file of the directory cannot be read as rules.
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(diff::Arguments),
+    /// Run stored events through the rules of a directory, without any effect
+    ///
+    /// Events are decoded, matched and planned as the daemon does, each as of the time when it was accepted; nothing is
+    /// called or written. Told are, for each rule, its matches, the calls that it would have made, and those that it
+    /// would have made in mode live; what the rules in force do differently; and the calls a day beside what the account
+    /// may spend. The limit of calls in an hour counts from the first event on. Exit code 65 if a rule failed for some event, 78
+    /// if the rules or the configuration are wrong, otherwise 0.
+    #[command(name = "try", after_long_help = trying::EXAMPLES)]
+    Try(trying::Arguments),
 }
 
 /// Runs the subcommand.
@@ -45,5 +57,6 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
         Command::Diff(arguments) => diff::run(config, arguments),
+        Command::Try(arguments) => trying::run(config, arguments),
     }
 }

@@ -15,3 +15,4 @@ mod parsed;
 mod patterns;
 mod planned;
 mod rendered;
+mod tried;
