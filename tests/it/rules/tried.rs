@@ -114,7 +114,7 @@ async fn matches_calls_and_limits_are_those_of_planning() {
     assert_eq!(json!([mistaken["matches"], mistaken["calls"], mistaken["failed"]]), json!([1, 0, 1]));
     assert_eq!(mistaken["failure"]["event"], 5);
     assert!(
-        mistaken["failure"]["message"].as_str().is_some_and(|text| text.contains("undefined")),
+        mistaken["failure"]["message"].as_str().is_some_and(|text| text.contains("`data.absent`")),
         "{mistaken}"
     );
     assert_eq!(object["unmatched"], json!(["idle"]));
@@ -154,13 +154,13 @@ async fn a_person_reads_one_table_for_each_question() {
     let mut rest = said.out.as_str();
     for part in [
         "5 events accepted since ",
-        "1 more were accepted and have left by retention",
+        "1 more event of that time has left by retention",
         "RULE        MODE  MATCHES  CALLS  IF LIVE  HELD IF LIVE  FAILED\n",
         "duplicates  live  5        4      4        1 stale\n",
         "account main cn-shanghai: basic, 4 calls a day\n",
-        "worst day        4 calls, 0 reads and 4 writes, from ",
+        "worst day         4 calls, 0 reads and 4 writes, from ",
         "beside the rules in force ",
-        "1 events matched only now, 0 only by the rules in force",
+        "1 event is matched only now, 0 events only by the rules in force",
         "duplicates  1         0              3 -> 4  3 -> 4   +5\n",
     ] {
         rest = rest.split_once(part).unwrap_or_else(|| panic!("no `{part}` in order in:\n{}", said.out)).1;
@@ -241,6 +241,6 @@ async fn what_cannot_be_tried_is_named() {
     assert!(said.out.contains("not compared with the rules in force"), "{}", said.out);
     store.tamper("UPDATE event SET payload = '[' WHERE seq = 2").await;
     let said = tried(&store, SETTINGS, rules.path(), &[]);
-    assert!(said.out.contains("1 cannot be decoded as records are now: at event 2: "), "{}", said.out);
+    assert!(said.out.contains("1 event cannot be decoded as records are now: at event 2: "), "{}", said.out);
     store.close().await;
 }

@@ -27,20 +27,19 @@ const PLAIN: Style = Style::new();
 pub(super) fn as_text(figures: &Figures<'_>) -> String {
     let Figures { events, .. } = figures;
     let mut text = format!(
-        "{} events accepted since {} through the rules of {}; nothing is sent or written\n",
-        number(events.read),
+        "{} accepted since {} through the rules of {}; nothing is sent or written\n",
+        counted(events.read, "event"),
         spaced(&figures.since.to_string()),
         Escaped(&figures.directory)
     );
     if events.retired > 0 {
-        let told = format!(
-            "{} more were accepted and have left by retention, those that no rule matched first",
-            number(events.retired)
-        );
+        let verb = if events.retired == 1 { "has" } else { "have" };
+        let more = counted(events.retired, "more event");
+        let told = format!("{more} of that time {verb} left by retention, those that no rule matched first");
         let _ = writeln!(text, "{}", styled(WARNING, &told));
     }
     if let Some(example) = &events.undecodable_example {
-        let told = format!("{} cannot be decoded as records are now", number(events.undecodable));
+        let told = format!("{} cannot be decoded as records are now", counted(events.undecodable, "event"));
         let _ = writeln!(text, "{}: {}", styled(WARNING, &told), failure(example.event, example.message));
     }
     text.push('\n');
@@ -148,7 +147,8 @@ fn day_in_words(account: &OfAccount<'_>, day: Option<Day>, which: Which) -> (Sty
     };
     let is_beyond = account.limit_per_day.is_some_and(|limit| all > limit);
     let at = account.calendar.written(begins_at.0);
-    let counts = format!("{} calls, {} reads and {} writes", number(all), number(reads), number(writes));
+    let (reads, writes) = (counted(reads, "read"), counted(writes, "write"));
+    let counts = format!("{}, {reads} and {writes}", counted(all, "call"));
     let told = format!("{counts}, from {at}{}", if is_beyond { ": more than allowed" } else { "" });
     (if is_beyond { BAD } else { PLAIN }, told)
 }
@@ -162,9 +162,10 @@ fn differences(text: &mut String, in_force: &Beside<'_>) {
     }
     let _ = writeln!(
         text,
-        "  {} events matched only now, {} only by the rules in force",
-        number(in_force.events_only_tried),
-        number(in_force.events_only_in_force)
+        "  {} {} matched only now, {} only by the rules in force",
+        counted(in_force.events_only_tried, "event"),
+        if in_force.events_only_tried == 1 { "is" } else { "are" },
+        counted(in_force.events_only_in_force, "event")
     );
     let mut table = Columns::new();
     table
@@ -206,6 +207,10 @@ fn more(text: &mut String, all: usize, shown: usize) {
         let told = format!("{} more rules: --json has all, --rule one of them", all - shown);
         let _ = writeln!(text, "{}", styled(DIM, &told));
     }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
 fn number(count: u64) -> String {
