@@ -46,8 +46,9 @@ enum Command {
     /// Events are decoded, matched and planned as the daemon does, each as of the time when it was accepted; nothing is
     /// called or written. Told are, for each rule, its matches, the calls that it would have made, and those that it
     /// would have made in mode live; what the rules in force do differently; and the calls a day beside what the account
-    /// may spend. The limit of calls in an hour counts from the first event on. Exit code 65 if a rule failed for some event, 78
-    /// if the rules or the configuration are wrong, otherwise 0.
+    /// may spend. The limit of calls in an hour counts from the first event on. Exit code 0, 65 if
+    /// a rule failed for some event, 66 if there is no such directory or rule, 78 if the rules or the configuration are
+    /// wrong.
     #[command(name = "try", after_long_help = trying::EXAMPLES)]
     Try(trying::Arguments),
 }
