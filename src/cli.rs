@@ -167,7 +167,7 @@ pub enum Command {
         after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls"
     )]
     Check(check::Arguments),
-    /// Write rules: try a pattern on an event
+    /// Write rules: match a pattern, compare rules with those in force, try them on stored events
     Rules(rules::Arguments),
     /// Show which credentials each account has, from where, and until when; never a secret
     ///

@@ -39,10 +39,13 @@ mod redacted;
 
 mod resolved;
 
+mod planning;
+
 pub use credentials::default_chain;
 pub use environment::Environment;
+pub use planning::Planning;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{AccountBudget, Config, Destination, Redacted, RuleSettings};
+pub use resolved::{AccountBudget, Config, Destination, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -141,12 +144,12 @@ pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudg
     if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
 }
 
-/// What the rules of the configuration `file` are checked against. Nothing else of it need be right, and no secret is
-/// read, so that rules can be tested where none is kept.
+/// What decisions depend on in the configuration `file`. Nothing else of it need be right, and no secret is read, so
+/// that people who may only query can try rules.
 ///
 /// # Errors
 /// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
-pub fn rules(file: &Path, environment: &Environment) -> Result<RuleSettings, LoadError> {
+pub fn planning(file: &Path, environment: &Environment) -> Result<Planning, LoadError> {
     let text = read(file)?;
     let name = file.display().to_string();
     let mut report = report::Report::new(&name, &text);
@@ -154,8 +157,22 @@ pub fn rules(file: &Path, environment: &Environment) -> Result<RuleSettings, Loa
         return Err(LoadError::Invalid(report.finish()));
     };
     let errors = report.errors();
-    let rules = resolve::rules(&raw, file, &mut report);
-    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(rules) }
+    let planning = planning::of_raw(&raw, file, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(planning) }
+}
+
+/// Where the rules of the configuration `file` lie; nothing else of it need be right.
+///
+/// # Errors
+/// The file cannot be read, or is not TOML of the known keys.
+pub fn rules_directory(file: &Path, environment: &Environment) -> Result<PathBuf, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    match layers::merge(&text, environment, &mut report) {
+        Some(raw) => Ok(resolve::rules_directory(&raw, file)),
+        None => Err(LoadError::Invalid(report.finish())),
+    }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

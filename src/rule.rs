@@ -20,6 +20,7 @@ pub(crate) mod report;
 
 // What is odd about rules beside each other.
 mod lint;
+pub mod outline;
 
 mod step;
 

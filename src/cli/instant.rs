@@ -2,6 +2,25 @@
 
 use jiff::Timestamp;
 
+/// A moment, milliseconds since 1970, shown as the views write times.
+#[derive(Debug, Clone, Copy)]
+pub struct Utc(pub i64);
+
+impl std::fmt::Display for Utc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match Timestamp::from_millisecond(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => self.0.fmt(f),
+        }
+    }
+}
+
+impl serde::Serialize for Utc {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Milliseconds since 1970 of a time as the views write it.
 #[must_use]
 pub fn ms_of(time: &str) -> Option<i64> {

@@ -11,6 +11,11 @@ mod matching;
 
 // `openeventd rules test`
 mod testing;
+// `openeventd rules diff`
+mod diff;
+
+// `openeventd rules try`
+mod trying;
 
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
@@ -38,6 +43,24 @@ enum Command {
     /// wrong, with every mistake on standard error.
     #[command(after_long_help = testing::EXAMPLES)]
     Test(testing::Arguments),
+    /// Compare a rule directory with the rules in force
+    ///
+    /// The rules in force are those that the daemon works by according to the audit database, else the newest ones.
+    /// Rules are told by their names: added, removed, changed (and in what), or moved to another file. They are compared
+    /// as they are written; whether they are right is for `openeventd check`. Exit code 0 if both have the same rules, 65
+    /// if they differ, 78 if a file of the directory cannot be read as rules.
+    #[command(after_long_help = diff::EXAMPLES)]
+    Diff(diff::Arguments),
+    /// Run stored events through the rules of a directory, without any effect
+    ///
+    /// Events are decoded, matched and planned as the daemon does, each as of the time when it was accepted; nothing is
+    /// called or written. Told are, for each rule, its matches, the calls that it would have made, and those that it
+    /// would have made in mode live; what the rules in force do differently; and the calls a day beside what the account
+    /// may spend. The limit of calls in an hour counts from the first event on. Exit code 0, 65 if
+    /// a rule failed for some event, 66 if there is no such directory or rule, 78 if the rules or the configuration are
+    /// wrong.
+    #[command(name = "try", after_long_help = trying::EXAMPLES)]
+    Try(trying::Arguments),
 }
 
 /// Runs the subcommand.
@@ -45,5 +68,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
         Command::Test(arguments) => testing::run(config, arguments),
+        Command::Diff(arguments) => diff::run(config, arguments),
+        Command::Try(arguments) => trying::run(config, arguments),
     }
 }

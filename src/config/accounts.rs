@@ -62,7 +62,6 @@ fn account(
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
-    let api_version = api_version(&path, raw, report);
     let (source, signs) = credentials::source(name, raw, environment, proxy, report);
     let limits = edition(&path, raw, report);
     let account = Account {
@@ -72,7 +71,7 @@ fn account(
         budget: budget(&path, limits, raw, report),
         signature,
         credentials: Arc::new(source),
-        api_version,
+        api_version: api_version(&path, raw, report),
     };
     (account, signs)
 }
@@ -114,7 +113,7 @@ fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Optio
     found
 }
 
-/// The accounts as far as rules are concerned.
+/// The accounts as far as rules are concerned, in order of name; no secret is read.
 pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
     let known = |(name, raw): (&String, &raw::Account)| {
         let path = join("account", name);

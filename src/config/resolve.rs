@@ -13,7 +13,7 @@ use super::operators;
 use super::raw::{self, Raw};
 use super::redacted;
 use super::report::{Report, join, may_hold_secret};
-use super::resolved::{Config, RuleSettings};
+use super::resolved::Config;
 use crate::dispatch::{self, Lookups, judge::Retry};
 use crate::event::decode;
 use crate::ingest::{self, start::StartAt};
@@ -50,7 +50,7 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
         secrets: accounts::secrets(&raw.secrets, environment, report),
         policy: accounts::policy(&raw.policy, report),
         trust: accounts::trust(&raw.trust),
-        rules_directory: rules_directory(raw, directory),
+        rules_directory: rules_directory(raw, file),
         monitoring: operators::monitoring(&raw.monitoring, report),
         log: operators::log(&raw.log, report),
         stop_timeout: duration_within(
@@ -179,7 +179,7 @@ fn sasl(
 }
 
 /// The bytes of the client's queue, and how batches are made.
-fn ingest_settings(raw: &Raw, report: &mut Report<'_>) -> (usize, ingest::Settings) {
+pub(super) fn ingest_settings(raw: &Raw, report: &mut Report<'_>) -> (usize, ingest::Settings) {
     let (limits, kafka) = (&raw.limits, &raw.kafka);
     let memory_max = size_within(report, "limits.memory_max", &limits.memory_max, ("30MiB", "64GiB"));
     let payload_bytes_max =
@@ -232,6 +232,12 @@ fn store_settings(
 /// Where the database of `raw`, which came from the file `file`, lies.
 pub(super) fn database(raw: &Raw, file: &Path, environment: &Environment) -> PathBuf {
     database_path(&raw.store, file.parent().unwrap_or(Path::new("")), state_directory(environment))
+}
+
+/// Where the rules of `raw`, which came from the file `file`, lie.
+pub(super) fn rules_directory(raw: &Raw, file: &Path) -> PathBuf {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    path(raw.rules.directory.as_deref(), directory).unwrap_or_else(|| directory.join("rules.d"))
 }
 
 fn database_path(raw: &raw::Store, directory: &Path, state_directory: Option<PathBuf>) -> PathBuf {
@@ -330,20 +336,6 @@ fn openapi_settings(raw: &raw::Dispatch, report: &mut Report<'_>) -> openapi::Se
             ("1KiB", "64MiB"),
         ),
         proxy: raw.proxy.clone(),
-    }
-}
-
-/// Where the rule files lie.
-fn rules_directory(raw: &Raw, directory: &Path) -> PathBuf {
-    path(raw.rules.directory.as_deref(), directory).unwrap_or_else(|| directory.join("rules.d"))
-}
-
-/// What the rules of `raw`, which came from the file `file`, are checked against; no secret is read.
-pub(super) fn rules(raw: &Raw, file: &Path, report: &mut Report<'_>) -> RuleSettings {
-    RuleSettings {
-        directory: rules_directory(raw, file.parent().unwrap_or(Path::new(""))),
-        accounts: accounts::known(&raw.account, report),
-        policy: accounts::policy(&raw.policy, report),
     }
 }
 

@@ -73,17 +73,6 @@ pub struct AccountBudget {
     pub budget: Budget,
 }
 
-/// What rules are checked against, without what it takes to call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleSettings {
-    /// Where the rule files lie.
-    pub directory: PathBuf,
-    /// The configured accounts, in order of name.
-    pub accounts: Vec<KnownAccount>,
-    /// Which writes rules may call.
-    pub policy: Policy,
-}
-
 /// The configuration as the audit keeps it: environment included, secrets by where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {

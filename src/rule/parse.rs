@@ -35,9 +35,9 @@ pub const NAME_CHARS_MAX: usize = 100;
 pub const CALLS_MAX: u32 = 1_000_000;
 const DURATION_DAYS_MAX: i64 = 366;
 
-const DEFAULT_MAX_EVENT_AGE_MS: i64 = 60 * 60 * 1000;
-const DEFAULT_MAX_CALLS: u32 = 100;
-const DEFAULT_EXPIRES_MS: i64 = 30 * 60 * 1000;
+pub(super) const DEFAULT_MAX_EVENT_AGE_MS: i64 = 60 * 60 * 1000;
+pub(super) const DEFAULT_MAX_CALLS: u32 = 100;
+pub(super) const DEFAULT_EXPIRES_MS: i64 = 30 * 60 * 1000;
 
 const KEYS: [&str; 8] =
     ["name", "mode", "max_event_age", "max_calls", "expires", "dialect", "match", "steps"];
@@ -134,7 +134,7 @@ pub fn names(text: &str) -> Vec<String> {
 }
 
 /// SHA-256 over each file's path and text, each preceded by its length.
-fn hash_of(files: &[RuleFile]) -> String {
+pub(super) fn hash_of(files: &[RuleFile]) -> String {
     let mut hasher = Sha256::new();
     for part in files.iter().flat_map(|file| [&file.path, &file.text]) {
         hasher.update(part.len().to_be_bytes());
@@ -286,7 +286,7 @@ fn parse_duration(report: &mut Report<'_>, table: &DeTable<'_>, name: &str, defa
     })
 }
 
-fn duration_ms(text: &str) -> Option<i64> {
+pub(super) fn duration_ms(text: &str) -> Option<i64> {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let unit = text.chars().next_back()?;
     let unit_ms = match unit {

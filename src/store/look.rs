@@ -29,6 +29,12 @@ pub mod stops;
 // What accounts have spent of their quota.
 pub mod quota;
 
+// The rules that the daemon works by.
+pub mod rules;
+
+// Stored events as records, page by page.
+pub mod stored;
+
 // A person's own SQL.
 pub mod question;
 

@@ -28,7 +28,7 @@ pub struct Reader {
     /// The database file.
     pub path: PathBuf,
     pub(super) connection: SqliteConnection,
-    time_limit: Duration,
+    pub(super) time_limit: Duration,
 }
 
 impl Reader {

@@ -7,6 +7,7 @@
     reason = "clippy knows test functions, but not the helpers beside them"
 )]
 
+mod diffed;
 mod differential;
 mod documented;
 mod event_of;
@@ -18,3 +19,4 @@ mod patterns;
 mod planned;
 mod rendered;
 mod tested;
+mod tried;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Account, Called};
+use crate::cli::instant::Utc;
 use crate::quota::{Budget, Calendar, Rate, Span, Urgency};
 use crate::store::look::rows::Row;
 
@@ -92,25 +93,6 @@ impl Serialize for Usd {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number: Result<f64, _> = self.to_string().parse();
         number.unwrap_or_default().serialize(serializer)
-    }
-}
-
-/// A moment, milliseconds since 1970, shown as the views write times.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Utc(pub(super) i64);
-
-impl std::fmt::Display for Utc {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(at) => write!(f, "{at:.3}"),
-            Err(_) => self.0.fmt(f),
-        }
-    }
-}
-
-impl Serialize for Utc {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

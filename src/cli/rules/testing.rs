@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{CONFIG_DEFAULT, check, rule_files};
 use crate::cli::{Exit, Failure};
-use crate::config::{self, Environment, LoadError, RuleSettings};
+use crate::config::{self, Environment, LoadError, Planning};
 use crate::diagnostic::{Severity, nearest};
 use crate::rule::RuleSet;
 use crate::rule::parse::Surroundings;
@@ -92,14 +92,14 @@ impl From<TestError> for Failure {
 /// Runs the subcommand.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = settings(config, arguments.directory.as_deref())?;
-    if !settings.directory.is_dir() {
-        return Err(TestError::NoDirectory(settings.directory).into());
+    if !settings.rules_directory.is_dir() {
+        return Err(TestError::NoDirectory(settings.rules_directory).into());
     }
     let rules = rules(&settings)?;
     if let Some(name) = &arguments.rule {
         refuse_unknown(name, &rules)?;
     }
-    let tests = tests(&settings.directory, &rules)?;
+    let tests = tests(&settings.rules_directory, &rules)?;
     let results = results(tests, &rules, &settings, arguments.rule.as_deref());
     if let Some(path) = &arguments.junit {
         let report = |source| TestError::Report { path: path.clone(), source };
@@ -117,10 +117,10 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
 
 /// What the rules are checked against: the configuration's, or without one as if it allowed all that the rules of
 /// `directory` name.
-fn settings(config: &Path, directory: Option<&Path>) -> Result<RuleSettings, Failure> {
-    match (config::rules(config, &Environment::of_process()), directory) {
+fn settings(config: &Path, directory: Option<&Path>) -> Result<Planning, Failure> {
+    match (config::planning(config, &Environment::of_process()), directory) {
         (Ok(settings), None) => Ok(settings),
-        (Ok(settings), Some(directory)) => Ok(RuleSettings { directory: directory.to_owned(), ..settings }),
+        (Ok(settings), Some(directory)) => Ok(Planning { rules_directory: directory.to_owned(), ..settings }),
         (Err(LoadError::Read { source, .. }), Some(directory))
             if source.kind() == std::io::ErrorKind::NotFound && config == Path::new(CONFIG_DEFAULT) =>
         {
@@ -130,9 +130,9 @@ fn settings(config: &Path, directory: Option<&Path>) -> Result<RuleSettings, Fai
     }
 }
 
-fn rules(settings: &RuleSettings) -> Result<RuleSet, Failure> {
+fn rules(settings: &Planning) -> Result<RuleSet, Failure> {
     let surroundings = Surroundings { accounts: &settings.accounts, policy: &settings.policy };
-    match check::examine_rules(&settings.directory, &surroundings)? {
+    match check::examine_rules(&settings.rules_directory, &surroundings)? {
         // Warnings are `openeventd check`'s to tell.
         Ok((rules, _)) => Ok(rules),
         Err(mut problems) => {
@@ -157,7 +157,7 @@ fn tests(directory: &Path, rules: &RuleSet) -> Result<Vec<RuleTest>, Failure> {
     rule_test::parse::parse(&files, rules, &mut read).map_err(Failure::of_problems)
 }
 
-fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &RuleSettings, only: Option<&str>) -> Results {
+fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, only: Option<&str>) -> Results {
     let account = match settings.accounts.as_slice() {
         [account] => Some(account.name.as_str()),
         _ => None,

@@ -6,8 +6,10 @@ use std::path::Path;
 use toml::Table;
 
 use super::super::super::rule_files;
+use crate::action::plan::Trust;
 use crate::cli::{Exit, Failure};
-use crate::config::RuleSettings;
+use crate::config::Planning;
+use crate::event::decode::Limits;
 use crate::operation::{self, ApiVersion};
 use crate::rule::parse::KnownAccount;
 use crate::rule::{Policy, policy::Allow};
@@ -16,7 +18,7 @@ use crate::rule::{Policy, policy::Allow};
 const ACCOUNT: &str = "main";
 
 /// What the rules of `directory` need of a configuration.
-pub(super) fn settings(directory: &Path) -> Result<RuleSettings, Failure> {
+pub(super) fn settings(directory: &Path) -> Result<Planning, Failure> {
     let files = rule_files::read(directory).map_err(|error| Failure::new(Exit::Config, error))?;
     let mut accounts: BTreeSet<String> = files.iter().flat_map(|file| named(&file.text)).collect();
     if accounts.is_empty() {
@@ -29,10 +31,13 @@ pub(super) fn settings(directory: &Path) -> Result<RuleSettings, Failure> {
         workspaces: Vec::new(),
         rules: String::new(),
     });
-    Ok(RuleSettings {
-        directory: directory.to_owned(),
+    Ok(Planning {
+        limits: Limits::default(),
         accounts: accounts.iter().map(|name| KnownAccount::named(name)).collect(),
+        budgets: Vec::new(),
         policy: Policy { allow: allow.collect() },
+        trust: Trust::default(),
+        rules_directory: directory.to_owned(),
     })
 }
 
