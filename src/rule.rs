@@ -16,6 +16,8 @@ use pattern::evaluate::{self, Subject, Unreadable};
 
 pub mod parse;
 
+mod surroundings;
+
 mod report;
 
 mod step;
@@ -31,6 +33,8 @@ pub mod index;
 pub mod policy;
 
 pub mod template;
+
+pub mod exchange;
 
 mod engine;
 

@@ -9,6 +9,12 @@ use super::{Exit, Failure};
 // `openeventd rules match`
 mod matching;
 
+// `openeventd rules import`
+mod import;
+
+// `openeventd rules export`
+mod export;
+
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -27,11 +33,28 @@ enum Command {
     /// the result "match", "no-match" or "invalid".
     #[command(name = "match", after_long_help = matching::EXAMPLES)]
     Match(matching::Arguments),
+    /// Make rules from the rules of an event bus
+    ///
+    /// Each FILE is JSON: a pattern, the answer of `aws events describe-rule` or `list-rules` or of Alibaba Cloud's
+    /// `GetRule` or `ListRules`, a `AWS::Events::Rule` of a template, or a list of these. The rules come out as TOML in mode
+    /// observe. What cannot be carried over, such as targets, is told on standard error. A rule whose pattern is
+    /// refused is left out, and the exit code is then 65.
+    #[command(after_long_help = import::EXAMPLES)]
+    Import(import::Arguments),
+    /// Print the patterns of the rules as strict JSON, for an event bus
+    ///
+    /// With --dialect, `code` becomes `type` and names become those of the bus. A rule that uses what the bus lacks, or
+    /// what only openeventd knows, such as `status`, is told on standard error and left out, and the exit code is then
+    /// 65. Without --dialect, names and operators stay as they are.
+    #[command(after_long_help = export::EXAMPLES)]
+    Export(export::Arguments),
 }
 
 /// Runs the subcommand.
-pub fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(config, arguments),
     }
 }

@@ -14,14 +14,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
-use crate::operation::ApiVersion;
 use crate::rule::index::Index;
 use crate::rule::pattern::compile::{self, Form};
 use crate::rule::pattern::findings::Findings;
 use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::pattern::{Dialect, Pattern, lint};
 use crate::rule::report::{LaterKey, Report, dotted};
-use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, step};
+pub use crate::rule::surroundings::{KnownAccount, PartlyKnown, Surroundings};
+use crate::rule::{Mode, Rule, RuleFile, RuleSet, step};
 
 /// Bytes that one rule file may have.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -50,32 +50,6 @@ const LATER_KEYS: [LaterKey; 6] = [
     LaterKey { name: "notice", until_then: "" },
 ];
 
-/// What the rules may refer to.
-#[derive(Debug, Clone)]
-pub struct Surroundings<'a> {
-    /// The configured accounts.
-    pub accounts: &'a [KnownAccount],
-    /// What writes rules may call.
-    pub policy: &'a Policy,
-}
-
-/// A configured account, as far as rules are concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownAccount {
-    /// Its name.
-    pub name: String,
-    /// The API version that a step means where both have its operation and it names none.
-    pub api_version: Option<ApiVersion>,
-}
-
-impl KnownAccount {
-    /// The account `name`, whose steps name their API version.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        KnownAccount { name: name.to_owned(), api_version: None }
-    }
-}
-
 /// A rule set and its warnings, or every problem found.
 pub type Parsed = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
 
@@ -83,14 +57,22 @@ pub type Parsed = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
 ///
 /// # Errors
 /// Every problem of every file, in order of file and line; warnings among them.
-pub fn parse(mut files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parsed {
+pub fn parse(files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parsed {
+    parse_within(files, surroundings.into())
+}
+
+/// Parses all `files` into one rule set, as far as their surroundings are known.
+///
+/// # Errors
+/// Every problem that does not depend on what is unknown.
+pub fn parse_within(mut files: Vec<RuleFile>, known: PartlyKnown<'_>) -> Parsed {
     files.sort_by(|left, right| left.path.cmp(&right.path));
     let mut rules = Vec::new();
     let mut names = HashMap::new();
     let mut diagnostics = Vec::new();
     for file in &files {
         let mut report = Report::new(file);
-        parse_file(&mut report, surroundings, &mut rules, &mut names);
+        parse_file(&mut report, known, &mut rules, &mut names);
         diagnostics.extend(report.into_diagnostics());
     }
     let expressions = rules.iter().map(|rule: &Rule| rule.pattern.expressions).sum::<usize>();
@@ -148,12 +130,7 @@ fn hash_of(files: &[RuleFile]) -> String {
 /// Where each rule name was first seen.
 type Names = HashMap<String, (String, usize)>;
 
-fn parse_file(
-    report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
-    rules: &mut Vec<Rule>,
-    names: &mut Names,
-) {
+fn parse_file(report: &mut Report<'_>, known: PartlyKnown<'_>, rules: &mut Vec<Rule>, names: &mut Names) {
     let text = report.file.text.as_str();
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
@@ -183,13 +160,13 @@ fn parse_file(
             report.error(&entry.span(), "", format!("more than {RULES_MAX} rules"), "");
             return;
         }
-        rules.extend(parse_rule(report, surroundings, table, &entry.span(), names));
+        rules.extend(parse_rule(report, known, table, &entry.span(), names));
     }
 }
 
 fn parse_rule(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
     names: &mut Names,
@@ -203,7 +180,7 @@ fn parse_rule(
     let expires_ms = parse_duration(report, table, "expires", DEFAULT_EXPIRES_MS);
     let dialect = parse_dialect(report, table);
     let pattern = parse_match(report, table, at, dialect);
-    let step = step::parse(report, surroundings, table, mode);
+    let step = step::parse(report, known, table, mode);
     if report.errors() > errors_before {
         return None;
     }
@@ -319,7 +296,7 @@ fn parse_dialect(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Dialect
 }
 
 /// Where the JSON text that was written at `span` begins; an escape within it would move what follows.
-fn json_start(file: &str, span: &Range<usize>, text: &str) -> usize {
+pub(super) fn json_start(file: &str, span: &Range<usize>, text: &str) -> usize {
     let written = file.get(span.clone()).and_then(|written| written.find(text));
     span.start + written.unwrap_or(0)
 }

@@ -9,6 +9,7 @@
 
 mod documented;
 mod event_of;
+mod exchanged;
 mod indexed;
 mod parsed;
 mod patterns;
