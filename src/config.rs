@@ -41,6 +41,8 @@ mod resolved;
 
 mod survey;
 
+pub mod schema;
+
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};

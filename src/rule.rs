@@ -36,6 +36,8 @@ pub mod template;
 
 pub mod exchange;
 
+pub mod schema;
+
 mod engine;
 
 mod scope;
@@ -167,6 +169,9 @@ fn sort_from(list: &mut Vec<RuleIndex>, start: usize) {
 }
 
 impl Mode {
+    /// All modes.
+    pub(crate) const ALL: [Mode; 3] = [Mode::Observe, Mode::Approve, Mode::Live];
+
     /// As written in rules and stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

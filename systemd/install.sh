@@ -68,6 +68,10 @@ install_all() {
     put 0644 "$here/openeventd.tmpfiles.conf" "$tmpfiles"
     put 0644 "$clone/config/openeventd.toml" "$reference/openeventd.toml"
     put 0644 "$clone/config/rules.d/examples.toml" "$reference/rules.d/examples.toml"
+    # Where the first lines of those two, and of what `openeventd init` writes, lead editors to.
+    for schema in config rules; do
+        put 0644 "$clone/config/schema/$schema.schema.json" "$reference/schema/$schema.schema.json"
+    done
     put 0644 "$ready/bash" "$bash_completions"
     put 0644 "$ready/zsh" "$zsh_completions"
     put 0644 "$ready/fish" "$fish_completions"

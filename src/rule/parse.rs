@@ -39,7 +39,8 @@ const DEFAULT_MAX_EVENT_AGE_MS: i64 = 60 * 60 * 1000;
 const DEFAULT_MAX_CALLS: u32 = 100;
 const DEFAULT_EXPIRES_MS: i64 = 30 * 60 * 1000;
 
-const KEYS: [&str; 8] =
+/// The keys of a rule.
+pub(super) const KEYS: [&str; 8] =
     ["name", "mode", "max_event_age", "max_calls", "expires", "dialect", "match", "steps"];
 const LATER_KEYS: [LaterKey; 6] = [
     LaterKey { name: "when", until_then: "say it with `match`" },
@@ -229,9 +230,8 @@ fn parse_name(
 
 fn parse_mode(report: &mut Report<'_>, table: &DeTable<'_>) -> Mode {
     let Some((text, span)) = report.text(table, "", "mode") else { return Mode::default() };
-    let modes = [Mode::Observe, Mode::Approve, Mode::Live];
-    modes.into_iter().find(|mode| mode.as_str() == text).unwrap_or_else(|| {
-        let help = nearest(text, modes.map(Mode::as_str)).map(|mode| format!("did you mean \"{mode}\"?"));
+    Mode::ALL.into_iter().find(|mode| mode.as_str() == text).unwrap_or_else(|| {
+        let help = nearest(text, Mode::ALL.map(Mode::as_str)).map(|mode| format!("did you mean \"{mode}\"?"));
         let message = format!("expected \"observe\", \"approve\" or \"live\", found \"{text}\"");
         report.error(&span, "mode", message, help.unwrap_or_default());
         Mode::default()

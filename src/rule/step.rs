@@ -16,7 +16,8 @@ use crate::rule::template::{self, Kind, Value};
 use crate::rule::{Mode, Step, parameter, scope};
 
 const PATH: &str = "steps[0]";
-const KEYS: [&str; 5] = ["operation", "version", "account", "params", "in_order_by"];
+/// The keys of a step.
+pub(super) const KEYS: [&str; 5] = ["operation", "version", "account", "params", "in_order_by"];
 const LATER_KEYS: [LaterKey; 3] = [
     LaterKey { name: "id", until_then: "" },
     LaterKey { name: "when", until_then: "say it with the rule's `match`" },

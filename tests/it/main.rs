@@ -36,6 +36,8 @@ mod config;
 
 mod check;
 
+mod schema;
+
 mod init;
 
 mod tail;

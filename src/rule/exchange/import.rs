@@ -60,20 +60,27 @@ impl Importer {
 
     /// Reads one file, called `file`; a bare pattern in it becomes a rule called `stem`.
     pub fn add(&mut self, file: &str, stem: &str, text: &str) {
-        let file = File { name: file, text };
-        let document = match Item::of_json(text, 0) {
+        let told_before = self.made.problems.len();
+        self.read(&File { name: file, text }, stem);
+        if let Some(told) = self.made.problems.get_mut(told_before..) {
+            told.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
+        }
+    }
+
+    fn read(&mut self, file: &File<'_>, stem: &str) {
+        let document = match Item::of_json(file.text, 0) {
             Ok(document) => document,
             Err(error) => {
-                self.leave_out(&file, &(error.at..error.at), "", format!("not JSON: {}", error.message), "");
+                self.leave_out(file, &(error.at..error.at), "", format!("not JSON: {}", error.message), "");
                 return;
             }
         };
         let found = source::find(&document);
         for rule in &found.rules {
-            self.rule(&file, stem, rule);
+            self.rule(file, stem, rule);
         }
         for refused in found.refused {
-            self.leave_out(&file, &refused.span, refused.name.unwrap_or(""), refused.message, refused.help);
+            self.leave_out(file, &refused.span, refused.name.unwrap_or(""), refused.message, refused.help);
         }
     }
 

@@ -121,7 +121,7 @@ fn an_export_is_strict_and_nested_and_keeps_numbers() {
     // One path cannot have a list and fields below it but by dots.
     assert_eq!(
         pattern("a-path-with-both"),
-        r#"{"data":{"a":[{"exists":false},1],"a.b":[{"exists":false}]}}"#
+        r#"{"data.a":[{"exists":false},1],"data.a.b":[{"exists":false}]}"#
     );
     assert!(pattern("operators").contains(r#""operator":[{"not":["u1",null]}]"#));
 }
@@ -221,7 +221,7 @@ fn what_cannot_be_carried_over_is_told_and_what_is_refused_is_left_out() {
         "bus.json:2:3: warning: off: its targets (2) are not carried over: give the rule a step",
         "warning: off: it is disabled there; here it is in mode observe, which sends nothing",
         "warning: off: account: the account is Amazon's there, Alibaba Cloud's here",
-        "bus.json:4:36: warning: all: it matches every event; that is written out",
+        "bus.json:4:35: warning: all: it matches every event; that is written out",
         "bus.json:5:3: error: timer: the rule has no pattern",
         "bus.json:6:48: error: wrong: source: expected a list of values and operators, found the text \"x\"",
         "error: wrong: data.a: unknown operator `prefx`",
