@@ -13,7 +13,7 @@ use super::raw::{Account, Allow, Raw};
 use super::size;
 use crate::duration;
 use crate::openapi::sign::Scheme;
-use crate::operation::ApiVersion;
+use crate::operation::{self, ApiVersion};
 use crate::quota::{Edition, Table};
 
 /// Stands for a name that a person chooses.
@@ -88,10 +88,15 @@ fn leaf(path: &[&str], default: &Value) -> Value {
         json!({ "type": "object", "required": [key], "properties": { key: { "type": "string" } },
         "additionalProperties": false })
     };
+    let integer = if accepts(path, &json!(-1)) {
+        json!({ "type": "integer" })
+    } else {
+        json!({ "type": "integer", "minimum": 0 })
+    };
     let forms = [
         (json!("text"), text),
         (json!("1"), json!({ "type": "string", "pattern": "^[-+0-9, ]*$" })),
-        (json!(1), json!({ "type": "integer" })),
+        (json!(1), integer),
         (json!(true), json!({ "type": "boolean" })),
         (json!(["text"]), json!({ "type": "array", "items": { "type": "string" } })),
         (json!([1]), json!({ "type": "array", "items": { "type": "integer" } })),
@@ -153,10 +158,20 @@ fn words(path: &str) -> Option<Vec<&'static str>> {
         "account.any.credentials" => vec!["configured", "default"],
         "account.any.signature" => [Scheme::V1, Scheme::Acs3].map(Scheme::as_str).to_vec(),
         "account.any.api_version" => [ApiVersion::V2024, ApiVersion::V2020].map(ApiVersion::as_str).to_vec(),
+        "policy.allow.0.operation" => operations(),
         "log.format" => vec!["auto", "text", "json"],
         "log.level" => vec!["error", "warn", "info", "debug", "trace"],
         _ => return None,
     })
+}
+
+/// The names of the operations of both API versions.
+fn operations() -> Vec<&'static str> {
+    let versions = [ApiVersion::V2024, ApiVersion::V2020];
+    let mut names: Vec<&str> = versions.into_iter().flat_map(operation::names).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The comments of the reference by setting.
@@ -217,7 +232,8 @@ mod tests {
         for (path, schema) in found {
             let takes_nothing = schema.get("anyOf").and_then(Value::as_array).is_some_and(Vec::is_empty);
             assert!(!takes_nothing && schema != &json!({}), "{path}: {schema}");
-            let is_named = path.contains(".0.") || path.ends_with(".any") || path.starts_with("secrets.");
+            let is_named =
+                path.contains(".0.") || path == "kafka.properties.any" || path.starts_with("secrets.");
             // Some settings share the comment above the first of them.
             let shares = ["dispatch.backoff_max", "trust.workspaces"].contains(&path.as_str());
             assert!(is_named || shares || schema.get("description").is_some(), "{path}: {schema}");

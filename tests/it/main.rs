@@ -38,6 +38,8 @@ mod check;
 
 mod schema;
 
+mod exchange;
+
 mod init;
 
 mod tail;

@@ -33,6 +33,7 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut Ve
             | "default"
             | "definitions"
             | "required"
+            | "properties"
             | "additionalProperties" => true,
             "$ref" => {
                 let pointer = operand.as_str().and_then(|text| text.strip_prefix('#')).expect("a reference");
@@ -75,7 +76,6 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut Ve
                 .into_iter()
                 .flatten()
                 .all(|(name, _)| fits(root, operand, &Value::from(name.as_str()))),
-            "properties" => true,
             unknown => panic!("the keyword {unknown} is not known here"),
         };
         if !holds {
