@@ -54,6 +54,9 @@ pub mod tail;
 // `openeventd check`
 pub mod check;
 
+// `openeventd schema`
+pub mod schema;
+
 // `openeventd rules`
 pub mod rules;
 
@@ -164,10 +167,15 @@ pub enum Command {
     /// Every problem of every file is shown at once, with its line and how to mend it. Secrets are read,
     /// to see whether they can be; no database is opened and no network is used.
     #[command(
-        after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls"
+        after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls\n  openeventd check --format json"
     )]
     Check(check::Arguments),
-    /// Write rules: match a pattern, compare rules with those in force, try them on stored events
+    /// Print the JSON Schema of rule files or of the configuration, for editors
+    ///
+    /// Editors complete and check a TOML file whose first line names its schema: `#:schema PATH`.
+    #[command(after_long_help = "Example:\n  openeventd schema rules > rules.schema.json")]
+    Schema(schema::Arguments),
+    /// Write rules: match a pattern, test, import, export, compare with those in force, try on stored events
     Rules(rules::Arguments),
     /// Show which credentials each account has, from where, and until when; never a secret
     ///
@@ -292,6 +300,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::run(arguments),
         Command::Tail(arguments) => tail::run(config, arguments),
         Command::Check(arguments) => check::run(config, arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Rules(arguments) => rules::run(config, arguments),
         Command::Credentials(arguments) => credentials::run(config, arguments),
         Command::Run => run::run(config),

@@ -41,11 +41,16 @@ mod resolved;
 
 mod planning;
 
+mod survey;
+
+pub mod schema;
+
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub use planning::Planning;
 pub(crate) use resolve::{is_host_port, is_topic};
 pub use resolved::{AccountBudget, Config, Destination, Redacted};
+pub use survey::{Survey, survey};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -80,17 +85,10 @@ pub enum LoadError {
 /// # Errors
 /// The file cannot be read, or there is at least one error among the problems.
 pub fn load(file: &Path, environment: &Environment) -> Result<(Config, Vec<Diagnostic>), LoadError> {
-    let text = read(file)?;
-    let name = file.display().to_string();
-    let mut report = report::Report::new(&name, &text);
-    let config = layers::merge(&text, environment, &mut report)
-        .map(|raw| resolve::resolve(&raw, file, environment, &mut report));
-    let problems = report.finish();
-    match config {
-        Some(config) if problems.iter().all(|problem| problem.severity == Severity::Warning) => {
-            Ok((config, problems))
-        }
-        _ => Err(LoadError::Invalid(problems)),
+    let survey = survey(file, environment)?;
+    match survey.config {
+        Some(config) => Ok((config, survey.problems)),
+        None => Err(LoadError::Invalid(survey.problems)),
     }
 }
 

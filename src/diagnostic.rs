@@ -39,9 +39,15 @@ pub struct Place {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// The text of the line.
+    /// The text of the line; of a long one the part around the column, with `…` for what is cut off.
     pub text: String,
+    /// Characters of `text` before the place.
+    pub caret: usize,
 }
+
+/// Longer lines are cut: characters before the place, and behind it.
+const BEFORE_CHARS_MAX: usize = 120;
+const AFTER_CHARS_MAX: usize = 120;
 
 impl Place {
     /// The place of byte `offset` in `text`; an offset past the end is the last line's end.
@@ -54,12 +60,22 @@ impl Place {
         let (before, after) = text.split_at(offset);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let (head, tail) = (before.split_at(line_start).1, after.lines().next().unwrap_or(""));
-        Place {
-            line: before.matches('\n').count() + 1,
-            column: head.chars().count() + 1,
-            text: format!("{head}{tail}"),
-        }
+        let (text, caret) = quoted(head, tail);
+        Place { line: before.matches('\n').count() + 1, column: head.chars().count() + 1, text, caret }
     }
+}
+
+/// The line of `head`, which ends at the place, and `tail`, cut to what a person can look at; and where the place is.
+fn quoted(head: &str, tail: &str) -> (String, usize) {
+    let (cut_before, head) = match head.char_indices().nth_back(BEFORE_CHARS_MAX) {
+        Some((at, last)) => ("…", head.get(at + last.len_utf8()..).unwrap_or(head)),
+        None => ("", head),
+    };
+    let (tail, cut_after) = match tail.char_indices().nth(AFTER_CHARS_MAX) {
+        Some((at, _)) => (tail.get(..at).unwrap_or(tail), "…"),
+        None => (tail, ""),
+    };
+    (format!("{cut_before}{head}{tail}{cut_after}"), cut_before.chars().count() + head.chars().count())
 }
 
 impl fmt::Display for Diagnostic {
@@ -84,7 +100,7 @@ impl fmt::Display for Diagnostic {
         write!(f, "{}", self.message)?;
         if let Some(place) = &self.place {
             let margin = place.line.to_string().len();
-            let caret = place.column.saturating_sub(1);
+            let caret = place.caret;
             write!(f, "\n {} | {}", place.line, place.text)?;
             write!(f, "\n {:margin$} | {:caret$}^", "", "")?;
         }
@@ -130,15 +146,24 @@ mod tests {
     fn a_place_counts_characters_and_quotes_its_line() {
         let text = "first\nzwölf = 1\nlast";
         let place = Place::of_byte(text, text.find('=').expect("the text has an equals sign"));
-        assert_eq!(place, Place { line: 2, column: 7, text: "zwölf = 1".into() });
+        assert_eq!(place, Place { line: 2, column: 7, text: "zwölf = 1".into(), caret: 6 });
         assert_eq!(Place::of_byte(text, 999).line, 3);
+    }
+
+    #[test]
+    fn a_long_line_is_quoted_around_the_place() {
+        let text = format!("{}?{}", "é".repeat(500_000), "x".repeat(500_000));
+        let place = Place::of_byte(&text, text.find('?').expect("it is there"));
+        assert_eq!((place.line, place.column, place.caret), (1, 500_001, BEFORE_CHARS_MAX + 1));
+        assert_eq!(place.text.chars().count(), BEFORE_CHARS_MAX + AFTER_CHARS_MAX + 2);
+        assert_eq!(place.text.chars().nth(place.caret), Some('?'));
     }
 
     #[test]
     fn a_diagnostic_names_file_line_key_expectation_and_fix() {
         let shown = Diagnostic {
             file: "rules.d/a.toml".into(),
-            place: Some(Place { line: 12, column: 3, text: "  mod = 1".into() }),
+            place: Some(Place { line: 12, column: 3, text: "  mod = 1".into(), caret: 2 }),
             key: "mod".into(),
             message: "unknown key".into(),
             help: "did you mean `mode`?".into(),

@@ -20,7 +20,10 @@ pub(crate) mod report;
 
 // What is odd about rules beside each other.
 mod lint;
+
 pub mod outline;
+
+mod surroundings;
 
 mod step;
 
@@ -35,6 +38,10 @@ pub mod index;
 pub mod policy;
 
 pub mod template;
+
+pub mod exchange;
+
+pub mod schema;
 
 mod engine;
 
@@ -167,6 +174,9 @@ fn sort_from(list: &mut Vec<RuleIndex>, start: usize) {
 }
 
 impl Mode {
+    /// All modes.
+    pub(crate) const ALL: [Mode; 3] = [Mode::Observe, Mode::Approve, Mode::Live];
+
     /// As written in rules and stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -70,6 +70,10 @@ install_all() {
     (cd "$clone/config/rules.d" && find . -type f) | while read -r file; do
         put 0644 "$clone/config/rules.d/$file" "$reference/rules.d/$file"
     done
+    # Where the first lines of those two, and of what `openeventd init` writes, lead editors to.
+    for schema in config rules; do
+        put 0644 "$clone/config/schema/$schema.schema.json" "$reference/schema/$schema.schema.json"
+    done
     put 0644 "$ready/bash" "$bash_completions"
     put 0644 "$ready/zsh" "$zsh_completions"
     put 0644 "$ready/fish" "$fish_completions"

@@ -1,23 +1,26 @@
 //! `openeventd check`: finds every mistake in the configuration and the rules, and touches nothing else.
 //!
 //! Problems go to standard error, one line of summary to standard output; with `--calls`, before it, a line for
-//! each rule that calls something.
+//! each rule that calls something. With `--format json` all of it is one document on standard output.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use anstyle::Style;
+use clap::ValueEnum;
 
-use super::api::repeat;
 use super::exit::print_problems;
-use super::instant::age;
-use super::terminal::{Columns, DIM, NAME, counted};
+use super::terminal::counted;
 use super::{Exit, Failure, rule_files};
 use crate::config::{self, Config, Environment, LoadError};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::duration::whole_ms;
+use crate::diagnostic::{Diagnostic, Severity, chain};
 use crate::rule::RuleSet;
-use crate::rule::parse::{self, Parsed, Surroundings};
+use crate::rule::parse::{self, PartlyKnown};
+
+// What the rules call.
+mod calls;
+
+// The report as a document.
+mod document;
 
 /// What `openeventd check` takes.
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,18 @@ pub struct Arguments {
     /// Also list what the rules call, and what happens to a call whose response is lost
     #[arg(long)]
     calls: bool,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: problems on standard error, a summary on standard output
+    Text,
+    /// For programs: one JSON document on standard output
+    Json,
 }
 
 /// What a check found.
@@ -37,44 +52,69 @@ pub(super) struct Checked {
 
 /// Checks the configuration `file` and the rules that it names.
 pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    let checked = examine(file, &Environment::of_process())?;
+    let examined = examine(file, &Environment::of_process());
     let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
-    print_problems(&checked.problems).map_err(unwritten)?;
+    let checked = match (examined, arguments.format) {
+        (Err(error), Format::Json) => Checked { problems: vec![unreadable(file, &error)], loaded: None },
+        (examined, _) => examined?,
+    };
     let mut out = super::terminal::stdout();
-    if arguments.calls {
-        write!(out, "{}", checked.calls().lines(0)).map_err(unwritten)?;
+    match arguments.format {
+        Format::Json => writeln!(out, "{:#}", document::of(&checked, arguments.calls)).map_err(unwritten)?,
+        Format::Text => {
+            print_problems(&checked.problems).map_err(unwritten)?;
+            if arguments.calls {
+                write!(out, "{}", calls::columns(&checked).lines(0)).map_err(unwritten)?;
+            }
+            writeln!(out, "{}", checked.summary()).map_err(unwritten)?;
+        }
     }
-    writeln!(out, "{}", checked.summary()).map_err(unwritten)?;
     Ok(if checked.is_right() { Exit::Success } else { Exit::Config })
 }
 
 /// Looks at the configuration `file`, with the settings of `environment` over it, and the rules that it names,
-/// and prints nothing.
-pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked, Failure> {
-    let (config, mut problems) = match config::load(file, environment) {
-        Ok(loaded) => loaded,
-        // The rules are not checked: what they may refer to is not known.
-        Err(LoadError::Invalid(problems)) => return Ok(Checked { problems, loaded: None }),
-        Err(error) => return Err(error.into()),
-    };
-    let accounts = config.known_accounts();
-    let surroundings = Surroundings { accounts: &accounts, policy: &config.policy };
-    match examine_rules(&config.rules_directory, &surroundings)? {
+/// and prints nothing. What is wrong with the one hides nothing of the other.
+pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked, LoadError> {
+    let survey = config::survey(file, environment)?;
+    let rules = examine_rules(&survey.rules_directory, survey.known());
+    let mut problems = survey.problems;
+    let loaded = match rules {
         Ok((rules, warnings)) => {
             problems.extend(warnings);
-            Ok(Checked { problems, loaded: Some((config, rules)) })
+            survey.config.map(|config| (config, rules))
         }
         Err(errors) => {
             problems.extend(errors);
-            Ok(Checked { problems, loaded: None })
+            None
         }
+    };
+    Ok(Checked { problems, loaded })
+}
+
+/// The rules that the configuration `file` names, whatever else is wrong in it.
+pub(super) fn rules_alone(file: &Path, environment: &Environment) -> Result<RuleSet, Failure> {
+    let survey = config::survey(file, environment)?;
+    match examine_rules(&survey.rules_directory, PartlyKnown { accounts: None, policy: None }) {
+        Ok((rules, _)) => Ok(rules),
+        Err(errors) => Err(Failure::of_problems(errors)),
     }
 }
 
-/// Looks at the rules of `directory` alone.
-pub(super) fn examine_rules(directory: &Path, surroundings: &Surroundings<'_>) -> Result<Parsed, Failure> {
-    let files = rule_files::read(directory).map_err(|error| Failure::new(Exit::Config, error))?;
-    Ok(parse::parse(files, surroundings))
+fn examine_rules(directory: &Path, known: PartlyKnown<'_>) -> parse::Parsed {
+    let files = rule_files::read(directory).map_err(|error| vec![unreadable(Path::new(""), &error)])?;
+    parse::parse_within(files, known)
+}
+
+/// What cannot be read, as a problem among others.
+fn unreadable(file: &Path, error: &dyn std::error::Error) -> Diagnostic {
+    Diagnostic {
+        file: file.display().to_string(),
+        place: None,
+        key: String::new(),
+        message: chain(error),
+        help: String::new(),
+        severity: Severity::Error,
+    }
 }
 
 impl Checked {
@@ -83,31 +123,14 @@ impl Checked {
         self.loaded.is_some()
     }
 
-    /// What the rules call, a row for each rule with a step.
-    fn calls(&self) -> Columns {
-        let mut columns = Columns::new();
-        let Some((config, rules)) = &self.loaded else { return columns };
-        let within = age(whole_ms(config.dispatch.retry.repeat_within));
-        for rule in &rules.rules {
-            let Some(step) = &rule.step else { continue };
-            let operation = step.operation;
-            columns.row([
-                (NAME, rule.name.as_str()),
-                (Style::new(), rule.mode.as_str()),
-                (Style::new(), operation.name),
-                (DIM, operation.version.as_str()),
-                (Style::new(), operation.access.as_str()),
-                (Style::new(), repeat::in_words(operation.repeat_effect, &within).as_str()),
-            ]);
-        }
-        columns
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
     /// All of it in one line.
     pub(super) fn summary(&self) -> String {
-        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-        let warnings = self.problems.len() - errors;
-        let counts = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+        let errors = counted(self.count(Severity::Error), "error");
+        let counts = format!("{errors}, {}", counted(self.count(Severity::Warning), "warning"));
         match &self.loaded {
             Some((config, rules)) => {
                 let rules_count = counted(rules.rules.len(), "rule");

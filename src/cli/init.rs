@@ -15,8 +15,6 @@ use super::shell::quoted;
 use super::{CONFIG_DEFAULT, Exit, Failure, check};
 use crate::config::Environment;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::rule::Policy;
-use crate::rule::parse::Surroundings;
 
 // What is asked, and what the flags say.
 mod answers;
@@ -211,12 +209,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     files.directory(&rules, 0o755)?;
     files.file(&rule, text::RULE, 0o640)?;
     files.file(&target, &text::configuration(&answers, &root)?, 0o640)?;
-    accept(&target, &rules, &answers, files)
+    accept(&target, &answers, files)
 }
 
 /// Checks what was written, with the rules that were there before; keeps it if all is right, or would be where
 /// its secret is.
-fn accept(target: &Path, rules: &Path, answers: &Answers, files: Files) -> Result<Exit, Failure> {
+fn accept(target: &Path, answers: &Answers, files: Files) -> Result<Exit, Failure> {
     // The settings of this environment are those of whoever runs this, not of the file.
     let checked = check::examine(target, &Environment::of_process().without_settings())?;
     let is_wrong = |problem: &Diagnostic| problem.severity == Severity::Error;
@@ -225,11 +223,6 @@ fn accept(target: &Path, rules: &Path, answers: &Answers, files: Files) -> Resul
     let waits_for_secret = elsewhere && errors.iter().any(|problem| problem.key == PASSWORD);
     if waits_for_secret {
         errors.retain(|problem| problem.key != PASSWORD);
-        // With the settings the rules were not looked at. What was written has neither accounts nor a policy.
-        let surroundings = Surroundings { accounts: &[], policy: &Policy::default() };
-        if let Err(problems) = check::examine_rules(rules, &surroundings)? {
-            errors.extend(problems.into_iter().filter(is_wrong));
-        }
     }
     if !errors.is_empty() {
         print_problems(&errors).map_err(|error| Failure::new(Exit::Io, error))?;

@@ -17,6 +17,12 @@ mod diff;
 // `openeventd rules try`
 mod trying;
 
+// `openeventd rules import`
+mod import;
+
+// `openeventd rules export`
+mod export;
+
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -61,6 +67,21 @@ enum Command {
     /// wrong.
     #[command(name = "try", after_long_help = trying::EXAMPLES)]
     Try(trying::Arguments),
+    /// Make rules from the rules of an event bus
+    ///
+    /// Each FILE is JSON: a pattern, the answer of `aws events describe-rule` or `list-rules` or of Alibaba Cloud's
+    /// `GetRule` or `ListRules`, a `AWS::Events::Rule` of a template, or a list of these. The rules come out as TOML in mode
+    /// observe. What cannot be carried over, such as targets, is told on standard error. A rule whose pattern is
+    /// refused is left out, and the exit code is then 65.
+    #[command(after_long_help = import::EXAMPLES)]
+    Import(import::Arguments),
+    /// Print the patterns of the rules as strict JSON, for an event bus
+    ///
+    /// With --dialect, `code` becomes `type` and names become those of the bus. A rule that uses what the bus lacks, or
+    /// what only openeventd knows, such as `status`, is told on standard error and left out, and the exit code is then
+    /// 65. Without --dialect, names and operators stay as they are.
+    #[command(after_long_help = export::EXAMPLES)]
+    Export(export::Arguments),
 }
 
 /// Runs the subcommand.
@@ -70,5 +91,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Test(arguments) => testing::run(config, arguments),
         Command::Diff(arguments) => diff::run(config, arguments),
         Command::Try(arguments) => trying::run(config, arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(config, arguments),
     }
 }

@@ -135,6 +135,14 @@ fn budget(
         report.error(&at("quota_offset"), error.to_string(), "");
         Calendar::default()
     });
+    for (key, most) in
+        [("calls_per_day_max", raw.calls_per_day_max), ("calls_per_month_max", raw.calls_per_month_max)]
+    {
+        if most == Some(0) {
+            let help = "to stop calls for a while use `openeventd stop-calls`";
+            report.warning(&at(key), "with 0 nothing will ever be called", help);
+        }
+    }
     Budget {
         allowance: table.of(edition),
         calendar,

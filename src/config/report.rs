@@ -161,12 +161,18 @@ impl<'a> Report<'a> {
         let mut place = Place::of_byte(self.text, offset);
         let before = self.text.get(..offset).unwrap_or(self.text);
         let header = before.lines().rev().map(str::trim).find(|line| line.starts_with('['));
-        let key = place.text.split('=').next().unwrap_or_default();
-        if [about, key, header.unwrap_or_default()].into_iter().any(may_hold_secret)
-            && let Some(equals) = place.text.find('=')
+        // The whole line, of which a long one is quoted in part.
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        if [about, key, header.unwrap_or_default()].into_iter().any(may_hold_secret) && line.len() > key.len()
         {
-            place.text.truncate(equals);
-            place.text.push_str("= (not shown)");
+            place.text = format!("{key}= (not shown)");
+            place.caret = place.column.saturating_sub(1).min(place.text.chars().count());
+        } else if place.caret < place.column.saturating_sub(1) && may_hold_secret(value) {
+            // What is cut off may be the name of a secret whose value is not.
+            place.text = String::from("(not shown)");
+            place.caret = 0;
         }
         place
     }

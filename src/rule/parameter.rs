@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Severity, nearest};
 use crate::operation::Field;
+use crate::rule::field::{Field as EventField, Shape};
 use crate::rule::report::dotted;
 use crate::rule::template::{Kind, Value, secret_name};
 
@@ -98,7 +99,9 @@ pub(crate) fn number(text: &str) -> Option<serde_json::Number> {
 pub(crate) fn check_written(param_type: &str, fields: &[Field], value: &Value, misfits: &mut Vec<Misfit>) {
     let wanted = declared(param_type);
     let found = match (value.kind(), wanted) {
-        (_, Declared::Any) | (Kind::Expression(_), _) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => {
+        (_, Declared::Any) | (Kind::Text(_) | Kind::Secret(_), Declared::Text) => return,
+        (Kind::Expression(lone), _) => {
+            misfits.extend(field_misfit(wanted, value.path(), lone.source()));
             return;
         }
         (Kind::Literal(literal), _) if wanted.takes_scalar(literal) => return,
@@ -126,6 +129,30 @@ pub(crate) fn check_written(param_type: &str, fields: &[Field], value: &Value, m
     };
     let message = format!("expected {}, found {found}", wanted.expected());
     misfits.push(Misfit::error(value.path(), message));
+}
+
+/// An expression that is the name of a field has its type in every event.
+fn field_misfit(wanted: Declared<'_>, path: &str, expression: &str) -> Option<Misfit> {
+    let field = EventField::from_name(expression)?;
+    let takes_integers = |wanted| matches!(wanted, Declared::Integer | Declared::Number | Declared::Any);
+    let (fits, found, help) = match (field.shape(), field.is_list()) {
+        (Shape::Data, _) => return None,
+        (Shape::Text, _) => (wanted == Declared::Text, "text", String::new()),
+        (Shape::Integer, true) => {
+            let fits = matches!(wanted, Declared::List(element) if takes_integers(declared(element)));
+            (fits, "a list of integers", String::new())
+        }
+        (Shape::Integer, false) => {
+            let help = match wanted {
+                Declared::List(_) => format!("write a list: `[\"{{{{ {expression} }}}}\"]`"),
+                Declared::Text => format!("write `{{{{ {expression} | string }}}}`"),
+                _ => String::new(),
+            };
+            (takes_integers(wanted), "an integer", help)
+        }
+    };
+    let message = format!("expected {}, `{expression}` is {found} in every event", wanted.expected());
+    (!fits).then(|| Misfit { help, severity: Severity::Warning, ..Misfit::error(path, message) })
 }
 
 /// Checks an object that is written out against its declared fields; an object without any takes everything.

@@ -14,14 +14,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
-use crate::operation::ApiVersion;
 use crate::rule::index::Index;
 use crate::rule::pattern::compile::{self, Form};
 use crate::rule::pattern::findings::Findings;
 use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::pattern::{self, Dialect, Pattern};
 use crate::rule::report::{LaterKey, Report, dotted};
-use crate::rule::{Mode, Policy, Rule, RuleFile, RuleSet, lint, step};
+pub use crate::rule::surroundings::{KnownAccount, PartlyKnown, Surroundings};
+use crate::rule::{Mode, Rule, RuleFile, RuleSet, lint, step};
 
 /// Bytes that one rule file may have.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -39,7 +39,8 @@ pub(super) const DEFAULT_MAX_EVENT_AGE_MS: i64 = 60 * 60 * 1000;
 pub(super) const DEFAULT_MAX_CALLS: u32 = 100;
 pub(super) const DEFAULT_EXPIRES_MS: i64 = 30 * 60 * 1000;
 
-const KEYS: [&str; 8] =
+/// The keys of a rule.
+pub(super) const KEYS: [&str; 8] =
     ["name", "mode", "max_event_age", "max_calls", "expires", "dialect", "match", "steps"];
 const LATER_KEYS: [LaterKey; 6] = [
     LaterKey { name: "when", until_then: "say it with `match`" },
@@ -50,32 +51,6 @@ const LATER_KEYS: [LaterKey; 6] = [
     LaterKey { name: "notice", until_then: "" },
 ];
 
-/// What the rules may refer to.
-#[derive(Debug, Clone)]
-pub struct Surroundings<'a> {
-    /// The configured accounts.
-    pub accounts: &'a [KnownAccount],
-    /// What writes rules may call.
-    pub policy: &'a Policy,
-}
-
-/// A configured account, as far as rules are concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownAccount {
-    /// Its name.
-    pub name: String,
-    /// The API version that a step means where both have its operation and it names none.
-    pub api_version: Option<ApiVersion>,
-}
-
-impl KnownAccount {
-    /// The account `name`, whose steps name their API version.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        KnownAccount { name: name.to_owned(), api_version: None }
-    }
-}
-
 /// A rule set and its warnings, or every problem found.
 pub type Parsed = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
 
@@ -83,14 +58,22 @@ pub type Parsed = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
 ///
 /// # Errors
 /// Every problem of every file, in order of file and line; warnings among them.
-pub fn parse(mut files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parsed {
+pub fn parse(files: Vec<RuleFile>, surroundings: &Surroundings<'_>) -> Parsed {
+    parse_within(files, surroundings.into())
+}
+
+/// Parses all `files` into one rule set, as far as their surroundings are known.
+///
+/// # Errors
+/// Every problem that does not depend on what is unknown.
+pub fn parse_within(mut files: Vec<RuleFile>, known: PartlyKnown<'_>) -> Parsed {
     files.sort_by(|left, right| left.path.cmp(&right.path));
     let mut rules = Vec::new();
     let mut names = HashMap::new();
     let mut diagnostics = Vec::new();
     for file in &files {
         let mut report = Report::new(file);
-        parse_file(&mut report, surroundings, &mut rules, &mut names);
+        parse_file(&mut report, known, &mut rules, &mut names);
         diagnostics.extend(report.into_diagnostics());
     }
     let expressions = rules.iter().map(|rule: &Rule| rule.pattern.expressions).sum::<usize>();
@@ -149,12 +132,7 @@ pub(super) fn hash_of(files: &[RuleFile]) -> String {
 /// Where each rule name was first seen.
 type Names = HashMap<String, (String, usize)>;
 
-fn parse_file(
-    report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
-    rules: &mut Vec<Rule>,
-    names: &mut Names,
-) {
+fn parse_file(report: &mut Report<'_>, known: PartlyKnown<'_>, rules: &mut Vec<Rule>, names: &mut Names) {
     let text = report.file.text.as_str();
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
@@ -184,13 +162,13 @@ fn parse_file(
             report.error(&entry.span(), "", format!("more than {RULES_MAX} rules"), "");
             return;
         }
-        rules.extend(parse_rule(report, surroundings, table, &entry.span(), names));
+        rules.extend(parse_rule(report, known, table, &entry.span(), names));
     }
 }
 
 fn parse_rule(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
     names: &mut Names,
@@ -204,7 +182,7 @@ fn parse_rule(
     let expires_ms = parse_duration(report, table, "expires", DEFAULT_EXPIRES_MS);
     let dialect = parse_dialect(report, table);
     let pattern = parse_match(report, table, at, dialect);
-    let step = step::parse(report, surroundings, table, mode);
+    let step = step::parse(report, known, table, mode);
     if report.errors() > errors_before {
         return None;
     }
@@ -253,9 +231,8 @@ fn parse_name(
 
 fn parse_mode(report: &mut Report<'_>, table: &DeTable<'_>) -> Mode {
     let Some((text, span)) = report.text(table, "", "mode") else { return Mode::default() };
-    let modes = [Mode::Observe, Mode::Approve, Mode::Live];
-    modes.into_iter().find(|mode| mode.as_str() == text).unwrap_or_else(|| {
-        let help = nearest(text, modes.map(Mode::as_str)).map(|mode| format!("did you mean \"{mode}\"?"));
+    Mode::ALL.into_iter().find(|mode| mode.as_str() == text).unwrap_or_else(|| {
+        let help = nearest(text, Mode::ALL.map(Mode::as_str)).map(|mode| format!("did you mean \"{mode}\"?"));
         let message = format!("expected \"observe\", \"approve\" or \"live\", found \"{text}\"");
         report.error(&span, "mode", message, help.unwrap_or_default());
         Mode::default()

@@ -25,7 +25,10 @@ pub(crate) mod findings;
 pub(crate) mod compile;
 
 // The members of a leaf's list that are not plain values.
-mod operator;
+pub(crate) mod operator;
+
+// From the short forms to strict JSON.
+pub(crate) mod written;
 
 // The ranges of `numeric`.
 mod range;

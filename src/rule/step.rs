@@ -9,14 +9,15 @@ use crate::diagnostic::nearest;
 use crate::operation::{self, ApiVersion, Operation};
 use crate::rule::field::Field;
 use crate::rule::parameter::Misfit;
-use crate::rule::parse::Surroundings;
 use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::report::{LaterKey, Report, dotted};
+use crate::rule::surroundings::{KnownAccount, PartlyKnown};
 use crate::rule::template::{self, Kind, Value};
 use crate::rule::{Mode, Step, parameter, scope};
 
 const PATH: &str = "steps[0]";
-const KEYS: [&str; 5] = ["operation", "version", "account", "params", "in_order_by"];
+/// The keys of a step.
+pub(super) const KEYS: [&str; 5] = ["operation", "version", "account", "params", "in_order_by"];
 const LATER_KEYS: [LaterKey; 3] = [
     LaterKey { name: "id", until_then: "" },
     LaterKey { name: "when", until_then: "say it with the rule's `match`" },
@@ -28,7 +29,7 @@ const PARAM_DEPTH_MAX: usize = 32;
 /// Parses `steps` of a rule; none is a rule that only records its matches.
 pub(crate) fn parse(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     rule: &DeTable<'_>,
     mode: Mode,
 ) -> Option<Step> {
@@ -46,22 +47,22 @@ pub(crate) fn parse(
         report.wrong_type(first, PATH, "a table");
         return None;
     };
-    parse_step(report, surroundings, table, &first.span(), mode)
+    parse_step(report, known, table, &first.span(), mode)
 }
 
 fn parse_step(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
     mode: Mode,
 ) -> Option<Step> {
     report.refuse_unknown(table, PATH, &KEYS, &LATER_KEYS);
-    let operation = parse_operation(report, surroundings, table, at);
+    let operation = parse_operation(report, known, table, at);
     if let Some((operation, span)) = &operation {
-        check_policy(report, surroundings, operation, span, mode);
+        check_policy(report, known, operation, span, mode);
     }
-    let account = parse_account(report, surroundings, table, at, mode);
+    let account = parse_account(report, known, table, at, mode);
     let params = parse_params(report, table);
     if let Some((operation, span)) = &operation {
         check_params(report, operation, &params, span);
@@ -73,7 +74,7 @@ fn parse_step(
 
 fn parse_operation(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
 ) -> Option<(&'static Operation, Range<usize>)> {
@@ -88,7 +89,7 @@ fn parse_operation(
     let operation = match version? {
         Some(version) => found(version),
         None => match (found(ApiVersion::V2020), found(ApiVersion::V2024)) {
-            (Some(older), Some(newer)) => match version_of_account(surroundings, table) {
+            (Some(older), Some(newer)) => match version_of_account(known.accounts?, table) {
                 Some(ApiVersion::V2020) => Some(older),
                 Some(ApiVersion::V2024) => Some(newer),
                 None => {
@@ -107,11 +108,11 @@ fn parse_operation(
 }
 
 /// The version that the step's account prefers; a wrong account is reported where it is parsed.
-fn version_of_account(surroundings: &Surroundings<'_>, table: &DeTable<'_>) -> Option<ApiVersion> {
+fn version_of_account(accounts: &[KnownAccount], table: &DeTable<'_>) -> Option<ApiVersion> {
     let account = match table.get("account").map(toml::Spanned::get_ref) {
-        Some(DeValue::String(name)) => surroundings.accounts.iter().find(|known| known.name == *name)?,
+        Some(DeValue::String(name)) => accounts.iter().find(|known| known.name == *name)?,
         Some(_) => return None,
-        None => match surroundings.accounts {
+        None => match accounts {
             [only] => only,
             _ => return None,
         },
@@ -150,12 +151,12 @@ fn unknown_operation(
 
 fn check_policy(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     operation: &Operation,
     span: &Range<usize>,
     mode: Mode,
 ) {
-    if surroundings.policy.allows_rule(operation, &report.file.path) {
+    if known.policy.is_none_or(|policy| policy.allows_rule(operation, &report.file.path)) {
         return;
     }
     let key = dotted(PATH, "operation");
@@ -171,14 +172,16 @@ fn check_policy(
 
 fn parse_account(
     report: &mut Report<'_>,
-    surroundings: &Surroundings<'_>,
+    known: PartlyKnown<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
     mode: Mode,
 ) -> Option<String> {
     let key = dotted(PATH, "account");
-    let known: Vec<&str> = surroundings.accounts.iter().map(|account| account.name.as_str()).collect();
-    if let Some((name, span)) = report.text(table, PATH, "account") {
+    let name = report.text(table, PATH, "account");
+    let Some(accounts) = known.accounts else { return name.map(|(name, _)| name.to_owned()) };
+    let known: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+    if let Some((name, span)) = name {
         if !known.contains(&name) {
             let help = match nearest(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean \"{meant}\"?"),

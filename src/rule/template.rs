@@ -209,6 +209,13 @@ impl Value {
     }
 }
 
+impl LoneExpression {
+    /// As it is written between the braces.
+    pub(crate) fn source(&self) -> &str {
+        self.source.trim()
+    }
+}
+
 impl TextTemplate {
     fn undeclared(&self, nested: bool) -> HashSet<String> {
         self.environment

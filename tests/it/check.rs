@@ -15,7 +15,7 @@ group_id = "group"
 security_protocol = "plaintext"
 "#;
 
-fn given(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn given(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (name, text) in files {
         let path = directory.path().join(name);
@@ -26,7 +26,7 @@ fn given(files: &[(&str, &str)]) -> TempDir {
 }
 
 /// Exit code, standard output and standard error of the program in `directory`.
-fn openeventd(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn openeventd(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::cargo_bin("openeventd")
         .expect("the program is built")
         .args(arguments)
@@ -120,4 +120,98 @@ fn wrong_arguments_end_with_64_and_help_and_version_with_0() {
     let (code, stdout, _) = openeventd(directory.path(), &["--help"]);
     assert_eq!(code, 0);
     assert!(stdout.contains("Examples:") && stdout.contains("78  wrong configuration"), "{stdout}");
+}
+
+const RULE_WITH_MISTAKES: &str = r#"
+[[rule]]
+name = "a"
+mode = "live"
+match = { code = [] }
+[[rule.steps]]
+operation = "RerunTaskInstances"
+account = "main"
+params = { Ids = ["{{ instance }}"], Commnt = "x" }
+"#;
+
+#[test]
+fn mistakes_in_the_settings_hide_none_in_the_rules() {
+    let account = "[account.main]\nedition = \"none\"\nregion = \"cn-shanghai\"\naccess_key_id = \"x\"\n";
+    let policy = "[policy]\nallow = [{ operation = \"RerunTaskInstances\" }]\n";
+    let (unknown, refused) = ("no account \"main\" is configured", "the policy does not allow it");
+    for (settings, said, not_said) in [
+        // What is known of accounts and policy is used,
+        (format!("{GOOD}{account}{policy}"), vec!["account.main.edition"], vec![unknown, refused]),
+        (format!("{GOOD}batch_max = 0\n"), vec!["kafka.batch_max", unknown, refused], vec![]),
+        // and what is not known is no mistake of the rules.
+        (format!("account = 1\npolicy = 1\n{GOOD}"), vec!["policy: "], vec![unknown, refused]),
+        (format!("{GOOD}topics = = 1\n"), vec!["no valid TOML"], vec![unknown, refused]),
+    ] {
+        let directory = given(&[("openeventd.toml", &settings), ("rules.d/a.toml", RULE_WITH_MISTAKES)]);
+        let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);
+        assert_eq!(code, 78);
+        assert!(stdout.starts_with("not ok: "), "{stdout}");
+        let of_the_rule =
+            ["a.toml:5:18: error: match.code: an empty list", "steps[0].params.Commnt: RerunTaskInstances"];
+        for expected in said.into_iter().chain(of_the_rule) {
+            assert!(stderr.contains(expected), "no `{expected}` in\n{stderr}");
+        }
+        for unexpected in not_said {
+            assert!(!stderr.contains(unexpected), "`{unexpected}` in\n{stderr}");
+        }
+    }
+}
+
+#[test]
+fn as_json_one_document_has_every_problem_and_the_summary() {
+    let text = format!("{GOOD}username = \"alice\"\nbatch_max = 0\n");
+    let directory = given(&[("openeventd.toml", &text), ("rules.d/a.toml", RULE_WITH_MISTAKES)]);
+    let arguments = ["check", "--config", "openeventd.toml", "--format", "json"];
+    let (code, stdout, stderr) = openeventd(directory.path(), &arguments);
+    assert_eq!((code, stderr.as_str()), (78, ""));
+    let document: serde_json::Value = serde_json::from_str(&stdout).expect("it is one document");
+    assert_eq!(document["ok"], false);
+    assert_eq!(document["summary"], "not ok: 5 errors, 1 warning");
+    assert_eq!((&document["errors"], &document["warnings"]), (&5.into(), &1.into()));
+    let diagnostics = document["diagnostics"].as_array().expect("a list");
+    assert_eq!(diagnostics.len(), 6);
+    assert_eq!(
+        diagnostics[0],
+        serde_json::json!({
+            "severity": "warning", "file": "openeventd.toml", "line": 7, "column": 12, "key": "kafka.username",
+            "message": "has no use with security_protocol = \"plaintext\"", "help": "remove it, or use sasl_ssl",
+            "quoted": "username = \"alice\"",
+        })
+    );
+    let directory = given(&[("openeventd.toml", GOOD), ("rules.d/a.toml", "")]);
+    let (code, stdout, _) = openeventd(directory.path(), &[&arguments[..], &["--calls"]].concat());
+    let document: serde_json::Value = serde_json::from_str(&stdout).expect("it is one document");
+    assert_eq!(code, 0);
+    assert_eq!((&document["ok"], &document["rules"]), (&true.into(), &0.into()));
+    assert_eq!((&document["accounts"], &document["calls"]), (&0.into(), &serde_json::json!([])));
+    let (code, stdout, _) =
+        openeventd(directory.path(), &["check", "--config", "none.toml", "--format", "json"]);
+    assert_eq!(code, 78);
+    assert!(stdout.contains("cannot read the configuration none.toml"), "{stdout}");
+}
+
+#[test]
+fn a_line_of_half_a_mebibyte_is_quoted_where_the_mistake_is() {
+    let filler = "\"x\", ".repeat(50_000);
+    let rule =
+        format!("rule = [{{ name = \"a\", match = {{ code = [{filler}\"y\"] }}, dta = [{filler}] }}]\n");
+    let space = " ".repeat(1_000);
+    let text = format!(
+        "kafka = {{ password {space}= {{ file = \"/hidden\" }}, bach = \"{}\" }}\n",
+        "s".repeat(5_000)
+    );
+    let directory = given(&[("openeventd.toml", &text), ("rules.d/a.toml", &rule)]);
+    for format in ["text", "json"] {
+        let arguments = ["check", "--config", "openeventd.toml", "--format", format];
+        let (code, stdout, stderr) = openeventd(directory.path(), &arguments);
+        let said = format!("{stdout}{stderr}");
+        assert_eq!(code, 78);
+        assert!(said.contains("dta") && said.contains("bach") && said.contains("] }, dta = ["), "{said}");
+        assert!(said.len() < 8_000, "{}", said.len());
+        assert!(!said.contains("sss"), "{said}");
+    }
 }

@@ -507,3 +507,16 @@ fn every_required_key_is_marked_in_the_shipped_file() {
         }
     }
 }
+
+#[test]
+fn a_limit_of_no_calls_is_a_warning() {
+    let account = "[account.main]\nregion = \"cn-shanghai\"\nedition = \"basic\"\ncredentials = \"default\"\ncalls_per_day_max = 0\n";
+    let given = Given::file(&format!("{MINIMAL}{account}"));
+    let (_, warnings) = given.load().expect("it is right");
+    assert_eq!(
+        shown(&warnings, &given),
+        "openeventd.toml:11:21: warning: account.main.calls_per_day_max: with 0 nothing will ever be called\n \
+         11 | calls_per_day_max = 0\n    |                     ^\n  \
+         help: to stop calls for a while use `openeventd stop-calls`"
+    );
+}

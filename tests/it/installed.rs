@@ -77,6 +77,8 @@ fn an_installation_has_program_unit_user_settings_completions_and_a_page_for_eac
         ("usr/share/doc/openeventd/rules.d/instances.toml", 0o644),
         ("usr/share/doc/openeventd/rules.d/instances.test.toml", 0o644),
         ("usr/share/doc/openeventd/rules.d/events/nodes-failed.json", 0o644),
+        ("usr/share/doc/openeventd/schema/config.schema.json", 0o644),
+        ("usr/share/doc/openeventd/schema/rules.schema.json", 0o644),
         ("usr/share/bash-completion/completions/openeventd", 0o644),
         ("usr/share/zsh/vendor-completions/_openeventd", 0o644),
         ("usr/share/fish/vendor_completions.d/openeventd.fish", 0o644),

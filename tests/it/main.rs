@@ -36,6 +36,10 @@ mod config;
 
 mod check;
 
+mod schema;
+
+mod exchange;
+
 mod init;
 
 mod tail;

@@ -11,6 +11,7 @@ mod diffed;
 mod differential;
 mod documented;
 mod event_of;
+mod exchanged;
 mod indexed;
 mod matched;
 mod naive;

@@ -7,7 +7,8 @@ use super::answers::{Answers, Password, name_of};
 use super::{Identification, InitError, Mechanism, Protocol};
 
 /// The first rule.
-pub(super) const RULE: &str = r#"# Your first rule: an instance of the daily schedule failed, so run it again.
+pub(super) const RULE: &str = r#"#:schema file:///usr/share/doc/openeventd/schema/rules.schema.json
+# Your first rule: an instance of the daily schedule failed, so run it again.
 #
 # It observes: what it would call is decided and recorded, and nothing is sent.
 #   1. `openeventd tail` shows the events that it would fire for, and after -> its name.
@@ -56,7 +57,8 @@ const POLICY: &str = r#"
 /// A path is not UTF-8.
 pub(super) fn configuration(answers: &Answers, root: &Path) -> Result<String, InitError> {
     let mut text = String::from(
-        "# Written by `openeventd init`. Every setting, with its default, is explained in the repository's\n\
+        "#:schema file:///usr/share/doc/openeventd/schema/config.schema.json\n\
+         # Written by `openeventd init`. Every setting, with its default, is explained in the repository's\n\
          # config/openeventd.toml; `openeventd check` finds mistakes.\n\n[kafka]\n",
     );
     let mut line = |line: String| {

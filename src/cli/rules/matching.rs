@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Why a file cannot be judged.
 #[derive(Debug, thiserror::Error)]
-enum MatchError {
+pub(super) enum MatchError {
     #[error("cannot read {}", .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} has more than {BYTES_MAX} bytes", .0.display())]
@@ -66,14 +66,14 @@ enum MatchError {
 
 /// Why a text is no event that can be judged.
 #[derive(Debug, thiserror::Error)]
-enum EventError {
+pub(super) enum EventError {
     #[error(transparent)]
     Json(#[from] JsonError),
     #[error("half of a surrogate pair stands in a string")]
     Surrogate,
 }
 
-fn parse_dialect(text: &str) -> Result<Dialect, String> {
+pub(super) fn parse_dialect(text: &str) -> Result<Dialect, String> {
     Dialect::from_text(text).ok_or_else(|| "expected `aws` or `alibaba`".to_owned())
 }
 
@@ -124,7 +124,8 @@ fn problems(file: &Path, text: &str, error: PatternError) -> Vec<Diagnostic> {
     error.problems.into_iter().map(of_problem).collect()
 }
 
-fn read(path: &Path) -> Result<String, MatchError> {
+/// The text of a file, or of standard input for `-`.
+pub(super) fn read(path: &Path) -> Result<String, MatchError> {
     let failed = |source| MatchError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     if path == Path::new("-") {

@@ -26,7 +26,8 @@ pub(super) enum Feature {
 }
 
 impl Dialect {
-    const ALL: [Dialect; 2] = [Dialect::Aws, Dialect::Alibaba];
+    /// All of them.
+    pub(crate) const ALL: [Dialect; 2] = [Dialect::Aws, Dialect::Alibaba];
 
     /// As written in rules and commands.
     #[must_use]
