@@ -42,7 +42,7 @@ mod resolved;
 pub use credentials::default_chain;
 pub use environment::Environment;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{AccountBudget, Config, Destination, Redacted};
+pub use resolved::{AccountBudget, Config, Destination, Redacted, RuleSettings};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -139,6 +139,29 @@ pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudg
     let errors = report.errors();
     let budgets = accounts::spendings(&raw.account, &mut report);
     if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
+}
+
+/// What decides, besides the rules themselves, what comes of an event. Nothing else of the configuration `file` need be
+/// right, and no secret is read, so that people who may only query can try rules.
+///
+/// # Errors
+/// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
+pub fn rule_settings(file: &Path, environment: &Environment) -> Result<RuleSettings, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    let Some(raw) = layers::merge(&text, environment, &mut report) else {
+        return Err(LoadError::Invalid(report.finish()));
+    };
+    let errors = report.errors();
+    let settings = RuleSettings {
+        directory: resolve::rules_directory(&raw, file),
+        accounts: accounts::known(&raw.account, &mut report),
+        policy: accounts::policy(&raw.policy, &mut report),
+        trust: accounts::trust(&raw.trust),
+        budgets: accounts::spendings(&raw.account, &mut report),
+    };
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(settings) }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

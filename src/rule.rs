@@ -36,6 +36,8 @@ mod engine;
 
 mod scope;
 
+pub mod explain;
+
 pub use policy::Policy;
 
 /// The text of one rule file, read by the caller.
@@ -113,9 +115,12 @@ pub struct Step {
 
 /// What came of one rule's evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Firing {
+pub enum Firing {
+    /// The rule fires.
     Yes,
+    /// Its pattern does not hold.
     No,
+    /// It could not be evaluated.
     Failed,
 }
 

@@ -16,6 +16,7 @@ use crate::openapi::sign::Scheme;
 use crate::openapi::{self, Account, endpoint};
 use crate::operation::{self, ApiVersion};
 use crate::quota::{Budget, Calendar, Edition, Percent, Table};
+use crate::rule::parse::KnownAccount;
 use crate::rule::policy::{Allow, Policy};
 
 /// The accounts in order of name; `proxy` is for whoever gives them credentials.
@@ -61,14 +62,7 @@ fn account(
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
-    let api_version = raw.api_version.as_deref().and_then(|text| {
-        let found = ApiVersion::from_text(text);
-        if found.is_none() {
-            let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
-            report.error(&at("api_version"), message, "");
-        }
-        found
-    });
+    let api_version = api_version(&path, raw, report);
     let (source, signs) = credentials::source(name, raw, environment, proxy, report);
     let limits = edition(&path, raw, report);
     let account = Account {
@@ -81,6 +75,26 @@ fn account(
         api_version,
     };
     (account, signs)
+}
+
+/// The accounts as far as rules are concerned, in order of name; no secret is read.
+pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
+    let known = |(name, raw): (&String, &raw::Account)| KnownAccount {
+        name: name.clone(),
+        api_version: api_version(&join("account", name), raw, report),
+    };
+    tables.iter().map(known).collect()
+}
+
+/// The API version that a step of the account means where it names none.
+fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Option<ApiVersion> {
+    let text = raw.api_version.as_deref()?;
+    let found = ApiVersion::from_text(text);
+    if found.is_none() {
+        let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
+        report.error(&join(path, "api_version"), message, "");
+    }
+    found
 }
 
 /// What each account may spend, in order of name; no secret is read.

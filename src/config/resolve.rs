@@ -50,8 +50,7 @@ pub(super) fn resolve(raw: &Raw, file: &Path, environment: &Environment, report:
         secrets: accounts::secrets(&raw.secrets, environment, report),
         policy: accounts::policy(&raw.policy, report),
         trust: accounts::trust(&raw.trust),
-        rules_directory: path(raw.rules.directory.as_deref(), directory)
-            .unwrap_or_else(|| directory.join("rules.d")),
+        rules_directory: rules_directory(raw, file),
         monitoring: operators::monitoring(&raw.monitoring, report),
         log: operators::log(&raw.log, report),
         stop_timeout: duration_within(
@@ -233,6 +232,12 @@ fn store_settings(
 /// Where the database of `raw`, which came from the file `file`, lies.
 pub(super) fn database(raw: &Raw, file: &Path, environment: &Environment) -> PathBuf {
     database_path(&raw.store, file.parent().unwrap_or(Path::new("")), state_directory(environment))
+}
+
+/// Where the rules of `raw`, which came from the file `file`, lie.
+pub(super) fn rules_directory(raw: &Raw, file: &Path) -> PathBuf {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    path(raw.rules.directory.as_deref(), directory).unwrap_or_else(|| directory.join("rules.d"))
 }
 
 fn database_path(raw: &raw::Store, directory: &Path, state_directory: Option<PathBuf>) -> PathBuf {

@@ -49,6 +49,9 @@ mod network;
 
 mod expression;
 
+// A list of values and operators as text again.
+mod describe;
+
 // Judging events and documents.
 pub(crate) mod evaluate;
 

@@ -29,6 +29,12 @@ pub mod stops;
 // What accounts have spent of their quota.
 pub mod quota;
 
+// Stored events, to be decoded and decided once more.
+pub mod stored;
+
+// Rule sets, by hash.
+pub mod rule_set;
+
 // A person's own SQL.
 pub mod question;
 

@@ -9,6 +9,7 @@
 
 mod documented;
 mod event_of;
+mod explained;
 mod indexed;
 mod parsed;
 mod patterns;
