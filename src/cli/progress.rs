@@ -33,7 +33,8 @@ impl Sign {
     pub fn done(&mut self, parts: u64) {
         if self.bar.is_none() && self.begun.elapsed() >= SHOWN_AFTER && io::stderr().is_terminal() {
             let bar = ProgressBar::new(self.whole).with_message(self.doing.clone());
-            if let Ok(style) = ProgressStyle::with_template("{msg}: {pos} of {len} ({percent}%, {eta} left)") {
+            if let Ok(style) = ProgressStyle::with_template("{msg}: {pos} of {len} ({percent}%, {eta} left)")
+            {
                 bar.set_style(style);
             }
             self.bar = Some(bar);
