@@ -69,6 +69,9 @@ pub mod status;
 // `openeventd audit`
 pub mod audit;
 
+// `openeventd explain`
+pub mod explain;
+
 // `openeventd sql`
 pub mod sql;
 
@@ -189,6 +192,14 @@ pub enum Command {
     /// the record in Kafka to the last response. With an object such as instance:73910042265: the events about it
     /// that a rule matched. Nothing is changed. Exit code 66 if TARGET is not known.
     Audit(audit::Arguments),
+    /// Show why rules fired for an event, or did not
+    ///
+    /// EVENT is the number or the id of a stored event, a file with one record as `openeventd decode` takes it, or `-`
+    /// for standard input. A stored event is looked at by the rules of its day, which the audit database keeps; anything
+    /// else, by the rules of the configured directory. Rules that fire come first, then those that nearly did, with each
+    /// condition that does not hold: where it looks, what it sees there and what it expects. The daemon's own evaluator
+    /// judges, and nothing is changed. Exit code 66 if EVENT is not known, 65 if it is no event.
+    Explain(explain::Arguments),
     /// Ask the audit database in SQL, read-only
     ///
     /// One statement, from the argument or from standard input for `-`. The views are described in docs/audit.md,
@@ -297,6 +308,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => run::run(config),
         Command::Status(arguments) => status::run(config, arguments),
         Command::Audit(arguments) => audit::run(config, arguments),
+        Command::Explain(arguments) => explain::run(config, arguments),
         Command::Sql(arguments) => sql::run(config, arguments),
         Command::Outbox(arguments) => outbox::run(config, arguments),
         Command::Quarantine(arguments) => quarantine::run(config, arguments),

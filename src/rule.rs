@@ -38,6 +38,8 @@ mod scope;
 
 pub mod explain;
 
+pub mod kept;
+
 pub use policy::Policy;
 
 /// The text of one rule file, read by the caller.
