@@ -2,10 +2,12 @@
 
 mod answers;
 mod condition;
+mod explained;
 mod found;
 mod lists;
 mod quota;
 mod stories;
+mod tried;
 mod unfit;
 
 use std::path::Path;
