@@ -14,12 +14,6 @@ pub fn spaced(time: &str) -> String {
     time.replace('T', " ").trim_end_matches('Z').to_owned()
 }
 
-/// A moment, milliseconds since 1970, as the views write it.
-#[must_use]
-pub fn utc(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| format!("{at:.3}"))
-}
-
 /// How long ago `time` of the views was at `now_ms`.
 #[must_use]
 pub fn ago(time: &str, now_ms: i64) -> String {
@@ -69,7 +63,6 @@ mod tests {
     #[test]
     fn times_of_the_views_are_understood() {
         let time = "2026-11-22T03:26:41.123Z";
-        assert_eq!(ms_of(time).map(utc).as_deref(), Some(time));
         assert_eq!(spaced(time), "2026-11-22 03:26:41.123");
         assert_eq!(ago(time, ms_of(time).unwrap_or(0) + 5_999), "5s");
         assert_eq!(ago("yesterday", 0), "?");

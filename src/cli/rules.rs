@@ -9,12 +9,6 @@ use super::{Exit, Failure};
 // `openeventd rules match`
 mod matching;
 
-// `openeventd rules try`
-mod trying;
-
-// Which rules are looked at.
-mod directory;
-
 /// What `openeventd rules` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -33,22 +27,11 @@ enum Command {
     /// the result "match", "no-match" or "invalid".
     #[command(name = "match", after_long_help = matching::EXAMPLES)]
     Match(matching::Arguments),
-    /// Show what these rules would have made of the events that are stored
-    ///
-    /// Each event is decoded from its record as it arrived, and planned as if it came when it came: limits such as
-    /// `max_calls` and `max_event_age`, and `[policy]` and `[trust]` of the present configuration, are applied by the
-    /// daemon's own code.
-    /// The rules in force are run over the same events, and what only one of both matches is shown. Nothing is sent and
-    /// nothing is written. Events of that time that have left by retention are counted. `--time-limit` is for each
-    /// page of some hundred events. The exit code is 0 whatever comes of it, 78 if the rules are wrong.
-    #[command(name = "try", after_long_help = trying::EXAMPLES)]
-    Try(trying::Arguments),
 }
 
 /// Runs the subcommand.
-pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
+pub fn run(_config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Match(arguments) => matching::run(arguments),
-        Command::Try(arguments) => trying::run(config, arguments),
     }
 }

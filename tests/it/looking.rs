@@ -7,7 +7,6 @@ mod found;
 mod lists;
 mod quota;
 mod stories;
-mod tried;
 mod unfit;
 
 use std::path::Path;
