@@ -39,10 +39,13 @@ mod redacted;
 
 mod resolved;
 
+mod planning;
+
 pub use credentials::default_chain;
 pub use environment::Environment;
+pub use planning::Planning;
 pub(crate) use resolve::{is_host_port, is_topic};
-pub use resolved::{AccountBudget, Config, Destination, Redacted, RuleSettings};
+pub use resolved::{AccountBudget, Config, Destination, Redacted};
 
 /// A larger file is a mistake, not a configuration.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -141,12 +144,12 @@ pub fn budgets(file: &Path, environment: &Environment) -> Result<Vec<AccountBudg
     if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(budgets) }
 }
 
-/// What decides, besides the rules themselves, what comes of an event. Nothing else of the configuration `file` need be
-/// right, and no secret is read, so that people who may only query can try rules.
+/// What decisions depend on in the configuration `file`. Nothing else of it need be right, and no secret is read, so
+/// that people who may only query can try rules.
 ///
 /// # Errors
 /// The file cannot be read, is not TOML of the known keys, or is wrong in what this is about.
-pub fn rule_settings(file: &Path, environment: &Environment) -> Result<RuleSettings, LoadError> {
+pub fn planning(file: &Path, environment: &Environment) -> Result<Planning, LoadError> {
     let text = read(file)?;
     let name = file.display().to_string();
     let mut report = report::Report::new(&name, &text);
@@ -154,14 +157,22 @@ pub fn rule_settings(file: &Path, environment: &Environment) -> Result<RuleSetti
         return Err(LoadError::Invalid(report.finish()));
     };
     let errors = report.errors();
-    let settings = RuleSettings {
-        directory: resolve::rules_directory(&raw, file),
-        accounts: accounts::known(&raw.account, &mut report),
-        policy: accounts::policy(&raw.policy, &mut report),
-        trust: accounts::trust(&raw.trust),
-        budgets: accounts::spendings(&raw.account, &mut report),
-    };
-    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(settings) }
+    let planning = planning::of_raw(&raw, file, &mut report);
+    if report.errors() > errors { Err(LoadError::Invalid(report.finish())) } else { Ok(planning) }
+}
+
+/// Where the rules of the configuration `file` lie; nothing else of it need be right.
+///
+/// # Errors
+/// The file cannot be read, or is not TOML of the known keys.
+pub fn rules_directory(file: &Path, environment: &Environment) -> Result<PathBuf, LoadError> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    let mut report = report::Report::new(&name, &text);
+    match layers::merge(&text, environment, &mut report) {
+        Some(raw) => Ok(resolve::rules_directory(&raw, file)),
+        None => Err(LoadError::Invalid(report.finish())),
+    }
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

@@ -93,7 +93,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let limits = match input.given {
         // It was accepted once, whatever the limits were.
         Given::Stored { .. } => Limits { payload_bytes_max: usize::MAX, depth_max: DEPTH_CEILING },
-        Given::Record { .. } => Limits::default(),
+        Given::Record { .. } => of_rules.limits(),
     };
     let record = input.record();
     let event = decode(&record, &limits).map_err(|refused| ExplainError::NoEvent {

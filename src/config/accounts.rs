@@ -62,7 +62,6 @@ fn account(
     if raw.endpoint.is_some() && raw.vpc {
         report.error(&at("vpc"), "has no use beside endpoint", "remove one of the two");
     }
-    let api_version = api_version(&path, raw, report);
     let (source, signs) = credentials::source(name, raw, environment, proxy, report);
     let limits = edition(&path, raw, report);
     let account = Account {
@@ -72,21 +71,12 @@ fn account(
         budget: budget(&path, limits, raw, report),
         signature,
         credentials: Arc::new(source),
-        api_version,
+        api_version: api_version(&path, raw, report),
     };
     (account, signs)
 }
 
-/// The accounts as far as rules are concerned, in order of name; no secret is read.
-pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
-    let known = |(name, raw): (&String, &raw::Account)| KnownAccount {
-        name: name.clone(),
-        api_version: api_version(&join("account", name), raw, report),
-    };
-    tables.iter().map(known).collect()
-}
-
-/// The API version that a step of the account means where it names none.
+/// The API version that the account's steps mean where they name none.
 fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Option<ApiVersion> {
     let text = raw.api_version.as_deref()?;
     let found = ApiVersion::from_text(text);
@@ -95,6 +85,15 @@ fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Optio
         report.error(&join(path, "api_version"), message, "");
     }
     found
+}
+
+/// The accounts as far as rules are concerned, in order of name; no secret is read.
+pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
+    let known = |(name, raw): (&String, &raw::Account)| {
+        let api_version = api_version(&join("account", name), raw, report);
+        KnownAccount { name: name.clone(), api_version }
+    };
+    tables.iter().map(known).collect()
 }
 
 /// What each account may spend, in order of name; no secret is read.

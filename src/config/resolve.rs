@@ -179,7 +179,7 @@ fn sasl(
 }
 
 /// The bytes of the client's queue, and how batches are made.
-fn ingest_settings(raw: &Raw, report: &mut Report<'_>) -> (usize, ingest::Settings) {
+pub(super) fn ingest_settings(raw: &Raw, report: &mut Report<'_>) -> (usize, ingest::Settings) {
     let (limits, kafka) = (&raw.limits, &raw.kafka);
     let memory_max = size_within(report, "limits.memory_max", &limits.memory_max, ("30MiB", "64GiB"));
     let payload_bytes_max =

@@ -73,21 +73,6 @@ pub struct AccountBudget {
     pub budget: Budget,
 }
 
-/// What decides, besides the rules themselves, what comes of an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuleSettings {
-    /// Where the rule files are.
-    pub directory: PathBuf,
-    /// The accounts, as far as rules are concerned, in order of name.
-    pub accounts: Vec<KnownAccount>,
-    /// What writes rules may call.
-    pub policy: Policy,
-    /// Whose events are acted on.
-    pub trust: Trust,
-    /// What the accounts may spend, in the same order.
-    pub budgets: Vec<AccountBudget>,
-}
-
 /// The configuration as the audit keeps it: environment included, secrets by where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {

@@ -29,10 +29,13 @@ pub mod stops;
 // What accounts have spent of their quota.
 pub mod quota;
 
-// Stored events, to be decoded and decided once more.
-pub mod stored;
+// One event as it was accepted.
+pub mod accepted;
 
-// Rule sets, by hash.
+// Why nothing is known of an object.
+pub mod silence;
+
+// The rules of some day.
 pub mod rule_set;
 
 // A person's own SQL.

@@ -13,8 +13,6 @@ const REMEMBER_CONFIGURATION: &str = "INSERT INTO configuration (hash, text, loa
     ON CONFLICT (hash) DO UPDATE SET loaded_at = excluded.loaded_at RETURNING id";
 // The newest set need not have been in force: a replay without a daemon keeps one as well. The daemon's row
 // says which was; a database without that row had no daemon that wrote it.
-pub(super) const IN_FORCE: &str = "SELECT id, hash, loaded_at, files FROM rule_set \
-    ORDER BY id IS (SELECT rule_set FROM daemon) DESC, loaded_at DESC, id DESC LIMIT 1";
 pub(super) const LAST_RULES: &str = "SELECT f.value ->> '$.path', f.value ->> '$.text' \
     FROM (SELECT files FROM rule_set ORDER BY id IS (SELECT rule_set FROM daemon) DESC, loaded_at DESC, id DESC LIMIT 1) r, \
     json_each(r.files) f ORDER BY f.key";

@@ -8,6 +8,7 @@ mod lists;
 mod quota;
 mod stories;
 mod unfit;
+mod whys;
 
 use std::path::Path;
 

@@ -9,9 +9,9 @@ use crate::cli::audit::{self, target::Target};
 use crate::cli::database::DatabaseArguments;
 use crate::cli::{Exit, Failure, progress};
 use crate::record::Record;
+use crate::rule::RuleFile;
+use crate::store::look::accepted::Accepted;
 use crate::store::look::rows::Row;
-use crate::store::look::rule_set::StoredRules;
-use crate::store::look::stored::{Acceptance, Stored};
 
 /// Bytes of a record: more than the daemon takes.
 const BYTES_MAX: u64 = 16 << 20;
@@ -19,14 +19,13 @@ const BYTES_MAX: u64 = 16 << 20;
 /// What was named, and its record.
 pub(super) struct Input {
     pub(super) given: Given,
-    stored: Stored,
     payload: Vec<u8>,
 }
 
 /// What was named.
 pub(super) enum Given {
     /// A stored event, with the rules of its day if they are kept, and what was decided then.
-    Stored { acceptance: Acceptance, rules: Option<StoredRules>, decisions: Vec<Row> },
+    Stored { accepted: Accepted, rules: Option<Vec<RuleFile>>, decisions: Vec<Row> },
     /// A record, by the name of its file; `-` is standard input.
     Record { name: PathBuf },
 }
@@ -72,15 +71,14 @@ pub(super) async fn read(config: &Path, text: &str, database: &DatabaseArguments
     }
     let mut reader = database.reader(config).await?;
     let number = progress::shown("looking for the event", audit::find(&mut reader, &target)).await?;
-    let mut stored = reader.stored_event(number).await?.unwrap_or_default();
-    let acceptance = stored.acceptances.pop().ok_or(InputError::Retired(number))?;
-    let rules = match acceptance.rule_set {
-        Some(row) => reader.rules_in_row(row).await?,
+    let accepted = reader.accepted_event(number).await?.ok_or(InputError::Retired(number))?;
+    let rules = match accepted.rule_set {
+        Some(row) => reader.rule_files(row).await?,
         None => None,
     };
     let decisions = reader.decisions_of(number).await?;
     reader.close().await?;
-    Ok(Input { given: Given::Stored { acceptance, rules, decisions }, stored, payload: Vec::new() })
+    Ok(Input { given: Given::Stored { accepted, rules, decisions }, payload: Vec::new() })
 }
 
 fn of_file(path: &Path) -> Result<Input, InputError> {
@@ -94,13 +92,16 @@ fn of_file(path: &Path) -> Result<Input, InputError> {
     if u64::try_from(payload.len()).is_ok_and(|length| length > BYTES_MAX) {
         return Err(InputError::TooLarge(path.to_owned()));
     }
-    Ok(Input { given: Given::Record { name: path.to_owned() }, stored: Stored::default(), payload })
+    Ok(Input { given: Given::Record { name: path.to_owned() }, payload })
 }
 
 impl Input {
     /// The record as Kafka delivered it, or as it stands in the file.
     pub(super) fn record(&self) -> Record<'_> {
-        let stored = self.stored.records.records().next();
+        let stored = match &self.given {
+            Given::Stored { accepted, .. } => accepted.records.records().next(),
+            Given::Record { .. } => None,
+        };
         stored.unwrap_or_else(|| Record::of_payload(self.payload.trim_ascii()))
     }
 }
@@ -108,7 +109,7 @@ impl Input {
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.given {
-            Given::Stored { acceptance, .. } => write!(f, "event {}", acceptance.number),
+            Given::Stored { accepted, .. } => write!(f, "event {}", accepted.number),
             Given::Record { name } if name == Path::new("-") => f.write_str("the record of standard input"),
             Given::Record { name } => write!(f, "the record of {}", name.display()),
         }

@@ -54,7 +54,7 @@ impl Outcomes {
             (Given::Stored { decisions, .. }, From::ThatDay) => Outcomes::decided(decisions),
             (given, _) => {
                 let accepted_at_ms = match given {
-                    Given::Stored { acceptance, .. } => acceptance.accepted_at_ms,
+                    Given::Stored { accepted, .. } => accepted.accepted_at_ms,
                     Given::Record { .. } => now_ms,
                 };
                 let kafka_ms = input.record().timestamp_ms;
@@ -91,10 +91,7 @@ impl Outcomes {
             accepted_at_ms,
             policy: &settings.policy,
             trust: &settings.trust,
-            default_account: match settings.accounts.as_slice() {
-                [only] => Some(only.name.as_str()),
-                _ => None,
-            },
+            default_account: settings.default_account(),
         };
         // It only makes the ids of actions, which nobody sees.
         let identity = EventIdentity::Named { source: "", id: "", event_type: "" };

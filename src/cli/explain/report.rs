@@ -87,8 +87,8 @@ struct ConditionJson<'a> {
 impl<'a> Report<'a> {
     /// For programs.
     pub(super) fn as_json(&'a self) -> ReportJson<'a> {
-        let acceptance = match &self.input.given {
-            Given::Stored { acceptance, .. } => Some(acceptance),
+        let accepted = match &self.input.given {
+            Given::Stored { accepted, .. } => Some(accepted),
             Given::Record { .. } => None,
         };
         let (from, directory) = match &self.rules.from {
@@ -98,8 +98,8 @@ impl<'a> Report<'a> {
         let rules = &self.rules.rules;
         ReportJson {
             event: EventJson {
-                seq: acceptance.map(|acceptance| acceptance.number),
-                accepted_ms: acceptance.map(|acceptance| acceptance.accepted_at_ms),
+                seq: accepted.map(|accepted| accepted.number),
+                accepted_ms: accepted.map(|accepted| accepted.accepted_at_ms),
                 id: self.event.id.as_deref(),
                 r#type: self.event.event_type.as_deref(),
                 code: self.event.code.as_deref(),

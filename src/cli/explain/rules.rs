@@ -6,7 +6,8 @@ use super::input::{Given, Input};
 use crate::cli::check::examine_rules;
 use crate::cli::terminal::{abbreviated, counted};
 use crate::cli::{Exit, Failure, rule_files};
-use crate::config::{self, Environment, LoadError, RuleSettings};
+use crate::config::{self, Environment, LoadError, Planning};
+use crate::event::decode::Limits;
 use crate::rule::RuleSet;
 use crate::rule::kept::parse_kept;
 use crate::rule::parse::Surroundings;
@@ -22,7 +23,7 @@ pub(super) enum From {
     /// The database: those that decided about the event.
     ThatDay,
     /// A directory; with the settings that would decide what comes of a match, if there are any.
-    Directory { path: PathBuf, settings: Option<RuleSettings> },
+    Directory { path: PathBuf, settings: Option<Planning> },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +36,14 @@ enum RulesError {
 
 /// The rules of `directory`, else those of the event's day, else those of the configuration.
 pub(super) fn of(config: &Path, directory: Option<&Path>, input: &Input) -> Result<OfRules, Failure> {
-    let settings = config::rule_settings(config, &Environment::of_process());
+    let settings = config::planning(config, &Environment::of_process());
     if directory.is_none()
-        && let Given::Stored { acceptance, rules, .. } = &input.given
+        && let Given::Stored { accepted, rules, .. } = &input.given
     {
-        let kept = rules.as_ref().ok_or(RulesError::NotKept(acceptance.number));
+        let kept = rules.as_ref().ok_or(RulesError::NotKept(accepted.number));
         let kept = kept.map_err(|error| Failure::new(Exit::NoInput, error))?;
         let accounts = settings.map(|settings| settings.accounts).unwrap_or_default();
-        let parsed = parse_kept(kept.files.clone(), &accounts);
+        let parsed = parse_kept(kept.clone(), &accounts);
         let (rules, _) = parsed.map_err(Failure::of_data)?;
         return Ok(OfRules { rules, from: From::ThatDay });
     }
@@ -53,8 +54,8 @@ pub(super) fn of(config: &Path, directory: Option<&Path>, input: &Input) -> Resu
         Err(error) => return Err(error.into()),
     };
     let path = directory.map(Path::to_owned);
-    let path = path.or_else(|| Some(settings.as_ref()?.directory.clone())).unwrap_or_default();
-    let parsed = if let Some(RuleSettings { accounts, policy, .. }) = &settings {
+    let path = path.or_else(|| Some(settings.as_ref()?.rules_directory.clone())).unwrap_or_default();
+    let parsed = if let Some(Planning { accounts, policy, .. }) = &settings {
         examine_rules(&path, &Surroundings { accounts, policy })?
     } else {
         parse_kept(rule_files::read(&path).map_err(|error| Failure::new(Exit::Config, error))?, &[])
@@ -64,6 +65,14 @@ pub(super) fn of(config: &Path, directory: Option<&Path>, input: &Input) -> Resu
 }
 
 impl OfRules {
+    /// What the daemon accepts of a record.
+    pub(super) fn limits(&self) -> Limits {
+        match &self.from {
+            From::Directory { settings: Some(settings), .. } => settings.limits,
+            From::ThatDay | From::Directory { settings: None, .. } => Limits::default(),
+        }
+    }
+
     /// Which rules these are.
     pub(super) fn told(&self) -> String {
         let count = counted(self.rules.rules.len(), "rule");
