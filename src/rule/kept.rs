@@ -70,7 +70,7 @@ mod tests {
         let text = "[[rule]]\nname = \"a\"\nmode = \"live\"\nmatch = { code = \"commit-file\" }\n\
             [[rule.steps]]\noperation = \"RerunTaskInstances\"\naccount = \"gone\"\nparams = { Ids = [1] }\n\
             [[rule]]\nname = \"b\"\nmode = \"live\"\nmatch = { code = \"commit-file\" }\n\
-            [[rule.steps]]\noperation = \"GetNode\"\nparams = { Id = 1 }\n";
+            [[rule.steps]]\noperation = \"GetNode\"\nparams = { Id = \"1\" }\n";
         let files = vec![RuleFile { path: "a.toml".into(), text: text.into() }];
         for accounts in [&[][..], &[KnownAccount::named("main")], &[KnownAccount::named("gone")]] {
             let (rules, _) = parse_kept(files.clone(), accounts).expect("they were right once");

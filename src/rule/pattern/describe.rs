@@ -157,7 +157,7 @@ mod tests {
             r#"[{"prefix":"a"}]"#,
             r#"[{"suffix":{"equals-ignore-case":"a"}}]"#,
             r#"[{"prefix":{"equals-ignore-case":"a"}}]"#,
-            r#"[{"contains":"a"},{"wildcard":"a\\*b**"}]"#,
+            r#"[{"contains":"a"},{"wildcard":"a\\*b*c"}]"#,
             r#"[{"equals-ignore-case":"a"}]"#,
             r#"[{"anything-but":["a","b"]}]"#,
             r#"[{"anything-but":[1,2.50]}]"#,
