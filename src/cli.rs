@@ -72,6 +72,12 @@ pub mod status;
 // `openeventd audit`
 pub mod audit;
 
+// `openeventd explain`
+pub mod explain;
+
+// `openeventd why`
+pub mod why;
+
 // `openeventd sql`
 pub mod sql;
 
@@ -197,6 +203,21 @@ pub enum Command {
     /// the record in Kafka to the last response. With an object such as instance:73910042265: the events about it
     /// that a rule matched. Nothing is changed. Exit code 66 if TARGET is not known.
     Audit(audit::Arguments),
+    /// Show why rules fired for an event, or did not
+    ///
+    /// EVENT is the number or the id of a stored event, a file with one record as `openeventd decode` takes it, or `-`
+    /// for standard input. A stored event is looked at by the rules of its day, which the audit database keeps; anything
+    /// else, by the rules of the configured directory. Rules that fire come first, then those that nearly did, with each
+    /// condition that does not hold: where it looks, what it sees there and what it expects. The daemon's own evaluator
+    /// judges, and nothing is changed. Exit code 66 if EVENT is not known, 65 if it is no event.
+    Explain(explain::Arguments),
+    /// Show everything that happened around an object, matched by rules or not
+    ///
+    /// OBJECT is one of events, such as instance:73910042265, node:, file:, table:, workspace: or operator:. Every event
+    /// of the time is looked at, which takes a while where there are millions; what rules made of it and what came of
+    /// their calls stands below each. If nothing is found, what is known of the reasons is shown: when the last event
+    /// came, gaps, quarantined records, the daemon's condition. Exit code 66 then.
+    Why(why::Arguments),
     /// Ask the audit database in SQL, read-only
     ///
     /// One statement, from the argument or from standard input for `-`. The views are described in docs/audit.md,
@@ -306,6 +327,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Run => run::run(config),
         Command::Status(arguments) => status::run(config, arguments),
         Command::Audit(arguments) => audit::run(config, arguments),
+        Command::Explain(arguments) => explain::run(config, arguments),
+        Command::Why(arguments) => why::run(config, arguments),
         Command::Sql(arguments) => sql::run(config, arguments),
         Command::Outbox(arguments) => outbox::run(config, arguments),
         Command::Quarantine(arguments) => quarantine::run(config, arguments),

@@ -47,6 +47,10 @@ mod engine;
 
 mod scope;
 
+pub mod explain;
+
+pub mod kept;
+
 pub use policy::Policy;
 
 /// The text of one rule file, read by the caller.
@@ -124,9 +128,12 @@ pub struct Step {
 
 /// What came of one rule's evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Firing {
+pub enum Firing {
+    /// The rule fires.
     Yes,
+    /// Its pattern does not hold.
     No,
+    /// It could not be evaluated.
     Failed,
 }
 

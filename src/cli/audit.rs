@@ -21,13 +21,13 @@ use crate::store::look::list::{Detail, LOOKED_AT_MAX, List, Matching, Wanted};
 use crate::store::look::rows::Extent;
 
 // What a person names.
-mod target;
+pub(super) mod target;
 
 // One line for an event.
-mod line;
+pub(super) mod line;
 
 // What came of an event, in a few lines.
-mod essence;
+pub(super) mod essence;
 
 // The whole story of an event.
 mod story;
@@ -148,7 +148,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// The number of the event that `target` names.
-async fn find(reader: &mut Reader, target: &Target) -> Result<i64, Failure> {
+pub(super) async fn find(reader: &mut Reader, target: &Target) -> Result<i64, Failure> {
     let found = match target {
         Target::Number(number) => reader.event_by_number(*number).await?,
         Target::Action(id) => reader.event_of_action(id).await?,

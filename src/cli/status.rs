@@ -12,7 +12,7 @@ use crate::clock::now_ms;
 use crate::upkeep;
 
 // What the figures come to.
-mod judged;
+pub(super) mod judged;
 
 // What a person sees.
 pub(super) mod screen;

@@ -35,7 +35,7 @@ mod connect;
 mod follow;
 
 // One event as one line.
-mod line;
+pub(super) mod line;
 
 // What was seen.
 mod tally;

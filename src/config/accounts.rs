@@ -76,6 +76,26 @@ fn account(
     (account, signs)
 }
 
+/// The API version that the account's steps mean where they name none.
+fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Option<ApiVersion> {
+    let text = raw.api_version.as_deref()?;
+    let found = ApiVersion::from_text(text);
+    if found.is_none() {
+        let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
+        report.error(&join(path, "api_version"), message, "");
+    }
+    found
+}
+
+/// The accounts as far as rules are concerned, in order of name; no secret is read.
+pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
+    let known = |(name, raw): (&String, &raw::Account)| {
+        let api_version = api_version(&join("account", name), raw, report);
+        KnownAccount { name: name.clone(), api_version }
+    };
+    tables.iter().map(known).collect()
+}
+
 /// What each account may spend, in order of name; no secret is read.
 pub(super) fn spendings(
     tables: &BTreeMap<String, raw::Account>,

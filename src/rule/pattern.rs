@@ -57,6 +57,9 @@ mod network;
 // Regular expressions.
 mod expression;
 
+// A list of values and operators as text again.
+mod describe;
+
 // Judging events and documents.
 pub(crate) mod evaluate;
 

@@ -34,6 +34,14 @@ pub mod rules;
 
 // Stored events as records, page by page.
 pub mod stored;
+// One event as it was accepted.
+pub mod accepted;
+
+// Why nothing is known of an object.
+pub mod silence;
+
+// The rules of some day.
+pub mod rule_set;
 
 // A person's own SQL.
 pub mod question;

@@ -60,6 +60,16 @@ impl Reader {
         Ok(Reader { path: path.to_owned(), connection, time_limit })
     }
 
+    /// Begins the time limit anew: what is read in many short questions holds nothing open between them.
+    ///
+    /// # Errors
+    /// The connection cannot be used.
+    pub async fn renew_time(&mut self) -> Result<(), StoreError> {
+        let until = Instant::now() + self.time_limit;
+        let failed = self.failed("begin the time limit anew");
+        limit_time(&mut self.connection, until).await.map_err(failed)
+    }
+
     /// Ends the use of the database.
     ///
     /// # Errors

@@ -2,11 +2,13 @@
 
 mod answers;
 mod condition;
+mod explained;
 mod found;
 mod lists;
 mod quota;
 mod stories;
 mod unfit;
+mod whys;
 
 use std::path::Path;
 

@@ -12,6 +12,7 @@ mod differential;
 mod documented;
 mod event_of;
 mod exchanged;
+mod explained;
 mod indexed;
 mod matched;
 mod naive;

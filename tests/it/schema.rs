@@ -32,6 +32,18 @@ fn text_of(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The ready-made rules, without their tests.
+fn shipped_rules() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("config/rules.d")).expect("the directory is listed");
+    let is_rules = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".toml") && !name.ends_with(".test.toml")
+    };
+    let files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).filter(is_rules).collect();
+    assert!(files.len() >= 6);
+    files
+}
+
 /// After a change run the tests once with `UPDATE_FIXTURES=1`, and read the difference.
 #[test]
 fn the_shipped_schemas_are_current_and_the_shipped_files_name_them() {
@@ -44,11 +56,11 @@ fn the_shipped_schemas_are_current_and_the_shipped_files_name_them() {
         }
         assert_eq!(fs::read_to_string(&shipped).ok().as_deref(), Some(printed.as_str()), "{of}");
     }
-    for path in ["config/openeventd.toml", "config/rules.d/examples.toml"] {
-        let text = text_of(path);
-        let named = text.lines().next().expect("a first line").strip_prefix("#:schema ").expect(path);
-        let target = root().join(path).parent().expect("it lies somewhere").join(named);
-        assert!(target.is_file(), "{path}: {named}");
+    for path in shipped_rules().into_iter().chain([root().join("config/openeventd.toml")]) {
+        let text = fs::read_to_string(&path).expect("it is text");
+        let named = text.lines().next().and_then(|line| line.strip_prefix("#:schema ")).unwrap_or_default();
+        let target = path.parent().expect("it lies somewhere").join(named);
+        assert!(target.is_file(), "{}: {named}", path.display());
     }
 }
 
@@ -79,7 +91,7 @@ fn every_shipped_and_documented_file_fits() {
     });
     assert_eq!(problems(&config, &toml_value(&uncommented.collect::<String>())), Vec::<String>::new());
 
-    let mut files: Vec<PathBuf> = vec![root().join("config/rules.d/examples.toml")];
+    let mut files = shipped_rules();
     for entry in fs::read_dir(root().join("src/demo/rules")).expect("the directory is listed") {
         files.push(entry.expect("an entry").path());
     }

@@ -11,13 +11,13 @@ use crate::store::look::rows::Row;
 use crate::store::look::story::Story;
 
 /// More events than this get a line each.
-pub(super) const EVENTS_MAX: usize = 10;
+pub(in crate::cli) const EVENTS_MAX: usize = 10;
 
 /// Columns of a line; `openeventd audit NUMBER` shows what is longer.
 const LINE_MAX: usize = 160;
 
 /// What came of the event, a line for each action and each thing that was done for it.
-pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
+pub(in crate::cli) fn as_text(story: &Story, now_ms: i64) -> String {
     let mut text = String::new();
     for action in &story.actions {
         let word = |column| action.text(column).unwrap_or("?");

@@ -16,7 +16,7 @@ const FACTS: [&str; 9] =
 const FACT_MAX: usize = 60;
 
 /// The events as aligned lines below a heading.
-pub(super) fn as_text(events: &[Listed], now_ms: i64) -> String {
+pub(in crate::cli) fn as_text(events: &[Listed], now_ms: i64) -> String {
     let mut columns = Columns::new();
     columns.row(["EVENT", "ACCEPTED (UTC)", "AGE", "CODE", "ABOUT", "RULES"].map(|title| (TITLE, title)));
     for Listed { event, decisions } in events {
@@ -40,12 +40,12 @@ pub(super) fn as_text(events: &[Listed], now_ms: i64) -> String {
 }
 
 /// The event's code, else its type.
-pub(super) fn code(event: &Row) -> &str {
+pub(in crate::cli) fn code(event: &Row) -> &str {
     event.text("code").or(event.text("type")).unwrap_or("(unknown)")
 }
 
 /// What the event is about.
-pub(super) fn about(event: &Row) -> String {
+pub(in crate::cli) fn about(event: &Row) -> String {
     let mut parts: Vec<String> = event.text("status").map(str::to_owned).into_iter().collect();
     for fact in FACTS {
         match event.get(fact) {
@@ -58,7 +58,7 @@ pub(super) fn about(event: &Row) -> String {
 }
 
 /// At most `characters_max` characters of `text`.
-pub(super) fn shortened(text: &str, characters_max: usize) -> String {
+pub(in crate::cli) fn shortened(text: &str, characters_max: usize) -> String {
     match text.char_indices().nth(characters_max) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
@@ -81,7 +81,7 @@ fn rules(decisions: &[Row]) -> (Style, String) {
 }
 
 /// What a decision came to: its action's state, else its own outcome.
-pub(super) fn came_to(decision: &Row) -> (Style, String) {
+pub(in crate::cli) fn came_to(decision: &Row) -> (Style, String) {
     match (decision.text("action_state"), decision.text("outcome").unwrap_or_default()) {
         (Some(state), _) => (of_state(state), state_told(state, decision.text("held_reason"))),
         (None, outcome) => {
@@ -96,12 +96,12 @@ pub(super) fn came_to(decision: &Row) -> (Style, String) {
 }
 
 /// A state, with the reason where there is one.
-pub(super) fn state_told(state: &str, held_reason: Option<&str>) -> String {
+pub(in crate::cli) fn state_told(state: &str, held_reason: Option<&str>) -> String {
     held_reason.map_or_else(|| state.to_owned(), |reason| format!("{state} ({reason})"))
 }
 
 /// The colour of a state.
-pub(super) fn of_state(state: &str) -> Style {
+pub(in crate::cli) fn of_state(state: &str) -> Style {
     match state {
         "succeeded" => GOOD,
         "dead" | "unresolved" => BAD,
@@ -112,14 +112,14 @@ pub(super) fn of_state(state: &str) -> Style {
 }
 
 /// The columns of view `events`, and `decisions`.
-pub(super) fn as_json(listed: &Listed) -> impl Serialize + '_ {
+pub(in crate::cli) fn as_json(listed: &Listed) -> impl Serialize + '_ {
     Nested { row: &listed.event, lists: [("decisions", listed.decisions.as_slice())] }
 }
 
 /// A row with lists of rows that belong to it.
-pub(super) struct Nested<'a, const LISTS: usize> {
-    pub(super) row: &'a Row,
-    pub(super) lists: [(&'static str, &'a [Row]); LISTS],
+pub(in crate::cli) struct Nested<'a, const LISTS: usize> {
+    pub(in crate::cli) row: &'a Row,
+    pub(in crate::cli) lists: [(&'static str, &'a [Row]); LISTS],
 }
 
 impl<const LISTS: usize> Serialize for Nested<'_, LISTS> {

@@ -10,7 +10,7 @@ const ACTION_ID_LENGTH: usize = 32;
 
 /// What was named. What looks like a number or an action may still be the id of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(in crate::cli) enum Target {
     /// An event's number.
     Number(i64),
     /// An action's id.
@@ -24,7 +24,7 @@ pub(super) enum Target {
 /// What follows the kind of an object is none of its ids.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` names no {kind}: expected {expected}")]
-pub(super) struct WrongId {
+pub(in crate::cli) struct WrongId {
     text: String,
     kind: &'static str,
     expected: &'static str,
@@ -41,7 +41,7 @@ impl Target {
     ///
     /// # Errors
     /// An object whose id is none.
-    pub(super) fn of(text: &str) -> Result<Self, WrongId> {
+    pub(in crate::cli) fn of(text: &str) -> Result<Self, WrongId> {
         if let Some((kind, id)) = text.split_once(':')
             && let Some(kind) = ObjectKind::ALL.into_iter().find(|known| known.as_str() == kind)
         {

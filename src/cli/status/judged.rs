@@ -13,7 +13,7 @@ const RESPONDS_WITHIN_MS: i64 = 45_000;
 
 /// Whether the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::cli) enum State {
     /// No daemon has written down anything about itself.
     NeverStarted,
     /// It stopped in order.
@@ -30,7 +30,7 @@ pub(super) enum State {
 
 impl State {
     /// As shown.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::cli) fn as_str(self) -> &'static str {
         match self {
             State::NeverStarted => "never started",
             State::Stopped => "stopped",
@@ -43,36 +43,36 @@ impl State {
 
 /// A partition and how far behind it is. The daemon's own JSON: what is missing is not known.
 #[derive(Debug, Deserialize)]
-pub(super) struct Partition {
+pub(in crate::cli) struct Partition {
     #[serde(default)]
-    pub(super) topic: String,
+    pub(in crate::cli) topic: String,
     #[serde(default, rename = "partition")]
-    pub(super) number: i64,
-    pub(super) committed: Option<i64>,
-    pub(super) end: Option<i64>,
-    pub(super) lag: Option<i64>,
+    pub(in crate::cli) number: i64,
+    pub(in crate::cli) committed: Option<i64>,
+    pub(in crate::cli) end: Option<i64>,
+    pub(in crate::cli) lag: Option<i64>,
 }
 
 /// An alarm that is on.
 #[derive(Debug, Deserialize)]
-pub(super) struct Failing {
+pub(in crate::cli) struct Failing {
     /// What about Kafka fails, or the alarm's id.
     #[serde(default)]
-    pub(super) kind: String,
+    pub(in crate::cli) kind: String,
     #[serde(default)]
-    pub(super) subject: String,
+    pub(in crate::cli) subject: String,
     #[serde(default)]
-    pub(super) message: String,
+    pub(in crate::cli) message: String,
     #[serde(default)]
-    pub(super) fix: String,
+    pub(in crate::cli) fix: String,
     /// Milliseconds since 1970, or a time as the views write it.
     #[serde(default)]
-    pub(super) since: serde_json::Value,
+    pub(in crate::cli) since: serde_json::Value,
 }
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Concern {
+pub(in crate::cli) enum Concern {
     /// Kafka: the connection, the user, a topic or the group.
     Kafka,
     /// The rules: earlier ones are in force.
@@ -109,7 +109,7 @@ impl Failing {
     }
 
     /// What it is about. What this program does not know is most likely another failure of Kafka's.
-    pub(super) fn concern(&self) -> Concern {
+    pub(in crate::cli) fn concern(&self) -> Concern {
         match self.kind.as_str() {
             "rules_degraded" => Concern::Rules,
             "disk_nearly_full" | "intake_stalled" | "wal_too_large" => Concern::Store,
@@ -121,10 +121,10 @@ impl Failing {
 
 /// What the figures come to.
 #[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) state: State,
-    pub(super) partitions: Vec<Partition>,
-    pub(super) failing: Vec<Failing>,
+pub(in crate::cli) struct Judged {
+    pub(in crate::cli) state: State,
+    pub(in crate::cli) partitions: Vec<Partition>,
+    pub(in crate::cli) failing: Vec<Failing>,
     rules: Rules,
     intake: Intake,
     attention: Attention,
@@ -153,7 +153,7 @@ enum Attention {
 
 impl Judged {
     /// What `condition` comes to at `now_ms`.
-    pub(super) fn of(condition: &Condition, now_ms: i64) -> Self {
+    pub(in crate::cli) fn of(condition: &Condition, now_ms: i64) -> Self {
         let daemon = condition.daemon.as_ref();
         let word = |column| daemon.and_then(|row| row.text(column)).unwrap_or_default();
         let waiting = ["held", "dead", "unresolved"].map(|state| condition.backlog.integer(state));
@@ -175,12 +175,12 @@ impl Judged {
     }
 
     /// Whether the daemon was heard of within the last seconds.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(in crate::cli) fn is_alive(&self) -> bool {
         matches!(self.state, State::Running | State::Waiting)
     }
 
     /// The exit code; `strict`: what waits for a person counts.
-    pub(super) fn exit(&self, strict: bool) -> Exit {
+    pub(in crate::cli) fn exit(&self, strict: bool) -> Exit {
         let fails = |concern| self.failing.iter().any(|failing| failing.concern() == concern);
         if !self.is_alive() || fails(Concern::Kafka) {
             return Exit::Unavailable;

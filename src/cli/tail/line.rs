@@ -87,7 +87,7 @@ fn place(record: &Record<'_>, topics: Topics) -> String {
 }
 
 /// Code, and what people look for in an event.
-fn facts(event: &Event<'_>, line: &mut String) {
+pub(in crate::cli) fn facts(event: &Event<'_>, line: &mut String) {
     let code = event.code.as_deref().or(event.event_type.as_deref()).unwrap_or("(no code)");
     line.push_str(&styled(NAME, &Escaped(code).to_string()));
     let facts = &event.facts;

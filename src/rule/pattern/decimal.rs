@@ -23,6 +23,8 @@ pub(crate) struct Decimal<'a> {
 /// A number kept by a pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct Number {
+    /// As the author wrote it.
+    pub(super) written: Box<str>,
     negative: bool,
     digits: Box<str>,
     exponent: i64,
@@ -151,7 +153,13 @@ impl Number {
         let decimal = Decimal::parse(text)?;
         let digits = format!("{}{}", decimal.head, decimal.tail);
         let place = integer_place(&digits, decimal.exponent, decimal.negative);
-        Some(Number { negative: decimal.negative, digits: digits.into(), exponent: decimal.exponent, place })
+        Some(Number {
+            written: text.into(),
+            negative: decimal.negative,
+            digits: digits.into(),
+            exponent: decimal.exponent,
+            place,
+        })
     }
 
     /// As a 64-bit integer, if it is one.

@@ -18,7 +18,7 @@ use crate::rule::field::{Field, FieldValue};
 
 /// How a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
+pub(in crate::rule) enum Fit {
     No,
     /// Only because something is missing: that picks no element of a list.
     ByAbsence,
@@ -40,10 +40,12 @@ impl<'e> Subject<'e> {
         Subject { event, data: OnceCell::new() }
     }
 
+    /// The payload.
     pub(in crate::rule) fn data(&self) -> Result<&Node<'e>, Unreadable> {
         self.data.get_or_init(|| parse(&self.event.data)).as_ref().map_err(|unreadable| *unreadable)
     }
 
+    /// The extension attribute `name`.
     pub(in crate::rule) fn extension(&self, name: &str) -> Result<Option<Node<'e>>, Unreadable> {
         match self.event.extensions.iter().find(|(own, _)| own == name) {
             Some((_, text)) => parse(text).map(Some),
@@ -77,7 +79,7 @@ pub(crate) fn event(pattern: &Pattern, subject: &Subject<'_>) -> Result<bool, Un
 }
 
 /// Whether the conditions at the top of an event hold.
-fn holds_for(branch: &Branch, subject: &Subject<'_>) -> Result<bool, Unreadable> {
+pub(in crate::rule) fn holds_for(branch: &Branch, subject: &Subject<'_>) -> Result<bool, Unreadable> {
     for condition in &branch.conditions {
         let fit = match condition.field {
             Some(Field::Data) => condition_fit(condition, Some(subject.data()?)),
@@ -121,7 +123,8 @@ fn field_fit(condition: &Condition, value: FieldValue<'_>) -> Fit {
     both(own, || condition.below.as_ref().map_or(Fit::ByAbsence, |below| branch_fit(below, None)))
 }
 
-fn branch_fit(branch: &Branch, value: Option<&Node<'_>>) -> Fit {
+/// How the conditions below `value` hold.
+pub(in crate::rule) fn branch_fit(branch: &Branch, value: Option<&Node<'_>>) -> Fit {
     match value {
         Some(Node::List(elements)) if !elements.is_empty() => {
             let mut all_by_absence = true;
@@ -148,14 +151,15 @@ fn branch_fit(branch: &Branch, value: Option<&Node<'_>>) -> Fit {
 }
 
 /// The value under `name`; of a repeated key the last one counts.
-fn child<'n, 'e>(value: Option<&'n Node<'e>>, name: &str) -> Option<&'n Node<'e>> {
+pub(in crate::rule) fn child<'n, 'e>(value: Option<&'n Node<'e>>, name: &str) -> Option<&'n Node<'e>> {
     match value {
         Some(Node::Map(entries)) => entries.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value),
         _ => None,
     }
 }
 
-fn leaf_fit(leaf: &Leaf, value: Option<&Node<'_>>) -> Fit {
+/// How a list holds for a value of a document.
+pub(in crate::rule) fn leaf_fit(leaf: &Leaf, value: Option<&Node<'_>>) -> Fit {
     match value {
         Some(value) if picks(leaf, value) => Fit::ByValue,
         Some(value) if leaf.absent && !exists(value) => Fit::ByAbsence,
@@ -164,7 +168,8 @@ fn leaf_fit(leaf: &Leaf, value: Option<&Node<'_>>) -> Fit {
     }
 }
 
-fn plain_fit(leaf: &Leaf, value: FieldValue<'_>) -> Fit {
+/// How a list holds for an attribute or fact.
+pub(in crate::rule) fn plain_fit(leaf: &Leaf, value: FieldValue<'_>) -> Fit {
     let by_value = match value {
         FieldValue::Missing => false,
         FieldValue::Text(text) => leaf.holds(Scalar::Text(text)),

@@ -18,7 +18,8 @@ pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// A regular expression that was found right.
 #[derive(Debug)]
 pub(crate) struct Expression {
-    written: Box<str>,
+    /// As the author wrote it.
+    pub(super) written: Box<str>,
     compiled: OnceLock<Option<Regex>>,
 }
 

@@ -5,6 +5,8 @@ use memchr::memmem;
 /// A text with stars, taken apart at them.
 #[derive(Debug)]
 pub(crate) struct Wildcard {
+    /// As the author wrote it.
+    pub(crate) written: Box<str>,
     /// What stands before the first star.
     pub(crate) start: Box<str>,
     /// What stands between stars, in order; never empty.
@@ -40,10 +42,11 @@ impl Wildcard {
         }
         let mut parts = parts.into_iter();
         let Some(start) = parts.next() else {
-            return Ok(Wildcard { start: part.into(), middle: Box::default(), end: None });
+            let start = part.into();
+            return Ok(Wildcard { written: text.into(), start, middle: Box::default(), end: None });
         };
         let middle = parts.map(String::into_boxed_str).collect();
-        Ok(Wildcard { start: start.into(), middle, end: Some(part.into()) })
+        Ok(Wildcard { written: text.into(), start: start.into(), middle, end: Some(part.into()) })
     }
 
     /// Whether all of `text` is like it.

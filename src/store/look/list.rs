@@ -73,7 +73,7 @@ const BY_DECISION: &str = "SELECT DISTINCT d.event FROM decision d WHERE d.event
     ORDER BY d.event DESC LIMIT ?4";
 const BY_OBJECT: &str = "SELECT event FROM event_object WHERE kind = ?1 AND id = ?2 AND event >= ?3 \
     ORDER BY event DESC LIMIT ?4";
-const BY_SCAN: &str = "SELECT e.seq FROM event e WHERE e.seq >= ?3 AND CASE ?1 \
+const BY_SCAN: &str = "SELECT e.seq FROM event e WHERE e.seq >= ?3 AND e.seq < ?5 AND CASE ?1 \
     WHEN 'instance' THEN e.instance = CAST(?2 AS INTEGER) \
         OR EXISTS (SELECT 1 FROM json_each(e.facts, '$.instances') WHERE value = CAST(?2 AS INTEGER)) \
     WHEN 'node' THEN e.node = CAST(?2 AS INTEGER) \
@@ -93,6 +93,15 @@ pub(super) const DECISIONS: &str = "SELECT d.*, (SELECT a.held_reason FROM actio
 const LISTING: &str = "list events";
 
 impl Reader {
+    /// What rules decided about the event `number`: rows of view `decisions`, with `held_reason` of their actions.
+    ///
+    /// # Errors
+    /// The database cannot be read in time.
+    pub async fn decisions_of(&mut self, number: i64) -> Result<Vec<Row>, StoreError> {
+        let query = sqlx::query(DECISIONS).bind(columns::json_numbers(&[number]));
+        Ok(self.rows(LISTING, query, Bounds::WIDE).await?.rows)
+    }
+
     /// The last events that are `wanted`.
     ///
     /// # Errors
@@ -142,6 +151,21 @@ impl Reader {
         self.events_of(BY_SCAN, (kind, id), wanted, detail).await
     }
 
+    /// The newest of the events about an object whose numbers are from `first` to before `end`, matched or not: at most
+    /// `count_max`, the newest first. Looks at every event of these, by the facts that decoding gave it.
+    ///
+    /// # Errors
+    /// The database cannot be read in time.
+    pub async fn numbers_about(
+        &mut self,
+        (kind, id): (ObjectKind, &str),
+        (first, end): (i64, i64),
+        count_max: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let query = sqlx::query(BY_SCAN).bind(kind.as_str()).bind(id.to_owned()).bind(first);
+        self.numbers(LISTING, query.bind(columns::count(count_max)).bind(end)).await
+    }
+
     async fn events_of(
         &mut self,
         statement: &'static str,
@@ -155,13 +179,18 @@ impl Reader {
         };
         let limit = columns::count(wanted.count_max).saturating_add(1);
         let query = sqlx::query(statement).bind(kind.as_str()).bind(id.to_owned()).bind(first).bind(limit);
+        // Only the scan has an end.
+        let query = if statement == BY_SCAN { query.bind(i64::MAX) } else { query };
         let numbers = self.numbers(LISTING, query).await?;
         self.listed(numbers, wanted.count_max, detail).await
     }
 
     /// The events with these numbers, of which the newest is first; those beyond `count_max`, and what the
     /// memory has no room for, are left out.
-    async fn listed(
+    ///
+    /// # Errors
+    /// The database cannot be read in time.
+    pub async fn listed(
         &mut self,
         mut numbers: Vec<i64>,
         count_max: usize,
