@@ -1,8 +1,8 @@
 //! Rules of event buses in, and patterns for them out.
 //!
-//! [`import::Importer`](crate::rule::exchange::import::Importer) makes rules of ours from what a bus exports;
-//! [`export::export`](crate::rule::exchange::export::export) gives the patterns of our rules in the form that a bus
-//! takes. Both say what cannot be carried over, and leave out what would mean something else there.
+//! [`import::Importer`] makes rules of ours from what a bus exports; [`export::export`] gives the patterns of our rules
+//! in the form that a bus takes. Both say what cannot be carried over, and leave out what would mean something else
+//! there.
 
 // Rules of a bus become rules of ours.
 pub mod import;
