@@ -100,7 +100,8 @@ pub(super) fn rules_alone(file: &Path, environment: &Environment) -> Result<Rule
     }
 }
 
-fn examine_rules(directory: &Path, known: PartlyKnown<'_>) -> parse::Parsed {
+/// Looks at the rules of `directory` alone.
+pub(super) fn examine_rules(directory: &Path, known: PartlyKnown<'_>) -> parse::Parsed {
     let files = rule_files::read(directory).map_err(|error| vec![unreadable(Path::new(""), &error)])?;
     parse::parse_within(files, known)
 }

@@ -90,8 +90,9 @@ fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Optio
 /// The accounts as far as rules are concerned, in order of name; no secret is read.
 pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
     let known = |(name, raw): (&String, &raw::Account)| {
-        let api_version = api_version(&join("account", name), raw, report);
-        KnownAccount { name: name.clone(), api_version }
+        let path = join("account", name);
+        check_name(report, &path, name);
+        KnownAccount { name: name.clone(), api_version: api_version(&path, raw, report) }
     };
     tables.iter().map(known).collect()
 }
@@ -120,27 +121,6 @@ fn edition(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> (Edition,
     let edition = choice(report, &join(path, "edition"), &raw.edition, Edition::Basic, &Edition::NAMED);
     let table = choice(report, &join(path, "quota_table"), &raw.quota_table, Table::default(), &Table::NAMED);
     (edition, table)
-}
-
-/// The version that a step means where both have its operation.
-fn api_version(path: &str, raw: &raw::Account, report: &mut Report<'_>) -> Option<ApiVersion> {
-    let text = raw.api_version.as_deref()?;
-    let found = ApiVersion::from_text(text);
-    if found.is_none() {
-        let message = format!("`{text}` is no API version, expected 2024-05-18 or 2020-05-18");
-        report.error(&join(path, "api_version"), message, "");
-    }
-    found
-}
-
-/// The accounts as far as rules are concerned, in order of name; no secret is read.
-pub(super) fn known(tables: &BTreeMap<String, raw::Account>, report: &mut Report<'_>) -> Vec<KnownAccount> {
-    let known = |(name, raw): (&String, &raw::Account)| {
-        let path = join("account", name);
-        check_name(report, &path, name);
-        KnownAccount { name: name.clone(), api_version: api_version(&path, raw, report) }
-    };
-    tables.iter().map(known).collect()
 }
 
 /// What the account may spend.

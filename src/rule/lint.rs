@@ -11,12 +11,11 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 /// The warnings about a whole set, in order of the rules.
 pub(super) fn of_set(rules: &[Rule], index: &Index, files: &[RuleFile]) -> Vec<Diagnostic> {
     let warning = |rule: &Rule, key: &str, message: String, help: &str| {
-        let file = files.iter().find(|file| file.path == rule.path);
-        let text =
-            file.and_then(|file| file.text.lines().nth(rule.line.saturating_sub(1))).unwrap_or_default();
+        let text = files.iter().find(|file| file.path == rule.path).map_or("", |file| &file.text);
+        let start = text.split_inclusive('\n').take(rule.line.saturating_sub(1)).map(str::len).sum();
         Diagnostic {
             file: rule.path.clone(),
-            place: Some(Place { line: rule.line, column: 1, text: text.to_owned() }),
+            place: Some(Place::of_byte(text, start)),
             key: key.to_owned(),
             message,
             help: help.to_owned(),

@@ -29,7 +29,7 @@ pub mod stops;
 // What accounts have spent of their quota.
 pub mod quota;
 
-// The rules that the daemon works by.
+// Rules as they were kept.
 pub mod rules;
 
 // Stored events as records, page by page.
@@ -39,9 +39,6 @@ pub mod accepted;
 
 // Why nothing is known of an object.
 pub mod silence;
-
-// The rules of some day.
-pub mod rule_set;
 
 // A person's own SQL.
 pub mod question;

@@ -10,7 +10,7 @@ use crate::config::{self, Environment, LoadError, Planning};
 use crate::event::decode::Limits;
 use crate::rule::RuleSet;
 use crate::rule::kept::parse_kept;
-use crate::rule::parse::Surroundings;
+use crate::rule::parse::PartlyKnown;
 
 /// A rule set, and where it came from.
 pub(super) struct OfRules {
@@ -56,7 +56,7 @@ pub(super) fn of(config: &Path, directory: Option<&Path>, input: &Input) -> Resu
     let path = directory.map(Path::to_owned);
     let path = path.or_else(|| Some(settings.as_ref()?.rules_directory.clone())).unwrap_or_default();
     let parsed = if let Some(Planning { accounts, policy, .. }) = &settings {
-        examine_rules(&path, &Surroundings { accounts, policy })?
+        examine_rules(&path, PartlyKnown { accounts: Some(accounts), policy: Some(policy) })
     } else {
         parse_kept(rule_files::read(&path).map_err(|error| Failure::new(Exit::Config, error))?, &[])
     };

@@ -10,7 +10,7 @@ use crate::cli::{Exit, Failure};
 use crate::config::{self, Environment, LoadError, Planning};
 use crate::diagnostic::{Severity, nearest};
 use crate::rule::RuleSet;
-use crate::rule::parse::Surroundings;
+use crate::rule::parse::PartlyKnown;
 use crate::rule_test::coverage::{Coverage, coverage};
 use crate::rule_test::{self, RuleTest, run};
 
@@ -131,8 +131,8 @@ fn settings(config: &Path, directory: Option<&Path>) -> Result<Planning, Failure
 }
 
 fn rules(settings: &Planning) -> Result<RuleSet, Failure> {
-    let surroundings = Surroundings { accounts: &settings.accounts, policy: &settings.policy };
-    match check::examine_rules(&settings.rules_directory, &surroundings)? {
+    let known = PartlyKnown { accounts: Some(&settings.accounts), policy: Some(&settings.policy) };
+    match check::examine_rules(&settings.rules_directory, known) {
         // Warnings are `openeventd check`'s to tell.
         Ok((rules, _)) => Ok(rules),
         Err(mut problems) => {
