@@ -40,12 +40,10 @@ impl<'e> Subject<'e> {
         Subject { event, data: OnceCell::new() }
     }
 
-    /// The payload.
     pub(in crate::rule) fn data(&self) -> Result<&Node<'e>, Unreadable> {
         self.data.get_or_init(|| parse(&self.event.data)).as_ref().map_err(|unreadable| *unreadable)
     }
 
-    /// The extension attribute `name`.
     pub(in crate::rule) fn extension(&self, name: &str) -> Result<Option<Node<'e>>, Unreadable> {
         match self.event.extensions.iter().find(|(own, _)| own == name) {
             Some((_, text)) => parse(text).map(Some),
