@@ -27,15 +27,18 @@ const FEW: usize = 10;
 const MANY: usize = 10_000;
 const NODE: usize = 700_005_183_000;
 
+/// A kind of condition, and the pattern of rule `n`.
+type Kind = (&'static str, fn(usize) -> String);
+
 /// What rule `n` looks for; the event has node 700005183001 and the text `word-00001-Tail`, so that rule 1 matches.
-const KINDS: [(&str, fn(usize) -> String); 10] = [
+const KINDS: [Kind; 10] = [
     ("exact facts", |n| format!(r#"{{"code": ["instance-status-changes"], "node": [{}]}}"#, NODE + n)),
     ("exact values of the payload", |n| format!(r#"{{"data": {{"nodeId": [{}]}}}}"#, NODE + n)),
     ("prefix", |n| format!(r#"{{"data": {{"text": [{{"prefix": "{}"}}]}}}}"#, word(n))),
-    ("suffix", |n| format!(r#"{{"data": {{"text": [{{"suffix": "{:05}-Tail"}}]}}}}"#, n)),
+    ("suffix", |n| format!(r#"{{"data": {{"text": [{{"suffix": "{n:05}-Tail"}}]}}}}"#)),
     ("numeric", |n| format!(r#"{{"node": [{{"numeric": [">=", {}, "<", {}]}}]}}"#, NODE + n, NODE + n + 1)),
     ("contains", |n| format!(r#"{{"data": {{"text": [{{"contains": "{}"}}]}}}}"#, word(n))),
-    ("wildcard", |n| format!(r#"{{"data": {{"text": [{{"wildcard": "*{:05}-*"}}]}}}}"#, n)),
+    ("wildcard", |n| format!(r#"{{"data": {{"text": [{{"wildcard": "*{n:05}-*"}}]}}}}"#)),
     ("equals-ignore-case", |n| {
         format!(r#"{{"data": {{"text": [{{"equals-ignore-case": "{}-TAIL"}}]}}}}"#, word(n))
     }),
@@ -106,7 +109,9 @@ fn resident() -> usize {
 }
 
 fn building(criterion: &mut Criterion) {
-    let texts: Vec<String> = (0..MANY).map(|n| KINDS[[0, 2, 4][n % 3]].1(n)).collect();
+    let wanted = |kind: &&Kind| ["exact facts", "prefix", "numeric"].contains(&kind.0);
+    let kinds: Vec<Kind> = KINDS.iter().filter(wanted).copied().collect();
+    let texts: Vec<String> = (0..MANY).zip(kinds.iter().cycle()).map(|(n, kind)| kind.1(n)).collect();
     let compile = || -> Vec<Pattern> {
         texts.iter().map(|text| Pattern::parse_json(text, None).expect("a pattern")).collect()
     };

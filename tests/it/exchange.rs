@@ -6,7 +6,7 @@ use assert_cmd::Command;
 
 use super::check::{given, openeventd};
 
-const PATTERN: &str = r#"{"detail-type": ["x"], "detail": {"n": [1]}}"#;
+const PATTERN: &str = r#"{"detail-type": ["dataworks:FileChange:CommitFile"], "detail": {"fileId": [1]}}"#;
 /// Its secret is nowhere: rules can be exported all the same.
 const SETTINGS: &str = "[kafka]\nusername = \"u\"\npassword = { env = \"NOWHERE\" }\n";
 const RULES: &str =
@@ -22,7 +22,7 @@ fn a_pattern_is_written_to_a_new_file_that_check_accepts() {
     assert_eq!(
         written,
         "# Imported from My Pattern.json: My Pattern\n[[rule]]\nname = \"my-pattern\"\nmode = \"observe\"\n\
-         match = '''\n{\n  \"type\": [\"x\"],\n  \"data\": {\"n\": [1]}\n}'''\n"
+         match = '''\n{\n  \"type\": [\"dataworks:FileChange:CommitFile\"],\n  \"data\": {\"fileId\": [1]}\n}'''\n"
     );
     let (code, _, stderr) = openeventd(directory.path(), &arguments);
     assert_eq!(code, 73);

@@ -8,7 +8,7 @@ const RULES: &str = r#"
 [[rule]]
 name = "looks"
 mode = "live"
-match = { code = "x" }
+match = { code = "commit-file" }
 [[rule.steps]]
 operation = "GetTaskInstance"
 params = { Id = 1 }
@@ -16,7 +16,7 @@ params = { Id = 1 }
 [[rule]]
 name = "stops"
 mode = "approve"
-match = { code = "x" }
+match = { code = "deploy-file" }
 [[rule.steps]]
 operation = "StopTaskInstances"
 params = { Ids = [1] }
@@ -24,21 +24,21 @@ params = { Ids = [1] }
 [[rule]]
 name = "looks-too"
 mode = "live"
-match = { code = "x" }
+match = { code = "freeze-node" }
 [[rule.steps]]
 operation = "GetTaskInstance"
 params = { Id = 2 }
 
 [[rule]]
 name = "observes"
-match = { code = "x" }
+match = { code = "unfreeze-node" }
 [[rule.steps]]
 operation = "RerunTaskInstances"
 params = { Ids = [1] }
 
 [[rule]]
 name = "records"
-match = { code = "x" }
+match = { code = "kill-instance" }
 "#;
 
 const SETTINGS: &str = r#"

@@ -312,7 +312,7 @@ fn a_configuration_gives_accounts_and_policy_without_its_secrets_and_its_rule_di
     let rules = rules.replacen("match", "mode = \"live\"\nmatch", 1);
     let tests = TESTS.replace("version = ", "account = \"main\"\nversion = ");
     let directory = given(&[("a.toml", &rules), ("a.test.toml", &tests)]);
-    let settings = "[account.main]\nregion = \"cn-shanghai\"\naccess_key_id = \"x\"\n\
+    let settings = "[account.main]\nregion = \"cn-shanghai\"\nedition = \"basic\"\naccess_key_id = \"x\"\n\
                     access_key_secret = { credential = \"not-here\" }\n\
                     [policy]\nallow = [{ operation = \"RerunTaskInstances\" }]\n";
     let config = directory.path().join("openeventd.toml");
