@@ -4,6 +4,7 @@
 //! is measured without the TOML around it, and the memory of a rule as what the process grows by.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
+#![expect(clippy::print_stdout, reason = "what criterion does not measure is printed")]
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

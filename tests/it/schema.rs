@@ -36,8 +36,9 @@ fn text_of(path: &str) -> String {
 fn shipped_rules() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("config/rules.d")).expect("the directory is listed");
     let is_rules = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.ends_with(".toml") && !name.ends_with(".test.toml")
+        let stem = path.file_stem().map(Path::new);
+        path.extension().is_some_and(|kind| kind == "toml")
+            && stem.is_some_and(|stem| stem.extension().is_none())
     };
     let files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).filter(is_rules).collect();
     assert!(files.len() >= 6);
