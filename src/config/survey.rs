@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::{Environment, setting_of};
-use super::report::Report;
+use super::report::{Report, UNKNOWN_KEY};
 use super::resolved::Config;
 use super::{LoadError, layers, read, resolve};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -44,8 +44,9 @@ pub fn survey(file: &Path, environment: &Environment) -> Result<Survey, LoadErro
         return Ok(Survey { config: None, problems, rules_directory, accounts: None, policy: None });
     };
     let errors = || problems.iter().filter(|problem| problem.severity == Severity::Error);
-    let accounts = !errors().any(|problem| hides_accounts(&setting(problem)));
-    let policy = !errors().any(|problem| setting(problem).starts_with("policy"));
+    let misspelt = errors().any(is_unknown_section);
+    let accounts = !misspelt && !errors().any(hides_accounts);
+    let policy = !misspelt && !errors().any(|problem| setting(problem).starts_with("policy"));
     Ok(Survey {
         rules_directory: config.rules_directory.clone(),
         accounts: accounts.then(|| config.known_accounts()),
@@ -60,12 +61,19 @@ fn setting(problem: &Diagnostic) -> String {
     setting_of(&problem.key).unwrap_or_else(|| problem.key.clone())
 }
 
-/// Whether a mistake in `setting` leaves open which accounts there are, or which API version they prefer.
-fn hides_accounts(setting: &str) -> bool {
+/// Whether a whole section has an unknown name: it may be the one of the accounts, or the policy.
+fn is_unknown_section(problem: &Diagnostic) -> bool {
+    let is_variable = setting_of(&problem.key).is_some();
+    problem.message == UNKNOWN_KEY && (is_variable || !problem.key.contains('.'))
+}
+
+/// Whether a mistake leaves open which accounts there are, or which API version they prefer.
+fn hides_accounts(problem: &Diagnostic) -> bool {
+    let setting = setting(problem);
     let parts: Vec<&str> = setting.split('.').collect();
     match parts.as_slice() {
         ["account"] | ["account", _] => true,
-        ["account", .., last] => *last == "api_version",
+        ["account", .., last] => *last == "api_version" || problem.message == UNKNOWN_KEY,
         _ => false,
     }
 }

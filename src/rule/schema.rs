@@ -73,7 +73,7 @@ fn rule_key(key: &str) -> Value {
             "type": "integer",
             "minimum": 1,
             "maximum": parse::CALLS_MAX,
-            "default": 100,
+            "default": parse::DEFAULT_MAX_CALLS,
         }),
         "expires" => json!({
             "description": "A write is not sent later than this after its event.",
@@ -251,5 +251,15 @@ mod tests {
         assert!(parse::KEYS.iter().all(|key| rule_key(key) != json!({})));
         assert!(step::KEYS.iter().all(|key| step_key(key) != json!({})));
         assert!(operator_names().all(|name| operand(name) != json!({})));
+    }
+
+    #[test]
+    fn the_durations_are_those_that_hold_by_default() {
+        for (key, expected_ms) in
+            [("max_event_age", parse::DEFAULT_MAX_EVENT_AGE_MS), ("expires", parse::DEFAULT_EXPIRES_MS)]
+        {
+            let said = rule_key(key);
+            assert_eq!(said["default"].as_str().and_then(parse::duration_ms), Some(expected_ms), "{key}");
+        }
     }
 }

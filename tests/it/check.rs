@@ -145,6 +145,8 @@ fn mistakes_in_the_settings_hide_none_in_the_rules() {
         // and what is not known is no mistake of the rules.
         (format!("account = 1\npolicy = 1\n{GOOD}"), vec!["policy: "], vec![unknown, refused]),
         (format!("{GOOD}topics = = 1\n"), vec!["no valid TOML"], vec![unknown, refused]),
+        (format!("{GOOD}[acount.main]\n"), vec!["did you mean `account`?"], vec![unknown, refused]),
+        (format!("{GOOD}[polcy]\n"), vec!["did you mean `policy`?"], vec![unknown, refused]),
     ] {
         let directory = given(&[("openeventd.toml", &settings), ("rules.d/a.toml", RULE_WITH_MISTAKES)]);
         let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);

@@ -13,6 +13,7 @@ mod documented;
 mod event_of;
 mod exchanged;
 mod explained;
+mod hostile;
 mod indexed;
 mod matched;
 mod naive;

@@ -126,13 +126,13 @@ impl Importer {
         if compile::of_item(&pattern, Form::Json, &mut findings).is_none() {
             for finding in findings.list.into_iter().filter(|finding| finding.severity == Severity::Error) {
                 let problem = finding.problem;
-                let key = format!("{title}: {}", problem.key);
-                let key = key.trim_end_matches(": ");
+                let parts = [title, problem.key.as_str()].into_iter().filter(|part| !part.is_empty());
+                let key = parts.collect::<Vec<_>>().join(": ");
                 self.tell(
                     Severity::Error,
                     file,
                     &place_of(&problem.span),
-                    key,
+                    &key,
                     problem.message,
                     problem.help,
                 );

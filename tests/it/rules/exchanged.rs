@@ -261,3 +261,11 @@ fn no_text_breaks_out_of_the_file_that_is_written() {
     let value: serde_json::Value = serde_json::from_str(&again.patterns[0].1).expect("it is JSON");
     assert_eq!(value, serde_json::json!({ "source": ["'''\n\u{7f}\\", "\""] }));
 }
+
+#[test]
+fn a_pattern_without_a_name_is_told_by_its_place() {
+    let mut importer = Importer::new(None);
+    importer.add("-", "", r#"{"detail": {"a": [1]}, "data": {"b": [2]}}"#);
+    let report = shown(&importer.finish().problems);
+    assert!(report.starts_with("-:1:25: error: data: duplicate key"), "{report}");
+}
