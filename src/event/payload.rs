@@ -4,7 +4,7 @@
 //! `payloads.txt` has a line for each code: its name, `*` if its payload was not published, then each field with
 //! the letters of what it holds: text, number, bool, object; of a list, what its elements are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static PAYLOADS: LazyLock<BTreeMap<&'static str, Payload>> =
@@ -53,11 +53,6 @@ impl Kinds {
 /// The payload of `code`, if the catalogue has it.
 pub(crate) fn of_code(code: &str) -> Option<&'static Payload> {
     PAYLOADS.get(code)
-}
-
-/// All paths of `payloads`, each once.
-pub(crate) fn paths<'p>(payloads: &[&'p Payload]) -> BTreeSet<&'p str> {
-    payloads.iter().flat_map(|payload| payload.fields.keys().copied()).collect()
 }
 
 fn read(text: &'static str) -> BTreeMap<&'static str, Payload> {

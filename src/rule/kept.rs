@@ -22,17 +22,9 @@ const UNNAMED: &str = "main";
 /// # Errors
 /// Every problem of every file: this version refuses what an earlier one took.
 pub fn parse_kept(files: Vec<RuleFile>, accounts: &[KnownAccount]) -> Parsed {
-    let (mut named, mut operations) = (BTreeSet::new(), BTreeSet::new());
-    for file in &files {
-        mentioned(&file.text, &mut named, &mut operations);
-    }
-    let allow = |operation| Allow { operation, workspaces: Vec::new(), rules: String::new() };
-    let policy = Policy { allow: operations.into_iter().map(allow).collect() };
+    let (named, policy) = mentioned(&files);
     if let Ok(parsed) = parse(files.clone(), &Surroundings { accounts, policy: &policy }) {
         return Ok(parsed);
-    }
-    if named.is_empty() {
-        named.insert(UNNAMED.to_owned());
     }
     // Which version a step meant says nothing about its pattern.
     let api_version = Some(ApiVersion::V2024);
@@ -41,15 +33,22 @@ pub fn parse_kept(files: Vec<RuleFile>, accounts: &[KnownAccount]) -> Parsed {
     parse(files, &Surroundings { accounts: &accounts, policy: &policy })
 }
 
-/// The accounts and operations that the steps of a file name.
-fn mentioned(text: &str, accounts: &mut BTreeSet<String>, operations: &mut BTreeSet<String>) {
-    let (document, _) = DeTable::parse_recoverable(text);
-    let steps = tables(document.get_ref(), "rule").flat_map(|rule| tables(rule, "steps"));
-    for step in steps {
-        let word = |key| Some(step.get(key)?.get_ref().as_str()?.to_owned());
-        accounts.extend(word("account"));
-        operations.extend(word("operation"));
+/// The accounts that steps name, or one if none does, and a policy that permits every operation that they name.
+pub(crate) fn mentioned(files: &[RuleFile]) -> (BTreeSet<String>, Policy) {
+    let (mut accounts, mut operations) = (BTreeSet::new(), BTreeSet::new());
+    for file in files {
+        let (document, _) = DeTable::parse_recoverable(&file.text);
+        for step in tables(document.get_ref(), "rule").flat_map(|rule| tables(rule, "steps")) {
+            let word = |key| Some(step.get(key)?.get_ref().as_str()?.to_owned());
+            accounts.extend(word("account"));
+            operations.extend(word("operation"));
+        }
     }
+    if accounts.is_empty() {
+        accounts.insert(UNNAMED.to_owned());
+    }
+    let allow = |operation| Allow { operation, workspaces: Vec::new(), rules: String::new() };
+    (accounts, Policy { allow: operations.into_iter().map(allow).collect() })
 }
 
 /// The tables of the list under `key`.

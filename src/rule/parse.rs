@@ -133,20 +133,7 @@ pub(super) fn hash_of(files: &[RuleFile]) -> String {
 type Names = HashMap<String, (String, usize)>;
 
 fn parse_file(report: &mut Report<'_>, known: PartlyKnown<'_>, rules: &mut Vec<Rule>, names: &mut Names) {
-    let text = report.file.text.as_str();
-    if text.len() > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-        report.error(&(0..0), "", message, "split it into several files");
-        return;
-    }
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let at = error.span().unwrap_or(0..0);
-        report.error(&at, "", format!("not TOML: {}", error.message()), "");
-    }
-    if !errors.is_empty() {
-        return;
-    }
+    let Some(document) = report.document() else { return };
     report.refuse_unknown(document.get_ref(), "", &["rule"], &[]);
     let Some(list) = document.get_ref().get("rule") else { return };
     let DeValue::Array(list) = list.get_ref() else {

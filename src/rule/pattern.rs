@@ -96,7 +96,7 @@ pub(crate) struct Condition {
 }
 
 /// One thing wrong in a pattern, or odd about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PatternProblem {
     /// Where it stands in the text, in bytes.
     pub span: Range<usize>,

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::rule::RuleFile;
+use crate::rule::parse::FILE_BYTES_MAX;
 
 /// The problems of one file.
 #[derive(Debug)]
@@ -58,6 +59,22 @@ impl<'f> Report<'f> {
         let diagnostic =
             Diagnostic { file: self.file.path.clone(), place, key: key.to_owned(), message, help, severity };
         self.found.push((at.start, diagnostic));
+    }
+
+    /// The file as TOML; `None` if it is too large, or none: each of its mistakes is then in the report.
+    pub(crate) fn document(&mut self) -> Option<Spanned<DeTable<'f>>> {
+        let text = self.file.text.as_str();
+        if text.len() > FILE_BYTES_MAX {
+            let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
+            self.error(&(0..0), "", message, "split it into several files");
+            return None;
+        }
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let at = error.span().unwrap_or(0..0);
+            self.error(&at, "", format!("not TOML: {}", error.message()), "");
+        }
+        errors.is_empty().then_some(document)
     }
 
     /// Refuses every key of `table` that is not `known`.

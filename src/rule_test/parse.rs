@@ -10,7 +10,6 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Place};
-use crate::rule::parse::FILE_BYTES_MAX;
 use crate::rule::report::Report;
 use crate::rule::{RuleFile, RuleSet};
 use crate::rule_test::{RuleTest, event, expectation};
@@ -53,19 +52,7 @@ pub fn parse(
 }
 
 fn parse_file(report: &mut Report<'_>, surroundings: &mut Surroundings<'_, '_>, tests: &mut Vec<RuleTest>) {
-    let text = report.file.text.as_str();
-    if text.len() > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-        report.error(&(0..0), "", message, "split it into several files");
-        return;
-    }
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        report.error(&error.span().unwrap_or(0..0), "", format!("not TOML: {}", error.message()), "");
-    }
-    if !errors.is_empty() {
-        return;
-    }
+    let Some(document) = report.document() else { return };
     report.refuse_unknown(document.get_ref(), "", &["test"], &[]);
     let Some(list) = document.get_ref().get("test") else { return };
     let DeValue::Array(list) = list.get_ref() else {

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
+use crate::batch::RecordBatch;
 use crate::event::{Envelope, Facts, Kind, Status};
-use crate::record::Headers;
+use crate::record::{Header, Headers, Record};
 
 /// A count as SQLite's integer; nothing we count reaches 2^63.
 pub(super) fn count(number: usize) -> i64 {
@@ -130,8 +133,33 @@ pub(super) fn headers(headers: Headers<'_>) -> Option<String> {
 /// A header as stored: its name, and its value if it has one.
 pub(super) type StoredHeader = (String, Option<Vec<u8>>);
 
+/// Makes a record again, byte for byte, of seven columns from the one at `first` on: topic, partition, offset,
+/// Kafka's time, key, headers and payload; `reading` says for what.
+pub(super) fn push_record(
+    row: &SqliteRow,
+    first: usize,
+    reading: &'static str,
+    records: &mut RecordBatch,
+) -> Result<(), StoreError> {
+    let failed = || StoreError::sql(reading);
+    let headers: Option<&str> = row.try_get(first + 5).map_err(failed())?;
+    let headers = headers.map(read_headers).transpose()?.unwrap_or_default();
+    let headers: Vec<Header<'_>> =
+        headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+    records.push(&Record {
+        topic: row.try_get(first).map_err(failed())?,
+        partition: row.try_get(first + 1).map_err(failed())?,
+        offset: row.try_get(first + 2).map_err(failed())?,
+        timestamp_ms: row.try_get(first + 3).map_err(failed())?,
+        key: row.try_get(first + 4).map_err(failed())?,
+        headers: Headers::from(headers.as_slice()),
+        payload: row.try_get(first + 6).map_err(failed())?,
+    });
+    Ok(())
+}
+
 /// Headers read back from what [`headers`] wrote.
-pub(super) fn read_headers(text: &str) -> Result<Vec<StoredHeader>, StoreError> {
+fn read_headers(text: &str) -> Result<Vec<StoredHeader>, StoreError> {
     use base64::Engine as _;
     use serde_json::Value;
     let corrupt = |found: String| StoreError::Corrupt { place: "headers", found };

@@ -1,5 +1,6 @@
 //! Everything that is wrong with one pattern, or odd about it, as it is found.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::PatternProblem;
@@ -80,12 +81,7 @@ impl Findings {
 
     /// Alternatives share what stands beside them: what was found in each of them is told once.
     pub(super) fn forget_repetitions(&mut self) {
-        let mut kept: Vec<Finding> = Vec::new();
-        for finding in self.list.drain(..) {
-            if !kept.iter().any(|other| other.problem == finding.problem) {
-                kept.push(finding);
-            }
-        }
-        self.list = kept;
+        let mut told = HashSet::new();
+        self.list.retain(|finding| told.insert(finding.problem.clone()));
     }
 }

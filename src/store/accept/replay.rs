@@ -15,7 +15,6 @@ use super::duplicate::{self, Counts};
 use super::{Accepted, Deciding, Fate, hash_of, rows, write};
 use crate::batch::{Content, DecodedBatch, Entry, RecordBatch};
 use crate::diagnostic::chain;
-use crate::record::{Header, Headers, Record};
 use crate::store::identity::Entry as IdentityEntry;
 use crate::store::writer::{State, Writer};
 use crate::store::{StoreError, columns};
@@ -150,27 +149,13 @@ async fn read(
     push(&row, records)
 }
 
-/// Makes the row a record again, byte for byte.
+/// Makes the row a record again, and tells which quarantined one it was.
 fn push(row: &SqliteRow, records: &mut RecordBatch) -> Result<Quarantined, StoreError> {
-    let failed = || StoreError::sql("read a record to replay");
-    let headers: Option<&str> = row.try_get(7).map_err(failed())?;
-    let headers = headers.map(columns::read_headers).transpose()?.unwrap_or_default();
-    let headers: Vec<Header<'_>> =
-        headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
-    let mut read = || {
-        let quarantined = Quarantined { id: row.try_get(0)?, stream: row.try_get(1)? };
-        records.push(&Record {
-            topic: row.try_get(2)?,
-            partition: row.try_get(3)?,
-            offset: row.try_get(4)?,
-            timestamp_ms: row.try_get(5)?,
-            key: row.try_get(6)?,
-            headers: Headers::from(headers.as_slice()),
-            payload: row.try_get(8)?,
-        });
-        Ok::<_, sqlx::Error>(quarantined)
-    };
-    read().map_err(failed())
+    const READING: &str = "read a record to replay";
+    let failed = || StoreError::sql(READING);
+    let (id, stream) = (row.try_get(0).map_err(failed())?, row.try_get(1).map_err(failed())?);
+    columns::push_record(row, 2, READING, records)?;
+    Ok(Quarantined { id, stream })
 }
 
 async fn replay(

@@ -7,7 +7,6 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::{Reader, StoreError, columns};
 use crate::batch::RecordBatch;
-use crate::record::{Header, Headers, Record};
 
 /// An event as it was accepted.
 #[derive(Debug)]
@@ -80,24 +79,12 @@ impl Reader {
 
 fn accepted(row: &SqliteRow) -> Result<Accepted, StoreError> {
     let failed = || StoreError::sql(READING);
-    let headers: Option<&str> = row.try_get(8).map_err(failed())?;
-    let headers = headers.map(columns::read_headers).transpose()?.unwrap_or_default();
-    let headers: Vec<Header<'_>> =
-        headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
-    let read = || {
-        let payload: &str = row.try_get(9)?;
-        let mut records = RecordBatch::new();
-        records.push(&Record {
-            topic: row.try_get(3)?,
-            partition: row.try_get(4)?,
-            offset: row.try_get(5)?,
-            timestamp_ms: row.try_get(6)?,
-            key: row.try_get(7)?,
-            headers: Headers::from(headers.as_slice()),
-            payload: payload.as_bytes(),
-        });
-        let (number, accepted_at_ms, rule_set) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        Ok::<_, sqlx::Error>(Accepted { number, accepted_at_ms, rule_set, records })
-    };
-    read().map_err(failed())
+    let mut records = RecordBatch::new();
+    columns::push_record(row, 3, READING, &mut records)?;
+    Ok(Accepted {
+        number: row.try_get(0).map_err(failed())?,
+        accepted_at_ms: row.try_get(1).map_err(failed())?,
+        rule_set: row.try_get(2).map_err(failed())?,
+        records,
+    })
 }

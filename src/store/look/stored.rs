@@ -12,7 +12,6 @@ use sqlx::sqlite::SqliteRow;
 use super::super::reader::limit_time;
 use super::super::{Reader, StoreError, columns};
 use crate::batch::RecordBatch;
-use crate::record::{Header, Headers, Record};
 
 /// Events of one page.
 const PAGE_EVENTS_MAX: i64 = 2_000;
@@ -72,8 +71,7 @@ impl Reader {
     pub async fn stored_events(&mut self, first: i64, last: i64) -> Result<Page, StoreError> {
         let until = Instant::now() + self.time_limit;
         limit_time(&mut self.connection, until).await.map_err(self.failed(READING))?;
-        // One on its own for the stream, which borrows the connection.
-        let (failed, failed_row) = (self.failed(READING), self.failed(READING));
+        let failed = self.failed(READING);
         let query = sqlx::query(PAGE).bind(first).bind(last).bind(PAGE_EVENTS_MAX);
         let mut rows = query.fetch(&mut self.connection);
         let mut page = Page::default();
@@ -82,8 +80,7 @@ impl Reader {
                 Ok(Some(row)) => match page.push(&row) {
                     Ok(()) if page.records.byte_len() < PAGE_BYTES_MAX => {}
                     Ok(()) => break Ok(()),
-                    Err(Unread::Row(error)) => break Err(failed_row(error)),
-                    Err(Unread::Headers(error)) => break Err(error),
+                    Err(error) => break Err(error),
                 },
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(failed(error)),
@@ -93,37 +90,11 @@ impl Reader {
     }
 }
 
-/// Why a row is no record.
-enum Unread {
-    Row(sqlx::Error),
-    Headers(StoreError),
-}
-
-impl From<sqlx::Error> for Unread {
-    fn from(error: sqlx::Error) -> Self {
-        Unread::Row(error)
-    }
-}
-
 impl Page {
-    /// Makes the row a record again, byte for byte.
-    fn push(&mut self, row: &SqliteRow) -> Result<(), Unread> {
-        let headers: Option<&str> = row.try_get(7)?;
-        let headers = headers.map(columns::read_headers).transpose().map_err(Unread::Headers)?;
-        let headers = headers.unwrap_or_default();
-        let headers: Vec<Header<'_>> =
-            headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
-        let payload: &str = row.try_get(8)?;
-        let event = (row.try_get(0)?, row.try_get(1)?);
-        self.records.push(&Record {
-            topic: row.try_get(2)?,
-            partition: row.try_get(3)?,
-            offset: row.try_get(4)?,
-            timestamp_ms: row.try_get(5)?,
-            key: row.try_get(6)?,
-            headers: Headers::from(headers.as_slice()),
-            payload: payload.as_bytes(),
-        });
+    fn push(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
+        let failed = || StoreError::sql(READING);
+        let event = (row.try_get(0).map_err(failed())?, row.try_get(1).map_err(failed())?);
+        columns::push_record(row, 2, READING, &mut self.records)?;
         self.events.push(event);
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Warnings about conditions below `data`: fields that were never seen there, and values of another type.
 
-use std::collections::BTreeSet;
-
 use super::Places;
 use crate::diagnostic::nearest;
 use crate::event::catalogue::EventType;
@@ -21,15 +19,13 @@ const FACTS: [(&str, &str); 4] = [
 
 struct Payloads<'l> {
     list: Vec<&'static Payload>,
-    paths: BTreeSet<&'static str>,
     places: &'l Places,
 }
 
 /// Warns of the conditions below `data` in a branch that is for `events`.
 pub(super) fn lint(branch: &Branch, events: &[&EventType], places: &Places, findings: &mut Findings) {
     let list: Vec<&Payload> = events.iter().filter_map(|row| payload::of_code(row.code)).collect();
-    let paths = payload::paths(&list);
-    let payloads = Payloads { list, paths, places };
+    let payloads = Payloads { list, places };
     for condition in branch.conditions.iter().filter(|condition| condition.field == Some(Field::Data)) {
         payloads.below(condition, "", findings);
     }
@@ -39,7 +35,9 @@ impl Payloads<'_> {
     fn below(&self, condition: &Condition, path: &str, findings: &mut Findings) {
         for inner in condition.below.iter().flat_map(|below| &below.conditions) {
             let own = if path.is_empty() { inner.name.to_string() } else { format!("{path}.{}", inner.name) };
-            if self.is_published(path) && !self.paths.contains(own.as_str()) {
+            if self.is_published(path)
+                && !self.list.iter().any(|payload| payload.fields.contains_key(own.as_str()))
+            {
                 self.unknown(&own, path, findings);
                 continue;
             }
@@ -50,15 +48,20 @@ impl Payloads<'_> {
         }
     }
 
+    /// The fields of all payloads; one that several have comes several times.
+    fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.list.iter().flat_map(|payload| payload.fields.keys().copied())
+    }
+
     /// Whether all that can stand below `path` is known.
     fn is_published(&self, path: &str) -> bool {
-        let has_fields = path.is_empty() || self.paths.iter().any(|own| is_below(own, path));
+        let has_fields = path.is_empty() || self.paths().any(|own| is_below(own, path));
         has_fields && self.list.iter().all(|payload| payload.is_known)
     }
 
     fn unknown(&self, own: &str, parent: &str, findings: &mut Findings) {
         let name = own.rsplit('.').next().unwrap_or(own);
-        let beside = self.paths.iter().filter(|path| parent_of(path) == parent);
+        let beside = self.paths().filter(|path| parent_of(path) == parent);
         let help = match nearest(name, beside.map(|path| path.rsplit('.').next().unwrap_or(path))) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "a field that DataWorks has not published works all the same, if it is sent".to_owned(),
