@@ -25,6 +25,8 @@ pub mod difference;
 
 mod operators;
 
+pub mod schema;
+
 pub mod coverage;
 
 /// One test, checked against the rules that it names.

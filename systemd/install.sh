@@ -71,7 +71,7 @@ install_all() {
         put 0644 "$clone/config/rules.d/$file" "$reference/rules.d/$file"
     done
     # Where the first lines of those two, and of what `openeventd init` writes, lead editors to.
-    for schema in config rules; do
+    for schema in config rules rule-tests; do
         put 0644 "$clone/config/schema/$schema.schema.json" "$reference/schema/$schema.schema.json"
     done
     put 0644 "$ready/bash" "$bash_completions"

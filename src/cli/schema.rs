@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::{Exit, Failure, terminal};
-use crate::{config, rule};
+use crate::{config, rule, rule_test};
 
 /// What `openeventd schema` takes.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,8 @@ pub struct Arguments {
 enum Files {
     /// The rule files
     Rules,
+    /// The files of tests, `*.test.toml`
+    RuleTests,
     /// The configuration
     Config,
 }
@@ -29,6 +31,7 @@ impl Files {
     fn schema(self) -> Value {
         match self {
             Files::Rules => rule::schema::of_rules(),
+            Files::RuleTests => rule_test::schema::of_tests(),
             Files::Config => config::schema::of_config(),
         }
     }

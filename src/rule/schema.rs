@@ -40,7 +40,7 @@ pub fn of_rules() -> Value {
 }
 
 /// A table with these keys and no other.
-fn object(keys: &[&str], schema: fn(&str) -> Value, required: &[&str]) -> Value {
+pub(crate) fn object(keys: &[&str], schema: fn(&str) -> Value, required: &[&str]) -> Value {
     let properties: Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), schema(key))).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -97,17 +97,10 @@ fn rule_key(key: &str) -> Value {
 
 fn step_key(key: &str) -> Value {
     match key {
-        "operation" => {
-            let versions = [ApiVersion::V2020, ApiVersion::V2024];
-            let mut names: Vec<&str> = versions.into_iter().flat_map(operation::names).collect();
-            names.sort_unstable();
-            names.dedup();
-            json!({ "description": "An operation of DataWorks' OpenAPI.", "enum": names })
+        "operation" => operations("An operation of DataWorks' OpenAPI."),
+        "version" => {
+            versions("The API version; needed where both have the operation and the account prefers none.")
         }
-        "version" => json!({
-            "description": "The API version; needed where both have the operation and the account prefers none.",
-            "enum": [ApiVersion::V2024.as_str(), ApiVersion::V2020.as_str()],
-        }),
         "account" => json!({
             "description": "The [account.NAME] that signs the call; the only one configured if left out.",
             "type": "string",
@@ -123,6 +116,20 @@ fn step_key(key: &str) -> Value {
         }),
         _ => json!({}),
     }
+}
+
+/// The name of an operation, of either version.
+pub(crate) fn operations(description: &str) -> Value {
+    let versions = [ApiVersion::V2020, ApiVersion::V2024];
+    let mut names: Vec<&str> = versions.into_iter().flat_map(operation::names).collect();
+    names.sort_unstable();
+    names.dedup();
+    json!({ "description": description, "enum": names })
+}
+
+/// A version of the API.
+pub(crate) fn versions(description: &str) -> Value {
+    json!({ "description": description, "enum": [ApiVersion::V2024.as_str(), ApiVersion::V2020.as_str()] })
 }
 
 /// The conditions on a whole event: its names are offered, others may be attributes of its own.

@@ -14,7 +14,7 @@ use crate::rule::parse::json_start;
 use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::report::Report;
 
-const KEYS: [&str; 3] = ["event", "event_file", "sample"];
+pub(super) const KEYS: [&str; 3] = ["event", "event_file", "sample"];
 
 /// The value of the record that brings the test's event, if it is right.
 pub(super) fn parse(

@@ -14,9 +14,9 @@ use crate::rule::RuleSet;
 use crate::rule::pattern::item::Item;
 use crate::rule::report::{Report, dotted};
 
-const CALL_KEYS: [&str; 6] = ["rule", "operation", "version", "account", "params", "in_order_by"];
-const FAILURE_KEYS: [&str; 2] = ["rule", "reason"];
-const KEYS: [&str; 4] = ["matches", "not_matches", "calls", "fails"];
+pub(super) const CALL_KEYS: [&str; 6] = ["rule", "operation", "version", "account", "params", "in_order_by"];
+pub(super) const FAILURE_KEYS: [&str; 2] = ["rule", "reason"];
+pub(super) const KEYS: [&str; 4] = ["matches", "not_matches", "calls", "fails"];
 
 /// The expectations of the test `table`.
 pub(super) fn parse(

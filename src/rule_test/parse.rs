@@ -19,7 +19,7 @@ pub const TESTS_MAX: usize = 100_000;
 /// Characters that a test's name may have.
 pub const NAME_CHARS_MAX: usize = 200;
 
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["name", "event", "event_file", "sample", "with", "matches", "not_matches", "only", "calls", "fails"];
 
 /// Gives the text of the file at a path below the rule directory, or why it cannot.

@@ -32,23 +32,29 @@ fn text_of(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The ready-made rules, without their tests.
-fn shipped_rules() -> Vec<PathBuf> {
+/// The ready-made rules, and their tests.
+fn shipped() -> (Vec<PathBuf>, Vec<PathBuf>) {
     let entries = fs::read_dir(root().join("config/rules.d")).expect("the directory is listed");
-    let is_rules = |path: &PathBuf| {
-        let stem = path.file_stem().map(Path::new);
-        path.extension().is_some_and(|kind| kind == "toml")
-            && stem.is_some_and(|stem| stem.extension().is_none())
-    };
-    let files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).filter(is_rules).collect();
-    assert!(files.len() >= 6);
-    files
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let files = paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml"));
+    let (tests, rules): (Vec<PathBuf>, _) =
+        files.partition(|path| path.to_string_lossy().ends_with(".test.toml"));
+    assert!(rules.len() >= 6 && tests.len() >= 6);
+    (rules, tests)
+}
+
+/// The blocks of a page that are TOML and begin with this table.
+fn documented(page: &str, table: &str) -> Vec<String> {
+    let blocks = text_of(page);
+    let blocks = blocks.split("```toml").skip(1).filter_map(|rest| rest.split_once('\n'));
+    let texts = blocks.map(|(_, rest)| rest.split("```").next().unwrap_or("").to_owned());
+    texts.filter(|text| text.contains(table)).collect()
 }
 
 /// After a change run the tests once with `UPDATE_FIXTURES=1`, and read the difference.
 #[test]
 fn the_shipped_schemas_are_current_and_the_shipped_files_name_them() {
-    for of in ["config", "rules"] {
+    for of in ["config", "rules", "rule-tests"] {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (_, printed, _) = openeventd(directory.path(), &["schema", of]);
         let shipped = root().join(format!("config/schema/{of}.schema.json"));
@@ -57,7 +63,8 @@ fn the_shipped_schemas_are_current_and_the_shipped_files_name_them() {
         }
         assert_eq!(fs::read_to_string(&shipped).ok().as_deref(), Some(printed.as_str()), "{of}");
     }
-    for path in shipped_rules().into_iter().chain([root().join("config/openeventd.toml")]) {
+    let (rules, tests) = shipped();
+    for path in rules.into_iter().chain(tests).chain([root().join("config/openeventd.toml")]) {
         let text = fs::read_to_string(&path).expect("it is text");
         let named = text.lines().next().and_then(|line| line.strip_prefix("#:schema ")).unwrap_or_default();
         let target = path.parent().expect("it lies somewhere").join(named);
@@ -81,7 +88,7 @@ fn what_init_writes_names_the_installed_schemas_and_fits_them() {
 
 #[test]
 fn every_shipped_and_documented_file_fits() {
-    let (config, rules) = (schema("config"), schema("rules"));
+    let (config, rules, tests) = (schema("config"), schema("rules"), schema("rule-tests"));
     let reference = text_of("config/openeventd.toml");
     assert_eq!(problems(&config, &toml_value(&reference)), Vec::<String>::new());
     // With every default and every example that is commented out.
@@ -92,20 +99,20 @@ fn every_shipped_and_documented_file_fits() {
     });
     assert_eq!(problems(&config, &toml_value(&uncommented.collect::<String>())), Vec::<String>::new());
 
-    let mut files = shipped_rules();
+    let (mut shipped_rules, shipped_tests) = shipped();
     for entry in fs::read_dir(root().join("src/demo/rules")).expect("the directory is listed") {
-        files.push(entry.expect("an entry").path());
+        shipped_rules.push(entry.expect("an entry").path());
     }
-    let documented = text_of("docs/rules.md");
-    let mut texts: Vec<String> = documented
-        .split("```toml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap_or("").to_owned())
-        .collect();
-    assert!(texts.len() >= 4 && files.len() >= 4);
-    texts.extend(files.iter().map(|path| fs::read_to_string(path).expect("it is text")));
-    for text in texts {
-        assert_eq!(problems(&rules, &toml_value(&text)), Vec::<String>::new(), "{text}");
+    for (schema, files, page, table, least) in [
+        (&rules, shipped_rules, "docs/rules.md", "[[rule]]", 4),
+        (&tests, shipped_tests, "docs/rule-tests.md", "[[test]]", 2),
+    ] {
+        let mut texts = documented(page, table);
+        assert!(texts.len() >= least, "{page}");
+        texts.extend(files.iter().map(|path| fs::read_to_string(path).expect("it is text")));
+        for text in texts {
+            assert_eq!(problems(schema, &toml_value(&text)), Vec::<String>::new(), "{text}");
+        }
     }
 }
 
@@ -163,6 +170,27 @@ fn planted_mistakes_do_not_fit() {
         assert_ne!(problems(&rules, &toml_value(text)), Vec::<String>::new(), "{text}");
     }
     assert_eq!(problems(&rules, &toml_value(STEP)), Vec::<String>::new());
+    let tests = schema("rule-tests");
+    let test = "[[test]]\nname = \"a\"\nsample = \"commit-file\"\nmatches = [\"r\"]\n";
+    for text in [
+        "[[tests]]\nname = \"a\"".to_owned(),
+        test.replace("name", "nam"),
+        test.replace("commit-file", "comit-file"),
+        test.replace("matches", "match"),
+        test.replace("matches = [\"r\"]", "only = true"),
+        test.replace("[\"r\"]", "\"r\""),
+        test.replace("sample = \"commit-file\"", ""),
+        format!("{test}event = \"{{}}\""),
+        format!("{test}with = 1"),
+        test.replace("sample = \"commit-file\"", "event = {}\nwith = {}"),
+        format!("{test}calls = []"),
+        format!("{test}calls = [{{ rule = \"r\" }}]"),
+        format!("{test}calls = [{{ rule = \"r\", operation = \"GetFiel\" }}]"),
+        format!("{test}fails = [{{ rule = \"r\", raeson = \"x\" }}]"),
+    ] {
+        assert_ne!(problems(&tests, &toml_value(&text)), Vec::<String>::new(), "{text}");
+    }
+    assert_eq!(problems(&tests, &toml_value(test)), Vec::<String>::new());
     let config = schema("config");
     for text in [
         "[kafka]\ntopcis = [\"a\"]",

@@ -48,6 +48,9 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut Ve
             "enum" => operand.as_array().expect("a list").contains(value),
             "not" => !fits(root, operand, value),
             "anyOf" => operand.as_array().expect("a list").iter().any(|one| fits(root, one, value)),
+            "oneOf" => {
+                operand.as_array().expect("a list").iter().filter(|one| fits(root, one, value)).count() == 1
+            }
             "pattern" => value.as_str().is_none_or(|text| {
                 Regex::new(operand.as_str().expect("text")).expect("a regular expression").is_match(text)
             }),
