@@ -107,10 +107,10 @@ fn every_shipped_and_documented_file_fits() {
         (&rules, shipped_rules, "docs/rules.md", "[[rule]]", 4),
         (&tests, shipped_tests, "docs/rule-tests.md", "[[test]]", 2),
     ] {
-        let mut texts = documented(page, table);
-        assert!(texts.len() >= least, "{page}");
-        texts.extend(files.iter().map(|path| fs::read_to_string(path).expect("it is text")));
-        for text in texts {
+        let mut written = documented(page, table);
+        assert!(written.len() >= least, "{page}");
+        written.extend(files.iter().map(|path| fs::read_to_string(path).expect("it is text")));
+        for text in written {
             assert_eq!(problems(schema, &toml_value(&text)), Vec::<String>::new(), "{text}");
         }
     }
