@@ -76,7 +76,7 @@ fn rules(count: usize, pattern: fn(usize) -> String) -> RuleSet {
 
 fn matching(criterion: &mut Criterion) {
     let payload = String::from_utf8(events::payload(1)).expect("text");
-    let payload = payload.replacen("\"dagId\"", "\"text\":\"word-00001-Tail\",\"dagId\"", 1);
+    let payload = payload.replacen("\"dagId\"", "\"text\":\"word-00001-Tail\",\"note\":\"a.b\",\"dagId\"", 1);
     let record = Record::of_payload(payload.as_bytes());
     let event = decode(&record, &Limits::default()).expect("an event");
     assert!(matches!(event.data, Cow::Borrowed(_)), "the payload is as it was sent");

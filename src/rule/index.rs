@@ -6,7 +6,7 @@
 //! so are evaluated. A rule without any such condition is tried always.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher as _;
 
 use self::key::{Key, Reach};
 use self::paths::Paths;
@@ -29,7 +29,7 @@ mod values;
 mod paths;
 
 // The keys come from rule authors, so a fixed seed invites no attack, and every run is the same.
-type Hasher = BuildHasherDefault<DefaultHasher>;
+type Hasher = foldhash::fast::FixedState;
 
 /// Finds the rules that can match.
 #[derive(Debug, Default)]

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
 
 use super::RuleFile;
 use super::parse::{self, DEFAULT_EXPIRES_MS, DEFAULT_MAX_CALLS, DEFAULT_MAX_EVENT_AGE_MS};
+use super::pattern::item::{Item, ItemKind, Key};
 use super::report::Report;
 use crate::diagnostic::Diagnostic;
 
@@ -26,7 +27,8 @@ pub struct Outline {
     pub line: usize,
     /// Its text, with the comment lines right above it.
     pub text: String,
-    table: Table,
+    /// By key, what is written there: the same for the same value, however it is laid out.
+    values: BTreeMap<String, String>,
 }
 
 /// What of a rule may differ.
@@ -77,9 +79,9 @@ impl Outline {
     pub fn differences(&self, other: &Outline) -> Vec<Part> {
         let differs = |key: &&String| self.value(key) != other.value(key);
         let mut parts: Vec<Part> = self
-            .table
+            .values
             .keys()
-            .chain(other.table.keys())
+            .chain(other.values.keys())
             .filter(differs)
             .map(|key| Part::of_key(key))
             .collect();
@@ -92,18 +94,16 @@ impl Outline {
     }
 
     /// The value of `key`, or what holds where it is left out; durations in milliseconds.
-    fn value(&self, key: &str) -> Option<Value> {
-        let written = self.table.get(key);
-        let duration = |default_ms| match written {
-            Some(Value::String(text)) => parse::duration_ms(text).map(Value::Integer).or(written.cloned()),
-            Some(other) => Some(other.clone()),
-            None => Some(Value::Integer(default_ms)),
+    fn value(&self, key: &str) -> Option<String> {
+        let written = self.values.get(key);
+        let in_ms = |text: &String| {
+            parse::duration_ms(text.trim_matches('"')).map_or_else(|| text.clone(), |ms| ms.to_string())
         };
         match key {
-            "max_event_age" => duration(DEFAULT_MAX_EVENT_AGE_MS),
-            "expires" => duration(DEFAULT_EXPIRES_MS),
-            "max_calls" => written.cloned().or(Some(Value::Integer(i64::from(DEFAULT_MAX_CALLS)))),
-            "mode" => written.cloned().or_else(|| Some(super::Mode::default().as_str().into())),
+            "max_event_age" => Some(written.map_or_else(|| DEFAULT_MAX_EVENT_AGE_MS.to_string(), in_ms)),
+            "expires" => Some(written.map_or_else(|| DEFAULT_EXPIRES_MS.to_string(), in_ms)),
+            "max_calls" => Some(written.cloned().unwrap_or_else(|| DEFAULT_MAX_CALLS.to_string())),
+            "mode" => Some(written.cloned().unwrap_or_else(|| quoted(super::Mode::default().as_str()))),
             _ => written.cloned(),
         }
     }
@@ -145,39 +145,54 @@ fn of_file(report: &mut Report<'_>) -> Vec<(Outline, Range<usize>)> {
         report.error(&error.span().unwrap_or(0..0), "", format!("not TOML: {}", error.message()), "");
     }
     let Some(rules) = document.get_ref().get("rule").filter(|_| errors.is_empty()) else { return Vec::new() };
-    let places: Vec<Range<usize>> = match rules.get_ref() {
-        DeValue::Array(list) => list.iter().map(Spanned::span).collect(),
-        _ => Vec::new(),
-    };
-    let tables = match toml::from_str::<Table>(&file.text) {
-        Ok(mut whole) => whole.remove("rule"),
-        // What is read twice the same way fails only where a number has no form of its own.
-        Err(error) => {
-            report.error(&error.span().unwrap_or(0..0), "", format!("not TOML: {}", error.message()), "");
-            return Vec::new();
-        }
-    };
-    let Some(Value::Array(tables)) = tables else {
+    let DeValue::Array(tables) = rules.get_ref() else {
         report.wrong_type(rules, "rule", "a list of rules, each under a line `[[rule]]`");
         return Vec::new();
     };
+    let places: Vec<Range<usize>> = tables.iter().map(Spanned::span).collect();
     let mut outlines = Vec::new();
-    for (index, (table, place)) in tables.into_iter().zip(&places).enumerate() {
+    for (index, (table, place)) in tables.iter().zip(&places).enumerate() {
         let next = places.get(index + 1).map_or(file.text.len(), |next| next.start);
         let before = index.checked_sub(1).and_then(|before| places.get(before)).map_or(0, |rule| rule.end);
-        let Value::Table(table) = table else {
+        let DeValue::Table(table) = table.get_ref() else {
             report.error(place, "rule", "expected a table", "");
             continue;
         };
-        let Some(name) = table.get("name").and_then(Value::as_str).map(str::to_owned) else {
+        let Some(name) = table.get("name").and_then(|name| name.get_ref().as_str()).map(str::to_owned) else {
             report.error(place, "name", "a rule needs a name", "`openeventd check` finds all that is wrong");
             continue;
         };
+        let values =
+            table.iter().map(|(key, value)| (key.get_ref().to_string(), value_text(&Item::of_toml(value))));
+        let values = values.collect();
         let (start, text) = written(&file.text, place, before, next);
         let line = file.text.get(..start).unwrap_or_default().matches('\n').count() + 1;
-        outlines.push((Outline { name, path: file.path.clone(), line, text, table }, place.clone()));
+        outlines.push((Outline { name, path: file.path.clone(), line, text, values }, place.clone()));
     }
     outlines
+}
+
+/// The value as text, keys in order of their names.
+fn value_text(item: &Item) -> String {
+    let list = |texts: Vec<String>| texts.join(", ");
+    match &item.kind {
+        ItemKind::Null => "null".to_owned(),
+        ItemKind::Bool(value) => value.to_string(),
+        ItemKind::Number(text) => text.clone(),
+        ItemKind::Text(text) => quoted(text),
+        ItemKind::List(elements) => format!("[{}]", list(elements.iter().map(value_text).collect())),
+        ItemKind::Map(entries) => {
+            let entry = |(key, value): &(Key, Item)| format!("{}: {}", quoted(&key.text), value_text(value));
+            let mut entries: Vec<String> = entries.iter().map(entry).collect();
+            entries.sort_unstable();
+            format!("{{{}}}", list(entries))
+        }
+        ItemKind::Foreign(what) => (*what).to_owned(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
 }
 
 /// Where the text of the rule at `place` begins, and the text: to the beginning of the `next` one, with the comment
@@ -232,6 +247,10 @@ mod tests {
             ("", "[[rule.steps]]\noperation = \"x\"", vec!["step"]),
             ("", "[[rule.later]]", vec!["other"]),
             ("# one", "# two", vec!["text"]),
+            // As long as a pattern may have it, a comparison may.
+            ("match = { a = 1 }", "match = { a = 111111111111111111111111111111 }", vec!["match"]),
+            ("match = { a = 1 }", "match = { a = \"1\" }", vec!["match"]),
+            ("match = { a = 1, b = 16 }", "match = { b = 0x10, a = 1 }", vec!["text"]),
         ] {
             assert_eq!(parts(one, other), expected, "{one} / {other}");
         }

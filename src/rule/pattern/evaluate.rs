@@ -53,7 +53,8 @@ impl<'e> Subject<'e> {
 }
 
 fn parse(text: &str) -> Result<Node<'_>, Unreadable> {
-    Node::parse(text).map(undotted).map_err(|_| Unreadable)
+    let node = Node::parse(text).map_err(|_| Unreadable)?;
+    Ok(if may_have_dotted_key(text.as_bytes()) { undotted(node) } else { node })
 }
 
 /// Whether a pattern holds for an event.
@@ -207,6 +208,24 @@ fn exists(value: &Node<'_>) -> bool {
     }
 }
 
+/// Whether a key in the JSON text may hold a dot, told faster than by a look at every key: from a dot inside of it the
+/// next quote is its end, and a colon follows. An escape could hide both.
+fn may_have_dotted_key(text: &[u8]) -> bool {
+    if memchr::memchr(b'\\', text).is_some() {
+        return true;
+    }
+    let mut rest = text;
+    while let Some(dot) = memchr::memchr(b'.', rest) {
+        let from_dot = rest.split_at(dot).1;
+        let Some(quote) = memchr::memchr(b'"', from_dot) else { return false };
+        rest = from_dot.split_at(quote + 1).1;
+        if rest.trim_ascii_start().first() == Some(&b':') {
+            return true;
+        }
+    }
+    false
+}
+
 /// Turns dotted keys into nested ones, so that both are the same path.
 fn undotted(node: Node<'_>) -> Node<'_> {
     if has_dotted_key(&node) { resolved(node, 0) } else { node }
@@ -280,4 +299,27 @@ fn nested<'e>(entries: Vec<(Cow<'e, str>, Node<'e>)>, depth: usize) -> Vec<(Cow<
             (Cow::Owned(name), value)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_dotted_key_is_passed_over() {
+        for (text, expected) in [
+            (r#"{"a.b": 1}"#, true),
+            (r#"{"a": {".": 1}}"#, true),
+            (r#"[{"x": "1.2", "a.": []}]"#, true),
+            ("{\"a.b\" \n: 1}", true),
+            (r#"{"a\u002eb": 1}"#, true),
+            (r#"{"a": "b.c", "d": 1.5, "e": ["f.g", ".", "h"]}"#, false),
+            (r#"{"a": 1.5}"#, false),
+            (r#"{"ab": 1}"#, false),
+        ] {
+            assert_eq!(may_have_dotted_key(text.as_bytes()), expected, "{text}");
+            let node = Node::parse(text).expect("a document");
+            assert!(!has_dotted_key(&node) || expected, "{text}");
+        }
+    }
 }
