@@ -20,6 +20,8 @@ Examples:
 
 /// Bytes of a pattern, an event, or a line of a batch.
 const BYTES_MAX: u64 = 8 << 20;
+/// Some editors begin a text with it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What `openeventd rules match` takes.
 #[derive(Debug, clap::Args)]
@@ -135,6 +137,9 @@ pub(super) fn read(path: &Path) -> Result<String, MatchError> {
     }
     if u64::try_from(bytes.len()).is_ok_and(|length| length > BYTES_MAX) {
         return Err(MatchError::TooLarge(path.to_owned()));
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     String::from_utf8(bytes).map_err(|_| MatchError::NotText(path.to_owned()))
 }

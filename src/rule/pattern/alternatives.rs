@@ -19,6 +19,8 @@ pub(super) const CONDITIONS_MAX: usize = 100_000;
 pub(super) struct Draft {
     pub(super) common: Branch,
     pub(super) choices: Vec<Vec<Branch>>,
+    /// Where an `$or` stands.
+    pub(super) or_paths: HashSet<String>,
 }
 
 /// A pattern whose alternatives are too many.
@@ -31,9 +33,14 @@ impl Draft {
         product(self.common, self.choices)
     }
 
+    /// How many alternatives there would be if all choices were multiplied.
+    pub(super) fn combinations(&self) -> usize {
+        self.choices.iter().fold(1, |product: usize, choice| product.saturating_mul(choice.len()))
+    }
+
     /// Multiplies those choices, and the common conditions, that name the same field at the top.
     pub(super) fn settled(self) -> Result<Draft, TooMany> {
-        let mut settled = Draft { common: self.common, choices: Vec::new() };
+        let mut settled = Draft { common: self.common, ..Draft::default() };
         let mut left = self.choices;
         while let Some(choice) = left.pop() {
             let mut names = names_of(&choice);

@@ -19,6 +19,8 @@ use super::{Branch, Condition, Pattern, PatternError, PatternProblem};
 use crate::diagnostic::Severity;
 use crate::rule::field::Field;
 
+/// Bytes of a pattern that is JSON text; no rule file can hold a longer one.
+const JSON_BYTES_MAX: usize = 1024 * 1024;
 /// Values and operators that Alibaba Cloud EventBridge takes for one field.
 const ALIBABA_MEMBERS_MAX: usize = 5;
 
@@ -31,14 +33,15 @@ pub(crate) enum Form {
 
 /// Compiles a pattern written as JSON text.
 pub(crate) fn of_json(text: &str, dialect: Option<Dialect>) -> Result<Pattern, PatternError> {
-    let item = Item::of_json(text, 0).map_err(|error| PatternError {
-        problems: vec![PatternProblem {
-            span: error.at..error.at,
-            key: String::new(),
-            message: format!("the pattern is no JSON: {}", error.message),
-            help: String::new(),
-        }],
-    })?;
+    let refused = |at: usize, message: String| PatternError {
+        problems: vec![PatternProblem { span: at..at, key: String::new(), message, help: String::new() }],
+    };
+    if text.len() > JSON_BYTES_MAX {
+        let message = format!("the pattern has {} bytes, at most {JSON_BYTES_MAX} are allowed", text.len());
+        return Err(refused(0, message));
+    }
+    let item = Item::of_json(text, 0)
+        .map_err(|error| refused(error.at, format!("the pattern is no JSON: {}", error.message)))?;
     let mut findings = Findings::new(dialect);
     let pattern = of_item(&item, Form::Json, &mut findings);
     let errors = findings.list.into_iter().filter(|finding| finding.severity == Severity::Error);
@@ -60,10 +63,13 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     let mut compiler = Compiler { form, findings };
     compiler.branch(entries, &mut draft, "", 0);
     let settled = compiler.few_enough(draft.settled(), &item.span);
+    if settled.as_ref().is_some_and(|draft| draft.combinations() > ALTERNATIVES_MAX) {
+        findings.uses(Feature::ManyCombinations, &item.span, "$or");
+    }
     if findings.has_errors() {
         return None;
     }
-    let Draft { mut common, mut choices } = settled?;
+    let Draft { mut common, mut choices, .. } = settled?;
     order_by_cost(&mut common);
     choices.iter_mut().flatten().for_each(order_by_cost);
     Some(Pattern { common, choices, expressions: findings.expressions })
@@ -113,6 +119,10 @@ impl Compiler<'_> {
                 return;
             }
         };
+        if !draft.or_paths.insert(path.to_owned()) {
+            let help = "nested and dotted keys are the same path; one of the two can stand in the other's alternatives";
+            self.findings.error(&key.span, &key_path, "duplicate path", help);
+        }
         if depth >= DEPTH_MAX {
             self.too_deep(key);
             return;
@@ -242,7 +252,7 @@ impl Compiler<'_> {
             ItemKind::Text(text) => leaf.texts.push(text.as_str().into()),
             ItemKind::Number(text) => match Number::parse(text) {
                 Some(number) => leaf.numbers.push(number),
-                None => self.findings.error(&member.span, path, "the number's exponent is too long", ""),
+                None => self.findings.error(&member.span, path, "not a number as JSON has them", ""),
             },
             ItemKind::Map(entries) => match entries.as_slice() {
                 [(key, operand)] if key.text == "not" => self.not(key, operand, leaf, path),

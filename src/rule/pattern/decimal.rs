@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
-/// Digits that an exponent may have; beyond that a number is refused.
-const EXPONENT_DIGITS_MAX: usize = 17;
+/// Exponents of this size and beyond count as equal: they have more than 37 digits.
+const EXPONENT_MAX: i128 = 10_i128.pow(37);
 
 /// A number as written, taken apart: 0.HEADTAIL times ten to the power of `exponent`.
 ///
@@ -17,7 +17,7 @@ pub(crate) struct Decimal<'a> {
     negative: bool,
     head: &'a str,
     tail: &'a str,
-    exponent: i64,
+    exponent: i128,
 }
 
 /// A number kept by a pattern.
@@ -27,7 +27,7 @@ pub(crate) struct Number {
     pub(super) written: Box<str>,
     negative: bool,
     digits: Box<str>,
-    exponent: i64,
+    exponent: i128,
     place: IntegerPlace,
 }
 
@@ -51,7 +51,7 @@ impl IntegerPlace {
 }
 
 impl<'a> Decimal<'a> {
-    /// Takes a JSON number apart; `None` if it is none, or its exponent is absurdly long.
+    /// Takes a JSON number apart; `None` if it is none.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -70,24 +70,19 @@ impl<'a> Decimal<'a> {
             return None;
         }
         let whole = whole.trim_start_matches('0');
-        let mut leading = i64::try_from(whole.len()).ok()?;
+        let mut leading = i128::try_from(whole.len()).ok()?;
         let mut tail = fraction.trim_end_matches('0');
         let head = if tail.is_empty() { whole.trim_end_matches('0') } else { whole };
         if head.is_empty() {
             let significant = tail.trim_start_matches('0');
-            leading -= i64::try_from(tail.len() - significant.len()).ok()?;
+            leading -= i128::try_from(tail.len() - significant.len()).ok()?;
             tail = significant;
         }
-        let exponent = exponent.map_or(Some(0), parse_exponent);
+        let exponent = exponent.map_or(Some(0), parse_exponent)?;
         if head.is_empty() && tail.is_empty() {
-            return exponent_is_written_well(unsigned).then_some(Decimal {
-                negative: false,
-                head,
-                tail,
-                exponent: 0,
-            });
+            return Some(Decimal { negative: false, head, tail, exponent: 0 });
         }
-        Some(Decimal { negative, head, tail, exponent: exponent?.checked_add(leading)? })
+        Some(Decimal { negative, head, tail, exponent: exponent.checked_add(leading)? })
     }
 
     fn digits(&self) -> impl Iterator<Item = u8> {
@@ -127,28 +122,25 @@ fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn parse_exponent(text: &str) -> Option<i64> {
+fn parse_exponent(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let significant = digits.trim_start_matches('0');
-    if !all_digits(digits) || significant.len() > EXPONENT_DIGITS_MAX {
+    if !all_digits(digits) {
         return None;
     }
-    let size: i64 = if significant.is_empty() { 0 } else { significant.parse().ok()? };
+    let significant = digits.trim_start_matches('0');
+    let size = if significant.is_empty() {
+        0
+    } else {
+        significant.parse().map_or(EXPONENT_MAX, |size: i128| size.min(EXPONENT_MAX))
+    };
     Some(if negative { -size } else { size })
 }
 
-/// Zero is zero whatever its exponent, even one too long to be counted.
-fn exponent_is_written_well(unsigned: &str) -> bool {
-    unsigned.split_once(['e', 'E']).is_none_or(|(_, text)| {
-        all_digits(text.strip_prefix('-').or_else(|| text.strip_prefix('+')).unwrap_or(text))
-    })
-}
-
 impl Number {
-    /// Keeps a JSON number; `None` if it is none, or its exponent is absurdly long.
+    /// Keeps a JSON number; `None` if it is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let decimal = Decimal::parse(text)?;
         let digits = format!("{}{}", decimal.head, decimal.tail);
@@ -204,7 +196,7 @@ impl Number {
     }
 }
 
-fn integer_place(digits: &str, exponent: i64, negative: bool) -> IntegerPlace {
+fn integer_place(digits: &str, exponent: i128, negative: bool) -> IntegerPlace {
     // An integer of 64 bits has at most nineteen digits; one more is out of reach for certain.
     let Ok(whole_digits) = usize::try_from(exponent.clamp(0, 20)) else { return IntegerPlace::At(0) };
     let taken = digits.len().min(whole_digits);
@@ -262,6 +254,11 @@ mod tests {
             ("99", "1e2"),
             ("-1e400", "1e-400"),
             ("1e-400", "2e-400"),
+            ("1e100000000000000000", "1e9999999999999999999"),
+            ("12e9999999999999999999", "1e10000000000000000001"),
+            ("-1e9999999999999999999", "1e-9999999999999999999"),
+            ("0", "1e-99999999999999999999999999999999999999999"),
+            ("1e99", "1e99999999999999999999999999999999999999999"),
         ] {
             assert_eq!(compare(less, more), Ordering::Less, "{less} {more}");
         }
@@ -269,8 +266,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "1e9999999999999999999", "0e", "0ex"]
-        {
+        for text in ["", "-", ".5", "5.", "1e", "0x10", "1_000", "NaN", "0e", "0ex"] {
             assert!(Decimal::parse(text).is_none(), "{text}");
         }
     }
@@ -285,6 +281,9 @@ mod tests {
             ("0.5", 0, Ordering::Less),
             ("-0.5", 0, Ordering::Greater),
             ("1e30", i64::MAX, Ordering::Less),
+            ("1e9999999999999999999", i64::MAX, Ordering::Less),
+            ("1e-9999999999999999999", 0, Ordering::Less),
+            ("-1e-9999999999999999999", 0, Ordering::Greater),
             ("-1e30", i64::MIN, Ordering::Greater),
             ("9223372036854775808", i64::MAX, Ordering::Less),
             ("-9223372036854775808", i64::MIN, Ordering::Equal),

@@ -23,6 +23,7 @@ pub(super) enum Feature {
     Regex,
     Not,
     SixMembers,
+    ManyCombinations,
 }
 
 impl Dialect {
@@ -55,7 +56,7 @@ impl Dialect {
 
     pub(super) fn has(self, feature: Feature) -> bool {
         match feature {
-            Feature::Regex | Feature::Not => false,
+            Feature::Regex | Feature::Not | Feature::ManyCombinations => false,
             Feature::Contains => self == Dialect::Alibaba,
             Feature::IgnoreCase
             | Feature::AffixIgnoreCase
@@ -84,6 +85,7 @@ impl Feature {
             Feature::Regex => "the operator `regex`",
             Feature::Not => "the operator `not`",
             Feature::SixMembers => "more than five values and operators for one field",
+            Feature::ManyCombinations => "`$or` of more than 1,000 combinations in all",
         }
     }
 
@@ -91,7 +93,7 @@ impl Feature {
     pub(super) fn instead(self) -> &'static str {
         match self {
             Feature::Contains => "`wildcard` with a star at both ends says the same",
-            Feature::Or | Feature::SixMembers => "write several rules",
+            Feature::Or | Feature::SixMembers | Feature::ManyCombinations => "write several rules",
             _ => "leave out `dialect` if the pattern need not be valid there",
         }
     }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::decimal::Decimal;
 use super::item::DEPTH_MAX;
@@ -249,24 +249,32 @@ fn resolved(node: Node<'_>, depth: usize) -> Node<'_> {
     }
 }
 
-/// Everything that stands under one name: objects are merged, otherwise the later one counts.
+/// Everything that stands under one name: plain values, lists, and the fields of all objects.
 #[derive(Default)]
 struct Group<'e> {
-    plain: Option<Node<'e>>,
+    values: Vec<Node<'e>>,
+    /// Those of all objects together.
     below: Vec<(Cow<'e, str>, Node<'e>)>,
 }
 
 impl<'e> Group<'e> {
     fn add(&mut self, value: Node<'e>) {
         match value {
-            Node::Map(entries) if !entries.is_empty() => {
-                self.plain = None;
-                self.below.extend(entries);
-            }
-            other => {
-                self.below.clear();
-                self.plain = Some(other);
-            }
+            Node::Map(entries) if !entries.is_empty() => self.below.extend(entries),
+            other => self.values.push(other),
+        }
+    }
+
+    /// One value as it is; of several each counts, as in a list.
+    fn node(self, depth: usize) -> Node<'e> {
+        let mut values: Vec<Node<'e>> =
+            self.values.into_iter().map(|value| resolved(value, depth + 1)).collect();
+        if !self.below.is_empty() {
+            values.push(Node::Map(nested(self.below, depth + 1)));
+        }
+        match values.pop() {
+            Some(only) if values.is_empty() => only,
+            last => Node::List(values.into_iter().chain(last).collect()),
         }
     }
 }
@@ -274,13 +282,8 @@ impl<'e> Group<'e> {
 /// A pattern cannot look deeper than [`DEPTH_MAX`], so a key is not taken apart beyond it: an event
 /// cannot make a tree that is deeper than the stack.
 fn nested<'e>(entries: Vec<(Cow<'e, str>, Node<'e>)>, depth: usize) -> Vec<(Cow<'e, str>, Node<'e>)> {
-    let last_places: HashMap<Cow<'_, str>, usize> =
-        entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
     let mut groups: BTreeMap<String, Group<'e>> = BTreeMap::new();
-    for (place, (key, value)) in entries.into_iter().enumerate() {
-        if last_places.get(&key) != Some(&place) {
-            continue;
-        }
+    for (key, value) in entries {
         match key.split_once('.').filter(|_| depth < DEPTH_MAX) {
             Some((name, rest)) => {
                 let below = Node::Map(vec![(Cow::Owned(rest.to_owned()), value)]);
@@ -289,16 +292,7 @@ fn nested<'e>(entries: Vec<(Cow<'e, str>, Node<'e>)>, depth: usize) -> Vec<(Cow<
             None => groups.entry(key.into_owned()).or_default().add(value),
         }
     }
-    groups
-        .into_iter()
-        .map(|(name, group)| {
-            let value = match group.plain {
-                Some(plain) => resolved(plain, depth + 1),
-                None => Node::Map(nested(group.below, depth + 1)),
-            };
-            (Cow::Owned(name), value)
-        })
-        .collect()
+    groups.into_iter().map(|(name, group)| (Cow::Owned(name), group.node(depth))).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Everything that is wrong with one pattern, or odd about it, as it is found.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -9,6 +10,10 @@ use crate::diagnostic::Severity;
 
 /// Values, operators and conditions that one pattern may hold.
 const MEMBERS_MAX: usize = 10_000;
+/// Operators among them. Each may be tried on each element of a list, and whoever sends events chooses the list.
+const OPERATORS_MAX: usize = 1_000;
+/// Problems of one pattern that are told.
+const TOLD_MAX: usize = 100;
 
 /// One finding.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(crate) struct Findings {
     pub(crate) list: Vec<Finding>,
     dialect: Option<Dialect>,
     members: usize,
+    operators: usize,
     pub(super) expressions: usize,
 }
 
@@ -53,6 +59,13 @@ impl Findings {
     }
 
     fn add(&mut self, severity: Severity, at: &Range<usize>, key: &str, message: String, help: String) {
+        let (message, help) = match self.list.len().cmp(&TOLD_MAX) {
+            Ordering::Less => (message, help),
+            Ordering::Equal => {
+                (format!("more than {TOLD_MAX} problems; no further one is told"), String::new())
+            }
+            Ordering::Greater => return,
+        };
         let problem = PatternProblem { span: at.clone(), key: key.to_owned(), message, help };
         self.list.push(Finding { severity, problem });
     }
@@ -73,6 +86,15 @@ impl Findings {
             self.error(at, key, message, "split the rule");
         }
         self.members <= MEMBERS_MAX
+    }
+
+    /// Counts one more operator.
+    pub(super) fn count_operator(&mut self, at: &Range<usize>, key: &str) {
+        self.operators += 1;
+        if self.operators == OPERATORS_MAX + 1 {
+            let message = format!("more than {OPERATORS_MAX} operators in one pattern");
+            self.error(at, key, message, "plain values are not limited so; split the rule");
+        }
     }
 
     pub(crate) fn has_errors(&self) -> bool {

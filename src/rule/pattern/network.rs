@@ -13,7 +13,9 @@ impl Network {
     /// Reads `10.0.0.0/8` or `2001:db8::/32`; bits behind the prefix are masked, which the flag tells.
     pub(crate) fn parse(text: &str) -> Option<(Self, bool)> {
         let (address, length) = text.split_once('/')?;
-        if length.is_empty() || length.len() > 3 || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        let is_plain =
+            length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+        if length.is_empty() || length.len() > 3 || !is_plain {
             return None;
         }
         let length: u32 = length.parse().ok()?;
@@ -71,9 +73,17 @@ mod tests {
         }
         assert!(Network::parse("10.1.2.3/8").is_some_and(|(_, masked)| masked));
         assert!(Network::parse("10.0.0.0/8").is_some_and(|(_, masked)| !masked));
-        for wrong in
-            ["10.0.0.1", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "010.0.0.0/8", "x/8", "/8"]
-        {
+        for wrong in [
+            "10.0.0.1",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "010.0.0.0/8",
+            "x/8",
+            "/8",
+        ] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn parse(
         return;
     };
     let key_path = format!("{path}.{}", key.text);
+    findings.count_operator(&key.span, &key_path);
     let mut operator = Operator { operand, path: &key_path, findings };
     match key.text.as_str() {
         "prefix" => leaf.tests.extend(operator.affix("prefix", Test::Prefix, Test::PrefixIgnoreCase)),
@@ -289,7 +290,7 @@ impl<'i> Operator<'i, '_> {
     fn number(&mut self, text: &str) -> Option<Number> {
         let number = Number::parse(text);
         if number.is_none() {
-            self.findings.error(&self.operand.span, self.path, "the number's exponent is too long", "");
+            self.findings.error(&self.operand.span, self.path, "not a number as JSON has them", "");
         }
         number
     }

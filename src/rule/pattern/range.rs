@@ -25,7 +25,7 @@ pub(super) fn parse(operand: &Item, path: &str, findings: &mut Findings) -> Opti
     let mut bounds = Vec::new();
     for (sign, text) in comparisons {
         let Some(number) = Number::parse(text) else {
-            findings.error(&operand.span, path, "the number's exponent is too long", "");
+            findings.error(&operand.span, path, "not a number as JSON has them", "");
             return None;
         };
         if number.is_beyond(1_000_000_000) {

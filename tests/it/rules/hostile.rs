@@ -35,10 +35,18 @@ fn what_is_too_deep_or_too_large_is_refused() {
     for (what, pattern, said) in [
         ("a deep list", "[".repeat(1_000_000), "no JSON"),
         ("deep objects", format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000)), "no JSON"),
-        ("a deep path", format!("{{\"{}\": [1]}}", "a.".repeat(1_000_000)), "nested deeper than 64 levels"),
-        ("a million alternatives", format!("{{{}}}", alternatives(1_000_000 / 4)), "more than 10000 values"),
+        ("a deep path", format!("{{\"{}\": [1]}}", "a.".repeat(400_000)), "nested deeper than 64 levels"),
+        ("a million alternatives", format!("{{{}}}", alternatives(1_000_000)), "has more than 8388608 bytes"),
+        ("many alternatives", format!("{{{}}}", alternatives(250_000)), "at most 1048576 are allowed"),
+        ("several alternatives", format!("{{{}}}", alternatives(20_000)), "more than 10000 values"),
         ("alternatives of alternatives", format!("{{{}}}", within(11)), "more than 1000 alternatives"),
-        ("many fields", format!("{{{}}}", keys.join(",")), "more than 10000 values"),
+        ("many fields", format!("{{{}}}", keys[..20_000].join(",")), "more than 10000 values"),
+        ("more fields", format!("{{{}}}", keys.join(",")), "at most 1048576 are allowed"),
+        (
+            "many operators",
+            format!("{{\"a\": [{}]}}", vec![r#"{"prefix": "x"}"#; 1_001].join(",")),
+            "more than 1000 operators",
+        ),
         ("many values", format!("{{\"a\": [{}]}}", vec!["1"; 500_000].join(",")), "more than 10000 values"),
         (
             "excluded values",
@@ -73,4 +81,24 @@ fn what_would_take_for_ever_elsewhere_comes_to_a_result() {
     let wide = format!(r#"{{"a": [{}]}}"#, vec![r#"{"b": [1, 2], "c": null}"#; 200_000].join(","));
     let pattern = r#"{"a": {"b": [3], "c": [{"exists": false}]}}"#;
     assert_eq!(judged(directory.path(), pattern, &wide).1, "no match");
+}
+
+#[test]
+fn of_a_pattern_that_is_all_wrong_the_first_problems_are_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(
+        directory.path().join("pattern.json"),
+        format!("{{\"a\": [{}]}}", vec!["{}"; 9_000].join(",")),
+    )
+    .expect("it is written");
+    let mut command = Command::cargo_bin("openeventd").expect("the program");
+    let output = command
+        .current_dir(directory.path())
+        .args(["rules", "match", "pattern.json", "-"])
+        .write_stdin("{}")
+        .output()
+        .expect("it runs");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(stderr.matches("an operator has one key").count(), 100);
+    assert!(stderr.contains("more than 100 problems; no further one is told"), "{stderr}");
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{BYTES_MAX, MatchError, parse_event};
+use super::{BYTE_ORDER_MARK, BYTES_MAX, MatchError, parse_event};
 use crate::cli::{Exit, Failure};
 use crate::rule::pattern::{Dialect, Pattern};
 
@@ -39,24 +39,35 @@ pub(super) fn run(file: &Path, dialect: Option<Dialect>) -> Result<Exit, Failure
     };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
-    loop {
+    for number in 1.. {
         line.clear();
         if input.by_ref().take(BYTES_MAX + 1).read_until(b'\n', &mut line).map_err(failed)? == 0 {
             break;
         }
-        if u64::try_from(line.len()).is_ok_and(|length| length > BYTES_MAX) {
-            return Err(MatchError::TooLarge(file.to_owned()).into());
-        }
-        let Ok(text) = std::str::from_utf8(&line) else {
-            return Err(MatchError::NotText(file.to_owned()).into());
+        let is_whole = u64::try_from(line.len()).is_ok_and(|length| length <= BYTES_MAX);
+        let text = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
+        let (id, outcome) = match std::str::from_utf8(text) {
+            _ if !is_whole => {
+                input.skip_until(b'\n').map_err(failed)?;
+                complain(file, number, &format!("more than {BYTES_MAX} bytes"))?;
+                ("null", Outcome::Invalid)
+            }
+            Ok(text) if text.trim().is_empty() => continue,
+            Ok(text) => judge(text, dialect),
+            Err(_) => {
+                complain(file, number, "not UTF-8 text")?;
+                ("null", Outcome::Invalid)
+            }
         };
-        if !text.trim().is_empty() {
-            let (id, outcome) = judge(text, dialect);
-            writeln!(out, "{{\"id\": {id}, \"result\": \"{}\"}}", outcome.as_str())?;
-        }
+        writeln!(out, "{{\"id\": {id}, \"result\": \"{}\"}}", outcome.as_str())?;
     }
     out.flush()?;
     Ok(Exit::Success)
+}
+
+/// Why a line is invalid that cannot even be named by its `id`.
+fn complain(file: &Path, line: u64, what: &str) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{}:{line}: error: {what}", file.display())
 }
 
 fn judge(line: &str, dialect: Option<Dialect>) -> (&str, Outcome) {
