@@ -51,6 +51,10 @@ struct Way<'p> {
     keys: Vec<Key<'p>>,
 }
 
+/// What a key that nearly all values have costs more than one that few have, in rules that share a key. A code that some
+/// dozens of rules name is still the better way.
+const WIDE: u64 = 100;
+
 /// How many rules have a key at a path, by hash.
 type Company = HashMap<u64, u32, Hasher>;
 
@@ -65,12 +69,10 @@ impl Index {
         let mut index = Index::default();
         for (place, pattern) in (0_u32..).zip(patterns) {
             index.count = place + 1;
-            let ways = best(pattern, &company);
-            let is_broad = |way: &Way<'_>| way.keys.iter().any(|key| key.reach() == Reach::Wide);
-            if ways.as_ref().is_none_or(|ways| ways.iter().any(is_broad)) {
+            if is_broad(pattern) {
                 index.broad.push(place);
             }
-            match ways {
+            match best(pattern, &company) {
                 Some(ways) => ways.into_iter().for_each(|way| index.file(&way, place)),
                 None => index.unfiled.push(place),
             }
@@ -160,7 +162,7 @@ impl Way<'_> {
             match key.reach() {
                 Reach::Narrow => rules * 2,
                 Reach::Range => rules + 4,
-                Reach::Wide => rules * 2 + 8,
+                Reach::Wide => rules * 2 + WIDE,
             }
         });
         (
@@ -211,6 +213,13 @@ fn best<'p>(pattern: &'p Pattern, company: &Company) -> Option<Vec<Way<'p>>> {
     all.min_by_key(|(cost, _)| *cost).map(|(_, ways)| ways)
 }
 
+/// Whether a pattern is looked at for nearly every event even if it is alone: whatever sets it apart lets nearly all
+/// values through.
+fn is_broad(pattern: &Pattern) -> bool {
+    let is_wide = |way: &Way<'_>| way.keys.iter().any(|key| key.reach() == Reach::Wide);
+    best(pattern, &Company::default()).is_none_or(|ways| ways.iter().any(is_wide))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +241,17 @@ mod tests {
         assert_eq!(filed, [Field::Node, Field::Table], "the first thousand and the next, then the last");
         assert!(index.data.is_empty(), "no payload is parsed for what a fact tells");
         assert_eq!(index.unfiled, [1001]);
+    }
+
+    #[test]
+    fn a_code_sets_a_rule_apart_also_if_others_name_it() {
+        let mut patterns: Vec<Pattern> =
+            (0..30).map(|n| pattern(&format!(r#"{{"code": ["c"], "data": {{"a": [{n}]}}}}"#))).collect();
+        patterns.push(pattern(r#"{"code": ["c"], "data": {"b": [{"anything-but": 7}]}}"#));
+        patterns.push(pattern(r#"{"data": {"b": [{"anything-but": 7}]}}"#));
+        let index = Index::build(patterns.iter());
+        assert_eq!(index.broad, [31]);
+        assert_eq!(index.fields.len(), 1, "the code is the better way for one of them");
     }
 
     #[test]

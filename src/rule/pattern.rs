@@ -134,6 +134,17 @@ impl Pattern {
     /// # Errors
     /// Every problem of the text.
     pub fn parse_json(text: &str, dialect: Option<Dialect>) -> Result<Self, PatternError> {
+        compile::of_json(text, dialect).map(|(pattern, _)| pattern)
+    }
+
+    /// As [`parse_json`](Self::parse_json), with what is valid and odd.
+    ///
+    /// # Errors
+    /// Every problem of the text.
+    pub fn parse_json_with_warnings(
+        text: &str,
+        dialect: Option<Dialect>,
+    ) -> Result<(Self, Vec<PatternProblem>), PatternError> {
         compile::of_json(text, dialect)
     }
 

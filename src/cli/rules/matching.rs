@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Exit, Failure, terminal};
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::event::json::{JsonError, Node};
-use crate::rule::pattern::{Dialect, Pattern, PatternError, PatternProblem};
+use crate::rule::pattern::{Dialect, Pattern, PatternProblem};
 
 // Many pairs.
 mod batch;
@@ -102,10 +102,12 @@ fn single(pattern_file: &Path, event_file: &Path, dialect: Option<Dialect>) -> R
     }
     let pattern_text = read(pattern_file)?;
     let event_text = read(event_file)?;
-    let pattern = match Pattern::parse_json(&pattern_text, dialect) {
-        Ok(pattern) => pattern,
-        Err(error) => return Err(Failure::of_data(problems(pattern_file, &pattern_text, error))),
-    };
+    let told = |problems, severity| diagnostics(pattern_file, &pattern_text, problems, severity);
+    let (pattern, warnings) = Pattern::parse_json_with_warnings(&pattern_text, dialect)
+        .map_err(|error| Failure::of_data(told(error.problems, Severity::Error)))?;
+    for warning in told(warnings, Severity::Warning) {
+        writeln!(io::stderr().lock(), "{warning}")?;
+    }
     let event = parse_event(&event_text)
         .map_err(|source| MatchError::Event { path: event_file.to_owned(), source })?;
     let said = if pattern.matches_document(event) { "match" } else { "no match" };
@@ -114,16 +116,21 @@ fn single(pattern_file: &Path, event_file: &Path, dialect: Option<Dialect>) -> R
 }
 
 /// The problems of a pattern with their places in its file.
-fn problems(file: &Path, text: &str, error: PatternError) -> Vec<Diagnostic> {
+fn diagnostics(
+    file: &Path,
+    text: &str,
+    problems: Vec<PatternProblem>,
+    severity: Severity,
+) -> Vec<Diagnostic> {
     let of_problem = |problem: PatternProblem| Diagnostic {
         file: file.display().to_string(),
         place: Some(Place::of_byte(text, problem.span.start)),
         key: problem.key,
         message: problem.message,
         help: problem.help,
-        severity: Severity::Error,
+        severity,
     };
-    error.problems.into_iter().map(of_problem).collect()
+    problems.into_iter().map(of_problem).collect()
 }
 
 /// The text of a file, or of standard input for `-`.

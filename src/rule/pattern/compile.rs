@@ -31,8 +31,11 @@ pub(crate) enum Form {
     Json,
 }
 
-/// Compiles a pattern written as JSON text.
-pub(crate) fn of_json(text: &str, dialect: Option<Dialect>) -> Result<Pattern, PatternError> {
+/// Compiles a pattern written as JSON text; gives the warnings too.
+pub(crate) fn of_json(
+    text: &str,
+    dialect: Option<Dialect>,
+) -> Result<(Pattern, Vec<PatternProblem>), PatternError> {
     let refused = |at: usize, message: String| PatternError {
         problems: vec![PatternProblem { span: at..at, key: String::new(), message, help: String::new() }],
     };
@@ -44,8 +47,13 @@ pub(crate) fn of_json(text: &str, dialect: Option<Dialect>) -> Result<Pattern, P
         .map_err(|error| refused(error.at, format!("the pattern is no JSON: {}", error.message)))?;
     let mut findings = Findings::new(dialect);
     let pattern = of_item(&item, Form::Json, &mut findings);
-    let errors = findings.list.into_iter().filter(|finding| finding.severity == Severity::Error);
-    pattern.ok_or_else(|| PatternError { problems: errors.map(|finding| finding.problem).collect() })
+    let wanted = if pattern.is_some() { Severity::Warning } else { Severity::Error };
+    let told = findings.list.into_iter().filter(|finding| finding.severity == wanted);
+    let problems = told.map(|finding| finding.problem).collect();
+    match pattern {
+        Some(pattern) => Ok((pattern, problems)),
+        None => Err(PatternError { problems }),
+    }
 }
 
 /// Compiles a pattern; `None` after an error, which is among the findings.

@@ -18,6 +18,7 @@ pub(super) enum Feature {
     Wildcard,
     AnythingButOperator,
     NumberBeyondABillion,
+    NumberBeyondFiveBillion,
     Cidr6,
     Or,
     Regex,
@@ -56,7 +57,9 @@ impl Dialect {
 
     pub(super) fn has(self, feature: Feature) -> bool {
         match feature {
-            Feature::Regex | Feature::Not | Feature::ManyCombinations => false,
+            Feature::Regex | Feature::Not | Feature::ManyCombinations | Feature::NumberBeyondFiveBillion => {
+                false
+            }
             Feature::Contains => self == Dialect::Alibaba,
             Feature::IgnoreCase
             | Feature::AffixIgnoreCase
@@ -80,6 +83,7 @@ impl Feature {
             Feature::Wildcard => "the operator `wildcard`",
             Feature::AnythingButOperator => "`anything-but` with another operator than `prefix`",
             Feature::NumberBeyondABillion => "numbers beyond a billion in `numeric`",
+            Feature::NumberBeyondFiveBillion => "numbers beyond five billion in `numeric`",
             Feature::Cidr6 => "networks of IPv6 addresses",
             Feature::Or => "`$or`",
             Feature::Regex => "the operator `regex`",

@@ -28,7 +28,9 @@ pub(super) fn parse(operand: &Item, path: &str, findings: &mut Findings) -> Opti
             findings.error(&operand.span, path, "not a number as JSON has them", "");
             return None;
         };
-        if number.is_beyond(1_000_000_000) {
+        if number.is_beyond(5_000_000_000) {
+            findings.uses(Feature::NumberBeyondFiveBillion, &operand.span, path);
+        } else if number.is_beyond(1_000_000_000) {
             findings.uses(Feature::NumberBeyondABillion, &operand.span, path);
         }
         bounds.push((sign, number));

@@ -34,6 +34,9 @@ fn a_pattern_and_an_event_match_or_do_not() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(code), said), "{arguments:?}");
         assert!(output.stderr.is_empty());
     }
+    let odd = rules_match(directory.path(), &["-", "event.json"], r#"{"a": [{"prefix": ""}]}"#);
+    assert_eq!((odd.status.code(), text(&odd.stdout)), (Some(0), "match\n"));
+    assert!(text(&odd.stderr).starts_with("-:1:19: warning: a.prefix: "), "{}", text(&odd.stderr));
     for (arguments, input, code, said) in [
         (
             &["--dialect", "alibaba", "pattern.json", "event.json"][..],
