@@ -202,8 +202,12 @@ fn operator_names() -> impl Iterator<Item = &'static str> {
 }
 
 fn operators() -> Value {
-    let properties: Map<String, Value> =
-        operator_names().map(|name| (name.to_owned(), operand(name))).collect();
+    one_of(operator_names().map(|name| (name, operand(name))))
+}
+
+/// A table with one of these keys.
+fn one_of<'n>(keys: impl Iterator<Item = (&'n str, Value)>) -> Value {
+    let properties: Map<String, Value> = keys.map(|(name, schema)| (name.to_owned(), schema)).collect();
     json!({
         "type": "object",
         "minProperties": 1,
@@ -214,25 +218,17 @@ fn operators() -> Value {
 }
 
 fn operand(name: &str) -> Value {
-    let one_of = |names: &[&str], schema: Value| {
-        let properties: Map<String, Value> =
-            names.iter().map(|name| ((*name).to_owned(), schema.clone())).collect();
-        json!({
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "properties": properties,
-            "additionalProperties": false,
-        })
-    };
     let text = json!({ "type": "string" });
     match name {
-        "prefix" | "suffix" => json!({ "anyOf": [text, one_of(&["equals-ignore-case"], text.clone())] }),
+        "prefix" | "suffix" => {
+            json!({ "anyOf": [text, one_of([("equals-ignore-case", text.clone())].into_iter())] })
+        }
         "contains" | "equals-ignore-case" | "wildcard" | "cidr" | "regex" => text,
         "anything-but" => {
             let value = json!({ "type": ["string", "number"] });
             let operators = ["prefix", "suffix", "wildcard", "equals-ignore-case"];
-            let excluded = one_of(&operators, json!({ "$ref": "#/definitions/texts" }));
+            let texts = json!({ "$ref": "#/definitions/texts" });
+            let excluded = one_of(operators.into_iter().map(|name| (name, texts.clone())));
             json!({ "anyOf": [value, { "type": "array", "minItems": 1, "items": value }, excluded] })
         }
         "numeric" => {
