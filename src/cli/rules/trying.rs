@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use self::compared::Apart;
 use self::side::Side;
-use super::diff;
 use crate::batch::{Content, Entry};
 use crate::cli::database::DatabaseArguments;
 use crate::cli::{Exit, Failure, progress, rule_files, terminal};
@@ -102,7 +101,7 @@ struct Trial {
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let planning = config::planning(config, &Environment::of_process())?;
     let directory = match &arguments.rules {
-        Some(directory) => diff::existing(directory)?.to_owned(),
+        Some(directory) => rule_files::existing(directory)?.to_owned(),
         None => planning.rules_directory.clone(),
     };
     let files = rule_files::read(&directory).map_err(|error| Failure::new(Exit::Config, error))?;

@@ -205,6 +205,10 @@ async fn what_is_no_event_is_refused_with_what_to_do() {
         assert!(said.stderr.contains(part) && said.stdout.is_empty(), "{event}: {}", said.stderr);
     }
     assert!(Path::new(&broken).exists());
+    let nowhere = directory.path().join("nowhere").display().to_string();
+    let said = openeventd(&store.path(), &["explain", "1", "--rules", &nowhere, "--config", &config]);
+    assert_eq!((said.exit, said.stdout.as_str()), (66, ""), "{}", said.stderr);
+    assert!(said.stderr.contains("nowhere cannot be listed: name one that exists"), "{}", said.stderr);
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async fn what_cannot_be_tried_is_named() {
     let said = tried(&store, SETTINGS, wrong.path(), &[]);
     assert!(said.exit == 78 && said.err.contains("a.toml:3:1"), "{}", said.err);
     let said = tried(&store, SETTINGS, &rules.path().join("absent"), &[]);
-    assert!(said.exit == 66 && said.err.contains("--rules"), "{}", said.err);
+    assert!(said.exit == 66 && said.err.contains("name one that exists"), "{}", said.err);
     // The live rule in force needs a permission that is gone.
     let forbidding = SETTINGS.split("[[policy").next().expect("a part");
     let said = tried(&store, forbidding, rules.path(), &[]);
