@@ -102,6 +102,24 @@ async fn where_nothing_came_what_is_known_is_told() {
             "Quarantined       none in that time\n",
         ],
     );
+    for (object, is_told) in [
+        ("instance:77", false),
+        ("instance:7", false),
+        ("table:roken", false),
+        ("table:broken", true),
+        ("operator:taskId", true),
+        ("operator:task?d", false),
+        ("operator:{", true),
+        ("operator:[", false),
+    ] {
+        let said = why(&store, object, &[]);
+        assert_eq!(
+            said.stdout.contains("1 in that time, 1 with its id"),
+            is_told,
+            "{object}: {}",
+            said.stdout
+        );
+    }
     why(&store, "workspace:7", &[]).assert(66, &["Of its workspace  none of the last 100000 events\n"]);
 }
 
