@@ -138,9 +138,11 @@ fn what_a_bus_lacks_or_only_we_know_is_told_with_its_place_and_left_out() {
         "operators: match.data.tableName.contains: Amazon EventBridge does not have the operator `contains`",
         "operators: match.operator.not: Amazon EventBridge does not have the operator `not`",
         "operators: match.workspace: `workspace` is known here only",
+        "help: the rule stays here only",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
+    assert!(!report.contains("leave out `dialect`"), "{report}");
     assert_eq!(exported.left_out, 2, "{report}");
     let codes = rule_set(
         r#"
@@ -153,6 +155,9 @@ match = { code = "commit-file", type = "x" }
 [[rule]]
 name = "c"
 match = { subject = "x", aliyunregionid = "y" }
+[[rule]]
+name = "d"
+match = { detail = { a = 1 }, "detail-type" = "x", version = "0" }
 "#,
     );
     let exported = export(&codes, None, Some(Dialect::Aws));
@@ -161,11 +166,41 @@ match = { subject = "x", aliyunregionid = "y" }
         "test.toml:4:11: error: a: match.code: only known codes can become a `type`, found a table",
         "b: match.code: `code` becomes `type` there, which has conditions of its own",
         "c: match.subject: events of Amazon EventBridge have no attribute `subject`",
+        "d: match.detail: no event has `detail` here: it is written `data`",
+        "d: match.detail-type: no event has `detail-type` here: it is written `type`",
+        "d: match.version: `version` is another attribute in events of Amazon EventBridge",
         "c: match.aliyunregionid: events of Amazon EventBridge have no attribute `aliyunregionid`",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
     assert_eq!(exported.patterns.len(), 0);
+}
+
+#[test]
+fn what_a_bus_calls_otherwise_is_translated_where_it_is_the_same() {
+    let rules = rule_set(
+        "[[rule]]\nname = \"a\"\nmatch = { account = \"1460982254730185\", region = { prefix = \"cn-\" } }\n\
+         [[rule]]\nname = \"b\"\nmatch = { account = \"1\", aliyunaccountid = \"2\" }\n",
+    );
+    let exported = export(&rules, Some("a"), Some(Dialect::Alibaba));
+    assert_eq!(exported.left_out, 0, "{}", shown(&exported.problems));
+    let pattern = &exported.patterns.first().expect("the pattern").1;
+    assert_eq!(
+        pattern.split_whitespace().collect::<String>(),
+        r#"{"aliyunaccountid":["1460982254730185"],"aliyunregionid":[{"prefix":"cn-"}]}"#
+    );
+    let again = imported(&listed(&exported), Some(Dialect::Alibaba));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/samples");
+    let bytes = fs::read(folder.join("commit-file.cloudevents.json")).expect("a sample");
+    let event = decode(&Record::of_payload(&bytes), &Limits::default()).expect("a sample is an event");
+    assert_eq!(
+        (fired(&rules, &event), fired(&rule_set(&again.text), &event)),
+        (vec!["a".into()], vec!["a".into()])
+    );
+    let twice = export(&rules, Some("b"), Some(Dialect::Alibaba));
+    assert!(shown(&twice.problems).contains("aliyunaccountid: duplicate key"), "{}", shown(&twice.problems));
+    let report = shown(&export(&rules, Some("a"), Some(Dialect::Aws)).problems);
+    assert!(report.contains("`account` is known here only: Amazon EventBridge does not have it"), "{report}");
 }
 
 #[test]
