@@ -261,13 +261,13 @@ fn what_cannot_be_carried_over_is_told_and_what_is_refused_is_left_out() {
         "bus.json:6:48: error: wrong: source: expected a list of values and operators, found the text \"x\"",
         "error: wrong: data.a: unknown operator `prefx`",
         "did you mean `prefix`?",
-        "bus.json:7:3: error: no json: the pattern is no JSON",
+        "bus.json:7:3: error: no json: the pattern is no JSON: key must be a string at line 1 column 2 of it",
         "bus.json:8:3: error: expected a pattern or what a bus exports, found the number 7",
         "bus.json:1:1: error: the list goes on: it has a NextToken",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
-    assert_eq!((imported.rules, imported.left_out), (2, 5), "{report}");
+    assert_eq!((imported.rules, imported.left_out), (2, 4), "{report}");
     let text = imported.text;
     assert!(
         text.starts_with("# Imported from bus.json: off\n# two\n# lines\n[[rule]]\nname = \"off\"\n"),
@@ -282,6 +282,31 @@ fn what_cannot_be_carried_over_is_told_and_what_is_refused_is_left_out() {
     assert!(text.contains(r#"  "$or": [{"data": {"a": [1]}}, {"data.b": [2]}]"#), "{text}");
     assert!(text.contains(r#""specversion": [{"exists": true}, {"exists": false}]"#), "{text}");
     assert_eq!(rule_set(&text).rules.len(), 2);
+}
+
+#[test]
+fn functions_of_a_template_are_told_as_such() {
+    let rule = |name: &str, pattern: &str| {
+        format!(r#""{name}": {{"Type": "AWS::Events::Rule", "Properties": {{"EventPattern": {pattern}}}}}"#)
+    };
+    let rules = [
+        rule("Ref", r#"{"source": [{"Ref": "Env"}], "detail": {"a": {"Ref": "List"}}}"#),
+        rule("Sub", r#"{"Fn::Sub": "{}"}"#),
+        rule("Join", r#"{"$or": [{"source": [{"Fn::Join": ["-", ["a", "b"]]}]}, {"id": ["x"]}]}"#),
+        rule("Field", r#"{"detail": {"Ref": ["Env"]}}"#),
+    ];
+    let imported = imported(&format!("{{\"Resources\": {{\n{}}}}}", rules.join(",\n")), None);
+    let report = shown(&imported.problems);
+    for expected in [
+        "bus.json:2:83: error: Ref: `Ref` is a function of the template",
+        "bus.json:3:71: error: Sub: `Fn::Sub` is a function of the template",
+        "error: Join: `Fn::Join` is a function of the template",
+        "help: put its value in",
+    ] {
+        assert!(report.contains(expected), "no `{expected}` in\n{report}");
+    }
+    assert_eq!(report.matches("is a function").count(), 4, "{report}");
+    assert_eq!((imported.rules, imported.left_out), (1, 3), "{report}");
 }
 
 #[test]
