@@ -32,7 +32,7 @@ pub(super) fn of(report: &Report<'_>, detail: Detail) -> String {
     for shown in &report.shown {
         rule(shown, detail, &mut text);
     }
-    if report.shown.is_empty() {
+    if report.shown.is_empty() && report.left_out == 0 {
         let _ = writeln!(text, "\nthere is no rule");
     }
     if report.left_out > 0 {

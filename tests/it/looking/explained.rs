@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Said, openeventd, openeventd_with};
-use crate::harness::{Harness, at, failure, live};
+use crate::harness::{Harness, at, failure, live, waiting};
 
 /// Rules that are less and less near to a failed instance.
 const NEAR: &str = r#"
@@ -63,6 +63,10 @@ async fn what_fired_comes_first_and_then_what_nearly_did() {
     said.assert(0, &["converges", "success", "\n2 more rules, less near: --all or -n shows them\n"]);
     assert!(!said.stdout.contains("elsewhere"), "{}", said.stdout);
     openeventd(&store.path(), &["explain", "1", "--all"]).assert(0, &["commits"]);
+    store.accept(&[at(1, &waiting("of-none"))]).await;
+    let said = openeventd(&store.path(), &["explain", "2", "-n", "0"]);
+    said.assert(0, &["4 rules\n\n4 more rules, less near"]);
+    assert!(!said.stdout.contains("there is no rule"), "{}", said.stdout);
 }
 
 #[tokio::test]
