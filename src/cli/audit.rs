@@ -96,9 +96,9 @@ pub struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum NotFound {
     #[error(
-        "no event has the number or id `{0}`, and no action the id: an object is named with its kind, as in `instance:{0}`; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
+        "no event has the number or id `{id}`, and no action the id: an object is named with its kind, as in `{object}`; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
     )]
-    Event(String),
+    Event { id: String, object: String },
     #[error(
         "an event with the id `{0}` was accepted, and its row has left by retention: store.retention_unmatched and store.retention_matched say when"
     )]
@@ -109,6 +109,14 @@ enum NotFound {
     Unmatched { kind: &'static str, id: String },
     #[error("no event of {kind} {id} was accepted in that time: try a longer --since")]
     Nowhere { kind: &'static str, id: String },
+}
+
+impl NotFound {
+    fn event(target: &Target) -> Self {
+        let id = target.to_string();
+        let object = target::meant(&id).unwrap_or_else(|| format!("instance:{id}"));
+        NotFound::Event { id, object }
+    }
 }
 
 impl From<NotFound> for Failure {
@@ -135,6 +143,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Target::Object(kind, id)) => object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await,
         Some(target) => {
             let number = progress::shown("looking for the event", find(&mut reader, &target)).await?;
+            let number = number.ok_or_else(|| NotFound::event(&target))?;
             let story = progress::shown("reading its story", reader.story(number)).await?;
             let story = story.ok_or_else(|| NotFound::Retired(target.to_string()))?;
             if arguments.json {
@@ -147,28 +156,27 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// The number of the event that `target` names.
-pub(super) async fn find(reader: &mut Reader, target: &Target) -> Result<i64, Failure> {
+/// The number of the event that `target` names, if there ever was one.
+pub(super) async fn find(reader: &mut Reader, target: &Target) -> Result<Option<i64>, Failure> {
     let found = match target {
         Target::Number(number) => reader.event_by_number(*number).await?,
         Target::Action(id) => reader.event_of_action(id).await?,
         Target::Id(_) | Target::Object(..) => None,
     };
-    if let Some(number) = found {
-        return Ok(number);
+    if found.is_some() {
+        return Ok(found);
     }
     // Ids are free text: one may look like a number or an action's id.
     let id = target.to_string();
     match reader.events_by_id(&id).await? {
         Known::Events(numbers) => {
-            let Some((newest, older)) = numbers.split_first() else { return Err(NotFound::Event(id).into()) };
-            for number in older {
+            for number in numbers.iter().skip(1) {
                 note(&format!("event {number} has the same id"))?;
             }
-            Ok(*newest)
+            Ok(numbers.first().copied())
         }
         Known::Retired => Err(NotFound::Retired(id).into()),
-        Known::Unknown => Err(NotFound::Event(id).into()),
+        Known::Unknown => Ok(None),
     }
 }
 

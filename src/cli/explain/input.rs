@@ -39,6 +39,10 @@ pub(super) enum InputError {
     #[error("{0} is no event but an object of events: `openeventd why {0}` shows what happened around it")]
     Object(String),
     #[error(
+        "no event has the number or id `{0}`, and no file is called so; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
+    )]
+    Unknown(Target),
+    #[error(
         "the row of event {0} has left by retention: store.retention_unmatched and store.retention_matched say when"
     )]
     Retired(i64),
@@ -47,7 +51,7 @@ pub(super) enum InputError {
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         let exit = match error {
-            InputError::Read { .. } | InputError::Retired(_) => Exit::NoInput,
+            InputError::Read { .. } | InputError::Unknown(_) | InputError::Retired(_) => Exit::NoInput,
             InputError::TooLarge(_) => Exit::Data,
             InputError::Object(_) => Exit::Usage,
         };
@@ -71,6 +75,7 @@ pub(super) async fn read(config: &Path, text: &str, database: &DatabaseArguments
     }
     let mut reader = database.reader(config).await?;
     let number = progress::shown("looking for the event", audit::find(&mut reader, &target)).await?;
+    let number = number.ok_or(InputError::Unknown(target))?;
     let accepted = reader.accepted_event(number).await?.ok_or(InputError::Retired(number))?;
     let rules = match accepted.rule_set {
         Some(row) => reader.rule_files(row).await?,

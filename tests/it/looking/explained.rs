@@ -198,7 +198,7 @@ async fn what_is_no_event_is_refused_with_what_to_do() {
     let broken = directory.path().join("broken.json").display().to_string();
     let config = directory.path().join("openeventd.toml").display().to_string();
     for (event, exit, part) in [
-        ("2", 66, "no event has the number or id `2`"),
+        ("2", 66, "no event has the number or id `2`, and no file is called so; `openeventd audit` lists"),
         ("unknown-id", 66, "no event has the number or id"),
         ("./gone.json", 66, "cannot read ./gone.json"),
         ("instance:101", 64, "`openeventd why instance:101`"),

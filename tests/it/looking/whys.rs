@@ -61,7 +61,16 @@ async fn the_window_can_be_moved_and_its_ends_are_checked() {
     assert_eq!(of("2026-03-27T00:00:00Z", "2026-03-26T00:00:00Z").exit, 64);
     let said = of("yesterday", "0s");
     assert!(said.exit == 64 && said.stderr.contains("how long ago"), "{}", said.stderr);
-    for (object, part) in [("1042", "openeventd audit 1042"), ("instance:x", "after the colon")] {
+    for (object, part) in [
+        ("1042", "openeventd audit 1042"),
+        ("instance:x", "after the colon"),
+        (
+            "foo:1",
+            "`foo` is no kind of object: expected instance, node, file, table, workspace or operator; what",
+        ),
+        ("Instance:1", "did you mean `instance:1`?"),
+        ("nodes:1", "did you mean `node:1`?"),
+    ] {
         let said = openeventd(&store.path(), &["why", object]);
         assert_eq!(said.exit, 64, "{}", said.stderr);
         assert!(said.stderr.contains(part), "{}", said.stderr);
