@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::event::Event;
 use crate::event::json::Node;
-use crate::rule::field::{Field, FieldValue};
+use crate::rule::field::Field;
 use crate::rule::pattern::evaluate::{self, Fit, Subject};
 use crate::rule::pattern::leaf::Leaf;
 use crate::rule::pattern::{Branch, Condition, Pattern};
@@ -182,7 +182,7 @@ impl<'r> Walk<'r> {
                     Ok(data) => self.condition(condition, Some(data), &path),
                     Err(_) => self.unreadable(condition, &path),
                 },
-                Some(field) => self.field(condition, field.value(subject.event), &path),
+                Some(field) => self.field(condition, field, subject.event, &path),
                 None => match subject.extension(&condition.name) {
                     Ok(value) => self.condition(condition, value.as_ref(), &path),
                     Err(_) => self.unreadable(condition, &path),
@@ -200,9 +200,14 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn field(&mut self, condition: &'r Condition, value: FieldValue<'_>, path: &Path<'_>) {
+    fn field(&mut self, condition: &'r Condition, field: Field, event: &Event<'_>, path: &Path<'_>) {
+        let value = field.value(event);
         for leaf in &condition.leaves {
-            self.note(leaf, evaluate::plain_fit(leaf, value), path, || Seen::of_field(value));
+            let seen = || match event.unknown_status().filter(|_| field == Field::Status) {
+                Some(written) => Seen::unknown(written),
+                None => Seen::of_field(value),
+            };
+            self.note(leaf, evaluate::plain_fit(leaf, value), path, seen);
         }
         if let Some(below) = &condition.below {
             self.branch(below, None, path);

@@ -97,6 +97,10 @@ fn condition(judged: &Judged<'_>, columns: &mut Columns) {
     let (style, mark) = if judged.holds { (GOOD, "holds") } else { (BAD, "fails") };
     let seen = match &judged.seen {
         Seen::Missing => "is missing".to_owned(),
+        // The only fact whose values are known one by one.
+        Seen::Unknown(written) => {
+            format!("is missing (data.status is {written}, which is no known status)")
+        }
         Seen::Unreadable => "cannot be read".to_owned(),
         Seen::Value(value) => format!("is {value}"),
     };

@@ -225,3 +225,24 @@ async fn what_an_event_holds_cannot_drive_the_terminal() {
     assert_eq!(said.exit, 0, "{}", said.stderr);
     assert!(!said.stdout.contains('\u{1b}'), "{}", said.stdout);
 }
+
+#[test]
+fn a_status_that_nobody_knows_is_told_as_the_payload_has_it() {
+    let with = |status: &str| failure("x", 1).replace("\"status\":5", status);
+    let elsewhere = with("\"status\":9").replace("InstanceStatusChanges:InstanceStatusChanges", "a:b");
+    let directory = directory();
+    let rules = directory.path().join("rules.d");
+    fs::write(rules.join("a.toml"), "[[rule]]\nname = \"r\"\nmatch = { status = \"Failure\" }")
+        .expect("written");
+    let arguments = ["explain", "-", "--rules", &rules.display().to_string(), "--config", "/nowhere.toml"];
+    for (payload, told) in [
+        (with("\"status\":9"), "is missing (data.status is 9, which is no known status)"),
+        (with("\"status\":\"bad\""), "is missing (data.status is \"bad\", which is no known status)"),
+        (with("\"other\":9"), "is missing  expected"),
+        (with("\"status\":null"), "is missing  expected"),
+        (elsewhere, "is missing  expected"),
+    ] {
+        let said = openeventd_with(directory.path(), &arguments, &payload);
+        said.assert(0, &["  fails  status  ", told]);
+    }
+}
