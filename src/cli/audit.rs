@@ -29,6 +29,9 @@ pub(super) mod line;
 // What came of an event, in a few lines.
 pub(super) mod essence;
 
+// Why a decision came to what it did.
+pub(super) mod reason;
+
 // The whole story of an event.
 mod story;
 

@@ -11,7 +11,7 @@ use crate::cli::{Exit, Failure, progress};
 use crate::record::Record;
 use crate::rule::RuleFile;
 use crate::store::look::accepted::Accepted;
-use crate::store::look::rows::Row;
+use crate::store::look::story::Story;
 
 /// Bytes of a record: more than the daemon takes.
 const BYTES_MAX: u64 = 16 << 20;
@@ -24,8 +24,8 @@ pub(super) struct Input {
 
 /// What was named.
 pub(super) enum Given {
-    /// A stored event, with the rules of its day if they are kept, and what was decided then.
-    Stored { accepted: Accepted, rules: Option<Vec<RuleFile>>, decisions: Vec<Row> },
+    /// A stored event, with the rules of its day if they are kept, and what came of it.
+    Stored { accepted: Accepted, rules: Option<Vec<RuleFile>>, story: Box<Story> },
     /// A record, by the name of its file; `-` is standard input.
     Record { name: PathBuf },
 }
@@ -81,9 +81,9 @@ pub(super) async fn read(config: &Path, text: &str, database: &DatabaseArguments
         Some(row) => reader.rule_files(row).await?,
         None => None,
     };
-    let decisions = reader.decisions_of(number).await?;
+    let story = Box::new(reader.story(number).await?.ok_or(InputError::Retired(number))?);
     reader.close().await?;
-    Ok(Input { given: Given::Stored { accepted, rules, decisions }, payload: Vec::new() })
+    Ok(Input { given: Given::Stored { accepted, rules, story }, payload: Vec::new() })
 }
 
 fn of_file(path: &Path) -> Result<Input, InputError> {

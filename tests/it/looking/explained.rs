@@ -113,7 +113,15 @@ async fn a_held_call_says_why() {
     store.accept(&[record]).await;
     openeventd(&store.path(), &["explain", "1"]).assert(
         0,
-        &["none  fires", "came to held (stale): its event was older than the rule's max_event_age"],
+        &[
+            "none  fires",
+            "came to held (stale): its event was older than the rule's max_event_age when it arrived (60m, at most 60s); \
+             what can be done: `openeventd outbox show 1`\n",
+        ],
+    );
+    openeventd(&store.path(), &["audit", "1"]).assert(
+        0,
+        &["its event was older than the rule's max_event_age when it arrived (60m); what can be done"],
     );
 }
 
@@ -160,6 +168,18 @@ async fn a_record_is_looked_at_by_the_rules_of_the_configuration() {
     let said = openeventd_with(&nowhere, &["explain", "-", "--config", &config], &record);
     said.assert(0, &["the record of standard input  instance-status-changes"]);
     said.assert(0, &parts);
+}
+
+#[test]
+fn an_event_that_is_not_trusted_would_come_to_nothing() {
+    let directory = directory();
+    let config = directory.path().join("openeventd.toml").display().to_string();
+    let record = failure("elsewhere", 101).replace("96384", "7");
+    let said = openeventd_with(directory.path(), &["explain", "-", "--config", &config], &record);
+    said.assert(
+        0,
+        &["ask  fires", "  would come to untrusted: [trust] does not name its workspace (7) or its account (not told): nothing is called\n"],
+    );
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ async fn matched_and_unmatched_events_of_an_object_are_told_together() {
             "EVENT  ACCEPTED (UTC)",
             "\n1      2026-03-25 08:00:00",
             "duplicates: dead",
-            "duplicates  dead  RerunTaskInstances  {\"Ids\":[101]}",
+            "duplicates  dead  RerunTaskInstances  {\"Ids\":[101]}\n",
+            "         DataWorks refused it, or its attempts were used up; what can be done: `openeventd outbox show 1`\n",
             "attempt 1 dead  lost",
             "\n2      2026-03-25 08:00:00",
             "no rule matched: `openeventd explain 2` says why\n",
@@ -130,6 +131,34 @@ async fn where_nothing_came_what_is_known_is_told() {
         );
     }
     why(&store, "workspace:7", &[]).assert(66, &["Of its workspace  none of the last 100000 events\n"]);
+}
+
+#[tokio::test]
+async fn what_came_to_no_action_is_told_with_its_reason() {
+    let mistaken = "[[rule]]\nname = \"mistaken\"\nmatch = { status = \"Failure\" }\n[[rule.steps]]\n\
+        operation = \"GetTaskInstance\"\nparams = { Id = \"{{ data.absent }}\" }\n";
+    let store = Harness::with(&format!("{mistaken}{}", live("none", ""))).await;
+    store.accept(&[at(0, &failure("failed", 101))]).await;
+    store.tamper("UPDATE decision SET outcome = 'untrusted', action = NULL WHERE rule = 'none'").await;
+    store.tamper("DELETE FROM action").await;
+    let told = "untrusted  [trust] does not name its workspace (96384) or its account (not told): nothing is called\n";
+    why(&store, "instance:101", &[]).assert(
+        0,
+        &[
+            "mistaken: failed, none: untrusted\n",
+            "       mistaken  failed  steps[0].params.Id: ",
+            &format!("       none  {told}"),
+        ],
+    );
+    openeventd(&store.path(), &["explain", "1"]).assert(
+        0,
+        &[
+            "mistaken",
+            "came to failed: steps[0].params.Id: ",
+            "none",
+            "came to untrusted: [trust] does not name",
+        ],
+    );
 }
 
 #[tokio::test]
