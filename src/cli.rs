@@ -30,6 +30,9 @@ pub mod acting;
 // Times and ages as people read them.
 pub mod instant;
 
+// A time as people write it.
+pub mod moment;
+
 // A sign of life for what takes long.
 pub mod progress;
 

@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use self::target::Target;
 use super::database::DatabaseArguments;
+use super::moment::{self, Moment};
 use super::{Exit, Failure, progress, terminal};
 use crate::clock::now_ms;
-use crate::duration::whole_ms;
 use crate::store::Reader;
 use crate::store::look::event::{Known, ObjectKind};
 use crate::store::look::list::{Detail, LOOKED_AT_MAX, List, Matching, Wanted};
@@ -37,6 +37,9 @@ mod story;
 
 // Actions by state.
 mod actions;
+
+// Names that nothing has, where nothing was found.
+mod unknown;
 
 /// Lines printed where nobody says how many: less than a screen.
 const COUNT: u16 = 20;
@@ -72,9 +75,9 @@ pub struct Arguments {
     /// Show so many at most, up to 10000: the newest
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
     pub limit: u16,
-    /// Only what was accepted or planned in the last DURATION, such as 30m or 2d
-    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
-    pub since: Option<Duration>,
+    /// Only what was accepted or planned since then: how long ago (30m, 2d), or a time with its zone
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    pub since: Option<Moment>,
     /// Only events of this code
     #[arg(long, value_name = "CODE", conflicts_with_all = ["target", "actions"])]
     pub code: Option<String>,
@@ -137,7 +140,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let target = arguments.target.as_deref().map(Target::of).transpose()?;
     let mut reader = arguments.database.reader(config).await?;
     let now_ms = now_ms();
-    let since_ms = arguments.since.map(|since| now_ms.saturating_sub(whole_ms(since)));
+    let since_ms = arguments.since.map(|since| since.at_ms(now_ms));
     if let Some(states) = &arguments.actions {
         return actions::show(&mut reader, arguments, states, since_ms, now_ms).await;
     }
@@ -193,7 +196,8 @@ async fn last(
     let events = reader.last_events(&wanted, detail(arguments));
     let list = progress::shown("looking through events", events).await?;
     if list.events.is_empty() {
-        note("no such event; fewer conditions or a longer --since may find some")?;
+        let unknown = unknown::told(reader, wanted.rule.as_deref(), wanted.code.as_deref()).await?;
+        note(&format!("no such event; fewer conditions or a longer --since may find some{unknown}"))?;
     }
     if wanted.code.is_some() && since_ms.is_none() && list.extent == Extent::Whole {
         note(&format!("the last {LOOKED_AT_MAX} events were looked at; --since looks further"))?;

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use self::moment::Moment;
 use super::audit::target::{self, Target};
 use super::audit::{essence, line};
 use super::database::DatabaseArguments;
+use super::moment::{self, Moment};
 use super::progress::{self, Sign};
 use super::terminal::{self, DIM, counted, styled};
 use super::{Exit, Failure};
@@ -23,9 +23,6 @@ use crate::store::look::event::ObjectKind;
 use crate::store::look::list::{Detail, List};
 use crate::store::look::rows::Extent;
 use crate::store::{Reader, StoreError};
-
-// A time as people write it.
-mod moment;
 
 // What is known of the reasons why nothing came.
 mod silence;
