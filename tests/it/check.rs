@@ -99,6 +99,15 @@ fn a_warning_does_not_refuse_the_configuration() {
 }
 
 #[test]
+fn help_shows_the_configuration_where_it_has_a_use() {
+    let directory = given(&[]);
+    for (command, is_shown) in [("check", true), ("init", false), ("demo", false)] {
+        let (code, stdout, stderr) = openeventd(directory.path(), &[command, "--help"]);
+        assert_eq!((code, stdout.contains("--config <FILE>")), (0, is_shown), "{command}: {stdout}{stderr}");
+    }
+}
+
+#[test]
 fn a_rule_that_cannot_be_read_refuses_the_configuration() {
     let directory = given(&[("openeventd.toml", GOOD)]);
     fs::create_dir(directory.path().join("rules.d")).expect("the directory is made");

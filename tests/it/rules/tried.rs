@@ -183,7 +183,8 @@ async fn an_hour_of_calls_is_an_hour_of_accept_times() {
     let object = tried(&store, SETTINGS, rules.path(), &["--json", "--since", "1d"]).object();
     let rule = &object["rules"][0];
     assert_eq!(json!([rule["matches"], rule["calls"], rule["held_if_live"]]), json!([3, 3, {}]));
-    let object = tried(&store, SETTINGS, rules.path(), &["--json", "--since", "1970-01-01T00:00:00Z"]).object();
+    let object =
+        tried(&store, SETTINGS, rules.path(), &["--json", "--since", "1970-01-01T00:00:00Z"]).object();
     assert_eq!(object["rules"][0]["calls"], 4);
     store.close().await;
 }
