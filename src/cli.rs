@@ -258,7 +258,8 @@ pub enum Command {
     /// Decode records from files or standard input into normalised events
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
-    /// record; one that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
+    /// record, under the names that rules use; `envelope` and `flags` tell of the record and are not for rules.
+    /// One that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
     #[command(
         after_long_help = "Examples:\n  openeventd decode event.json\n  kcat -C -t topic -e | openeventd decode"
     )]
