@@ -12,7 +12,7 @@ use crate::event::json::Node;
 use crate::rule::field::Field;
 use crate::rule::pattern::evaluate::{self, Fit, Subject};
 use crate::rule::pattern::leaf::Leaf;
-use crate::rule::pattern::{Branch, Condition, Pattern};
+use crate::rule::pattern::{Branch, Condition, Or, Pattern};
 use crate::rule::{Firing, Rule, RuleIndex, RuleSet};
 
 // What a condition sees, as text.
@@ -47,13 +47,15 @@ pub struct Judged<'r> {
     /// Whether it holds.
     pub holds: bool,
     /// The alternative of an `$or` that it belongs to, if any.
-    pub choice: Option<Choice>,
+    pub choice: Option<Choice<'r>>,
     leaf: &'r Leaf,
 }
 
 /// An alternative of an `$or`: the one that holds, or the nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choice {
+pub struct Choice<'r> {
+    /// Where the `$or` stands, such as `data.$or`; `$or and data.$or` if several must be judged together.
+    pub at: &'r str,
     /// Which `$or` of the pattern, from 1.
     pub number: usize,
     /// Which of its alternatives, from 1; those of an `$or` within an `$or` are multiplied out.
@@ -132,24 +134,24 @@ enum Keep {
 /// What was found so far on the way through a pattern.
 struct Walk<'r> {
     keep: Keep,
-    choice: Option<Choice>,
+    choice: Option<Choice<'r>>,
     holding: usize,
     failing: usize,
     judged: Vec<Judged<'r>>,
 }
 
 impl<'r> Walk<'r> {
-    fn new(keep: Keep, choice: Option<Choice>) -> Self {
+    fn new(keep: Keep, choice: Option<Choice<'r>>) -> Self {
         Walk { keep, choice, holding: 0, failing: 0, judged: Vec::new() }
     }
 
     fn of(pattern: &'r Pattern, subject: &Subject<'_>, keep: Keep) -> Self {
         let mut walk = Walk::new(keep, None);
         walk.top(&pattern.common, subject);
-        for (number, alternatives) in (1..).zip(&pattern.choices) {
+        for (number, Or { at, alternatives }) in (1..).zip(&pattern.choices) {
             let of = alternatives.len();
             let walked = |(alternative, branch): (usize, &'r Branch)| {
-                let mut one = Walk::new(keep, Some(Choice { number, alternative, of }));
+                let mut one = Walk::new(keep, Some(Choice { at, number, alternative, of }));
                 one.top(branch, subject);
                 one
             };

@@ -104,10 +104,9 @@ fn condition(judged: &Judged<'_>, columns: &mut Columns) {
         Seen::Unreadable => "cannot be read".to_owned(),
         Seen::Value(value) => format!("is {value}"),
     };
-    let choice = judged.choice.map(|choice| {
-        let which = if choice.number == 1 { String::new() } else { format!(" {}", choice.number) };
-        format!(", in alternative {} of {} of $or{which}", choice.alternative, choice.of)
-    });
+    let choice = judged
+        .choice
+        .map(|choice| format!(", in alternative {} of {} of {}", choice.alternative, choice.of, choice.at));
     let expected = format!("expected {}{}", judged.expected(), choice.unwrap_or_default());
     columns.row([
         (style, mark),

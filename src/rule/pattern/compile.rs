@@ -15,7 +15,7 @@ use super::findings::Findings;
 use super::item::{DEPTH_MAX, Item, ItemKind, Key};
 use super::leaf::{Leaf, Test};
 use super::operator;
-use super::{Branch, Condition, Pattern, PatternError, PatternProblem};
+use super::{Branch, Condition, Or, Pattern, PatternError, PatternProblem};
 use crate::diagnostic::Severity;
 use crate::rule::field::Field;
 
@@ -65,7 +65,7 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     }
     let Draft { mut common, mut choices } = settled?;
     order_by_cost(&mut common);
-    choices.iter_mut().flatten().for_each(order_by_cost);
+    choices.iter_mut().flat_map(|choice| &mut choice.alternatives).for_each(order_by_cost);
     Some(Pattern { common, choices, expressions: findings.expressions })
 }
 
@@ -117,7 +117,7 @@ impl Compiler<'_> {
             self.too_deep(key);
             return;
         }
-        let mut choice = Vec::new();
+        let mut choice = Or { at: key_path.clone(), alternatives: Vec::new() };
         for alternative in alternatives {
             if !self.findings.count(&alternative.span, &key_path) {
                 return;
@@ -127,8 +127,8 @@ impl Compiler<'_> {
                     let mut inner = Draft::default();
                     // An alternative counts as a level, so that nothing nests without end.
                     self.branch(entries, &mut inner, path, depth + 1);
-                    choice
-                        .extend(self.few_enough(inner.flattened(), &alternative.span).into_iter().flatten());
+                    let flattened = self.few_enough(inner.flattened(), &alternative.span);
+                    choice.alternatives.extend(flattened.into_iter().flatten());
                 }
                 _ => {
                     let message =

@@ -141,7 +141,11 @@ fn directory() -> TempDir {
         "[[rule]]\nname = \"ask\"\nmode = \"approve\"\nmatch = { instance = [5, 101] }\n[[rule.steps]]\n\
          operation = \"GetTaskInstance\"\nparams = { Id = \"{{ instance }}\" }\n\
          [[rule]]\nname = \"nested\"\nmatch = { data = { tasks = { id = 1, state = [\"bad\", { prefix = \"x\" }] } } }\n\
-         [[rule]]\nname = \"either\"\nmatch = { \"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }] }\n",
+         [[rule]]\nname = \"either\"\nmatch = { \"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }] }\n\
+         [[rule]]\nname = \"apart\"\n[rule.match]\n\"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }]\n\
+         data = { \"$or\" = [{ nodeId = 1 }, { a = 2, b = 2 }] }\n\
+         [[rule]]\nname = \"together\"\n[rule.match]\n\"$or\" = [{ data.c = 1 }, { data.d = 1 }]\n\
+         data = { \"$or\" = [{ nodeId = 1 }, { a = 2 }] }\n",
     );
     let tasks = r#""tasks":[{"id":2,"state":"ok"},{"id":1,"state":"ok"}],"taskId""#;
     write("event.json", &failure("from-a-file", 101).replace("\"taskId\"", tasks));
@@ -161,6 +165,11 @@ async fn a_record_is_looked_at_by_the_rules_of_the_configuration() {
         "  fails  data.tasks[1].state  is \"ok\"  expected [\"bad\",{\"prefix\":\"x\"}]\n",
         "either  1 of 1 condition fails",
         "  fails  node  is 12  expected [13], in alternative 2 of 2 of $or\n",
+        "apart  2 of 2 conditions fail",
+        "  fails  node         is 12  expected [13], in alternative 2 of 2 of $or\n",
+        "  fails  data.nodeId  is 12  expected [1], in alternative 1 of 2 of data.$or\n",
+        "together  2 of 2 conditions fail",
+        " of 4 of $or and data.$or\n",
     ];
     let nowhere = directory.path().join("no.db");
     openeventd(&nowhere, &["explain", &file, "--config", &config]).assert(0, &parts);
@@ -188,7 +197,7 @@ async fn a_stored_event_can_be_looked_at_by_other_rules() {
     let rules = directory.path().join("rules.d").display().to_string();
     let arguments = ["explain", "1", "--rules", &rules, "--config", "/nowhere.toml"];
     let said = openeventd(&store.path(), &arguments);
-    said.assert(0, &["rules.d, 3 rules", "ask  fires  (a.toml:1, asks a person)\n\n", "either", "nested"]);
+    said.assert(0, &["rules.d, 5 rules", "ask  fires  (a.toml:1, asks a person)\n\n", "either", "nested"]);
 }
 
 #[tokio::test]
