@@ -30,6 +30,9 @@ pub mod acting;
 // Times and ages as people read them.
 pub mod instant;
 
+// A time as people write it.
+pub mod moment;
+
 // A sign of life for what takes long.
 pub mod progress;
 
@@ -146,14 +149,17 @@ pub enum Command {
     /// in this process, which verifies the signatures; both are on loopback. What the audit database knows
     /// is shown as it comes, for about twenty seconds. Configuration, rules and audit stay in a new
     /// directory; the settings of a real installation are not looked at.
-    #[command(after_long_help = "Examples:\n  openeventd demo\n  openeventd demo --dir /tmp/first-look")]
+    #[command(
+        after_long_help = "Examples:\n  openeventd demo\n  openeventd demo --dir /tmp/first-look",
+        arg(hidden_config())
+    )]
     Demo(demo::Arguments),
     /// Write a configuration and a first rule
     ///
     /// On a terminal it asks for what the flags leave open; without one, what is missing is named and
     /// nothing is written. The result is checked as by `openeventd check`, and the next two commands are
-    /// shown. It writes into --dir; --config and its variable have no use here, and settings of the
-    /// environment are not looked at.
+    /// shown. It writes into --dir; settings of the environment are not looked at.
+    #[command(arg(hidden_config()))]
     Init(init::Arguments),
     /// Show the events of the topic, and which rules would fire; changes nothing
     ///
@@ -216,7 +222,7 @@ pub enum Command {
     /// OBJECT is one of events, such as instance:73910042265, node:, file:, table:, workspace: or operator:. Every event
     /// of the time is looked at, which takes a while where there are millions; what rules made of it and what came of
     /// their calls stands below each. If nothing is found, what is known of the reasons is shown: when the last event
-    /// came, gaps, quarantined records, the daemon's condition. Exit code 66 then.
+    /// came, gaps, quarantined records, the daemon's condition. Exit code 66 then, 64 if OBJECT names none.
     Why(why::Arguments),
     /// Ask the audit database in SQL, read-only
     ///
@@ -252,7 +258,8 @@ pub enum Command {
     /// Decode records from files or standard input into normalised events
     ///
     /// Each input is one record value, which may span lines, or JSON lines. One JSON line comes out per
-    /// record; one that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
+    /// record, under the names that rules use; `envelope` and `flags` tell of the record and are not for rules.
+    /// One that cannot be decoded gives {"quarantined": REASON}, and exit code 65 at the end.
     #[command(
         after_long_help = "Examples:\n  openeventd decode event.json\n  kcat -C -t topic -e | openeventd decode"
     )]
@@ -275,6 +282,11 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
     },
+}
+
+/// `--config` where it has no use: not shown, and known, so that it is refused with what to name instead.
+fn hidden_config() -> clap::Arg {
+    clap::Arg::new("config").long("config").value_parser(clap::value_parser!(PathBuf)).hide(true)
 }
 
 impl Command {

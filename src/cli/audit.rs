@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use self::target::Target;
 use super::database::DatabaseArguments;
+use super::moment::{self, Moment};
 use super::{Exit, Failure, progress, terminal};
 use crate::clock::now_ms;
-use crate::duration::whole_ms;
 use crate::store::Reader;
 use crate::store::look::event::{Known, ObjectKind};
 use crate::store::look::list::{Detail, LOOKED_AT_MAX, List, Matching, Wanted};
@@ -29,11 +29,17 @@ pub(super) mod line;
 // What came of an event, in a few lines.
 pub(super) mod essence;
 
+// Why a decision came to what it did.
+pub(super) mod reason;
+
 // The whole story of an event.
 mod story;
 
 // Actions by state.
 mod actions;
+
+// Names that nothing has, where nothing was found.
+mod unknown;
 
 /// Lines printed where nobody says how many: less than a screen.
 const COUNT: u16 = 20;
@@ -69,9 +75,9 @@ pub struct Arguments {
     /// Show so many at most, up to 10000: the newest
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = COUNT, value_parser = clap::value_parser!(u16).range(1..=COUNT_MAX))]
     pub limit: u16,
-    /// Only what was accepted or planned in the last DURATION, such as 30m or 2d
-    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
-    pub since: Option<Duration>,
+    /// Only what was accepted or planned since then: how long ago (30m, 2d), or a time with its zone
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    pub since: Option<Moment>,
     /// Only events of this code
     #[arg(long, value_name = "CODE", conflicts_with_all = ["target", "actions"])]
     pub code: Option<String>,
@@ -96,9 +102,9 @@ pub struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum NotFound {
     #[error(
-        "no event has the number or id `{0}`, and no action the id: an object is named with its kind, as in `instance:{0}`; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
+        "no event has the number or id `{id}`, and no action the id: an object is named with its kind, as in `{object}`; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
     )]
-    Event(String),
+    Event { id: String, object: String },
     #[error(
         "an event with the id `{0}` was accepted, and its row has left by retention: store.retention_unmatched and store.retention_matched say when"
     )]
@@ -109,6 +115,14 @@ enum NotFound {
     Unmatched { kind: &'static str, id: String },
     #[error("no event of {kind} {id} was accepted in that time: try a longer --since")]
     Nowhere { kind: &'static str, id: String },
+}
+
+impl NotFound {
+    fn event(target: &Target) -> Self {
+        let id = target.to_string();
+        let object = target::meant(&id).unwrap_or_else(|| format!("instance:{id}"));
+        NotFound::Event { id, object }
+    }
 }
 
 impl From<NotFound> for Failure {
@@ -126,7 +140,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let target = arguments.target.as_deref().map(Target::of).transpose()?;
     let mut reader = arguments.database.reader(config).await?;
     let now_ms = now_ms();
-    let since_ms = arguments.since.map(|since| now_ms.saturating_sub(whole_ms(since)));
+    let since_ms = arguments.since.map(|since| since.at_ms(now_ms));
     if let Some(states) = &arguments.actions {
         return actions::show(&mut reader, arguments, states, since_ms, now_ms).await;
     }
@@ -135,6 +149,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         Some(Target::Object(kind, id)) => object(&mut reader, arguments, (kind, &id), since_ms, now_ms).await,
         Some(target) => {
             let number = progress::shown("looking for the event", find(&mut reader, &target)).await?;
+            let number = number.ok_or_else(|| NotFound::event(&target))?;
             let story = progress::shown("reading its story", reader.story(number)).await?;
             let story = story.ok_or_else(|| NotFound::Retired(target.to_string()))?;
             if arguments.json {
@@ -147,28 +162,27 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// The number of the event that `target` names.
-pub(super) async fn find(reader: &mut Reader, target: &Target) -> Result<i64, Failure> {
+/// The number of the event that `target` names, if there ever was one.
+pub(super) async fn find(reader: &mut Reader, target: &Target) -> Result<Option<i64>, Failure> {
     let found = match target {
         Target::Number(number) => reader.event_by_number(*number).await?,
         Target::Action(id) => reader.event_of_action(id).await?,
         Target::Id(_) | Target::Object(..) => None,
     };
-    if let Some(number) = found {
-        return Ok(number);
+    if found.is_some() {
+        return Ok(found);
     }
     // Ids are free text: one may look like a number or an action's id.
     let id = target.to_string();
     match reader.events_by_id(&id).await? {
         Known::Events(numbers) => {
-            let Some((newest, older)) = numbers.split_first() else { return Err(NotFound::Event(id).into()) };
-            for number in older {
+            for number in numbers.iter().skip(1) {
                 note(&format!("event {number} has the same id"))?;
             }
-            Ok(*newest)
+            Ok(numbers.first().copied())
         }
         Known::Retired => Err(NotFound::Retired(id).into()),
-        Known::Unknown => Err(NotFound::Event(id).into()),
+        Known::Unknown => Ok(None),
     }
 }
 
@@ -182,7 +196,8 @@ async fn last(
     let events = reader.last_events(&wanted, detail(arguments));
     let list = progress::shown("looking through events", events).await?;
     if list.events.is_empty() {
-        note("no such event; fewer conditions or a longer --since may find some")?;
+        let unknown = unknown::told(reader, wanted.rule.as_deref(), wanted.code.as_deref()).await?;
+        note(&format!("no such event; fewer conditions or a longer --since may find some{unknown}"))?;
     }
     if wanted.code.is_some() && since_ms.is_none() && list.extent == Extent::Whole {
         note(&format!("the last {LOOKED_AT_MAX} events were looked at; --since looks further"))?;

@@ -81,6 +81,9 @@ pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked,
     let loaded = match rules {
         Ok((rules, warnings)) => {
             problems.extend(warnings);
+            if rules.rules.is_empty() && survey.config.is_some() {
+                problems.push(no_rules(file, &survey.rules_directory));
+            }
             survey.config.map(|config| (config, rules))
         }
         Err(errors) => {
@@ -104,6 +107,18 @@ pub(super) fn rules_alone(file: &Path, environment: &Environment) -> Result<Rule
 pub(super) fn examine_rules(directory: &Path, known: PartlyKnown<'_>) -> parse::Parsed {
     let files = rule_files::read(directory).map_err(|error| vec![unreadable(Path::new(""), &error)])?;
     parse::parse_within(files, known)
+}
+
+/// A daemon without rules only stores events, which nobody means who names the wrong directory.
+fn no_rules(file: &Path, directory: &Path) -> Diagnostic {
+    Diagnostic {
+        file: file.display().to_string(),
+        place: None,
+        key: "rules.directory".to_owned(),
+        message: "no rules: nothing will be decided".to_owned(),
+        help: format!("rules are read from {}", directory.display()),
+        severity: Severity::Warning,
+    }
 }
 
 /// What cannot be read, as a problem among others.

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::{Exit, Failure};
 use crate::rule::RuleFile;
 
 /// Bytes of one rule file.
@@ -55,6 +56,14 @@ pub enum RuleFilesError {
     },
 }
 
+/// What a person named is no directory.
+#[derive(Debug, thiserror::Error)]
+#[error("the rule directory {} cannot be listed: name one that exists", .path.display())]
+struct NoDirectory {
+    path: PathBuf,
+    source: io::Error,
+}
+
 /// Reads the rule files below `directory`, in order of their paths. A directory that does not exist
 /// holds no rules.
 ///
@@ -62,6 +71,20 @@ pub enum RuleFilesError {
 /// Something below the directory cannot be read or passes a limit.
 pub fn read(directory: &Path) -> Result<Vec<RuleFile>, RuleFilesError> {
     walk(directory, Kind::Rules)
+}
+
+/// The directory that a person named: one that is not there would be taken for one without rules.
+///
+/// # Errors
+/// It cannot be listed.
+pub fn existing(directory: &Path) -> Result<&Path, Failure> {
+    match fs::read_dir(directory) {
+        Ok(_) => Ok(directory),
+        Err(source) => {
+            let error = NoDirectory { path: directory.to_owned(), source };
+            Err(Failure::new(Exit::NoInput, error))
+        }
+    }
 }
 
 /// Reads the tests of rules below `directory`, in order of their paths.

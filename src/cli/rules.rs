@@ -54,7 +54,8 @@ enum Command {
     /// The rules in force are those that the daemon works by according to the audit database, else the newest ones.
     /// Rules are told by their names: added, removed, changed (and in what), or moved to another file. They are compared
     /// as they are written; whether they are right is for `openeventd check`. Exit code 0 if both have the same rules, 65
-    /// if they differ, 78 if a file of the directory cannot be read as rules.
+    /// if they differ, 66 if there is no such directory or nothing to compare with, 78 if a file of the directory cannot be
+    /// read as rules.
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(diff::Arguments),
     /// Run stored events through the rules of a directory, without any effect

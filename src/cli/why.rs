@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use self::moment::Moment;
-use super::audit::target::Target;
+use super::audit::target::{self, Target};
 use super::audit::{essence, line};
 use super::database::DatabaseArguments;
+use super::moment::{self, Moment};
 use super::progress::{self, Sign};
 use super::terminal::{self, DIM, counted, styled};
 use super::{Exit, Failure};
@@ -23,9 +23,6 @@ use crate::store::look::event::ObjectKind;
 use crate::store::look::list::{Detail, List};
 use crate::store::look::rows::Extent;
 use crate::store::{Reader, StoreError};
-
-// A time as people write it.
-mod moment;
 
 // What is known of the reasons why nothing came.
 mod silence;
@@ -69,16 +66,35 @@ pub struct Arguments {
 enum WhyError {
     #[error("`{0}` is no object: expected its kind before a colon, as in `instance:73910042265`{1}")]
     NoObject(String, String),
+    #[error(
+        "`{kind}` is no kind of object: expected instance, node, file, table, workspace or operator{meant}"
+    )]
+    NoKind { kind: String, meant: String },
     #[error("--since is not before --until")]
     NoTime,
     #[error("no event of {kind} {id} was accepted in that time")]
     Nothing { kind: &'static str, id: String },
 }
 
+impl WhyError {
+    /// What was named is no object: an event, or something misspelt.
+    fn of_other(text: &str) -> Self {
+        let instead = || format!("; what became of an event tells `openeventd audit {}`", Escaped(text));
+        match (text.split_once(':'), target::meant(text)) {
+            (None, _) => WhyError::NoObject(text.to_owned(), instead()),
+            (Some((kind, _)), None) => WhyError::NoKind { kind: kind.to_owned(), meant: instead() },
+            (Some((kind, _)), Some(meant)) => {
+                let meant = format!(", did you mean `{}`?", Escaped(&meant));
+                WhyError::NoKind { kind: kind.to_owned(), meant }
+            }
+        }
+    }
+}
+
 impl From<WhyError> for Failure {
     fn from(error: WhyError) -> Self {
         let exit = match error {
-            WhyError::NoObject(..) | WhyError::NoTime => Exit::Usage,
+            WhyError::NoObject(..) | WhyError::NoKind { .. } | WhyError::NoTime => Exit::Usage,
             WhyError::Nothing { .. } => Exit::NoInput,
         };
         Failure::new(exit, error)
@@ -105,9 +121,7 @@ async fn look(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let (kind, id) = match Target::of(&arguments.object)? {
         Target::Object(kind, id) => (kind, id),
         Target::Number(_) | Target::Action(_) | Target::Id(_) => {
-            let object = arguments.object.clone();
-            let instead = format!("; what became of an event tells `openeventd audit {}`", Escaped(&object));
-            return Err(WhyError::NoObject(object, instead).into());
+            return Err(WhyError::of_other(&arguments.object).into());
         }
     };
     // What is accepted in this very millisecond counts as well.

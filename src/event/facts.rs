@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use super::catalogue::{EventType, Family};
+use super::catalogue::{self, EventType, Family};
 use super::scan::{self, Names, Seen, unescape};
-use super::{Facts, Status};
+use super::{Event, Facts, Status};
 
 /// The fields of a payload that facts are made of, as written; `null` and what is missing is `None`.
 #[derive(Debug, Default)]
@@ -136,7 +136,6 @@ impl<'d> Payload<'d> {
         let family = row.map_or(Family::Other, |row| row.family);
         let is_about_instance = matches!(family, Family::InstanceStatus | Family::Alert);
         let is_about_instances = matches!(family, Family::InstanceOperation | Family::Alert);
-        let has_status = matches!(family, Family::InstanceStatus | Family::DagStatus);
         let task_id = self.task_id.filter(|_| is_about_instance);
         let mut instances = Vec::new();
         for field in
@@ -153,10 +152,17 @@ impl<'d> Payload<'d> {
             nodes,
             file: self.integer(self.file_id),
             table: self.text(self.table_name).or_else(|| self.text(self.table_guid)),
-            status: self.status(self.status.filter(|_| has_status)),
+            status: self.status(self.written_status(row)),
             rows: self.integer(self.data_row_size),
             bytes: self.integer(self.file_size),
         }
+    }
+
+    /// The field that holds the status, in payloads that have one.
+    fn written_status(&self, row: Option<&EventType>) -> Option<&'d str> {
+        let has_status =
+            row.is_some_and(|row| matches!(row.family, Family::InstanceStatus | Family::DagStatus));
+        self.status.filter(|_| has_status)
     }
 
     fn status(&self, value: Option<&'d str>) -> Option<Status> {
@@ -217,6 +223,16 @@ impl<'d> Payload<'d> {
     }
 }
 
+impl Event<'_> {
+    /// What the payload holds as its status, as sent, where that is none that is known.
+    pub(crate) fn unknown_status(&self) -> Option<&str> {
+        if self.facts.status.is_some() {
+            return None;
+        }
+        Payload::read(&self.data).written_status(catalogue::by_code(self.code.as_deref()?))
+    }
+}
+
 /// The text of a quoted string.
 fn content(quoted: &str) -> Cow<'_, str> {
     scan::Reader::new(quoted).string().map_or(Cow::Borrowed(""), unescape)
@@ -249,7 +265,6 @@ fn exact_integer(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::catalogue;
 
     #[test]
     fn only_what_means_an_integer_exactly_is_one() {

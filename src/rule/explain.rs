@@ -9,10 +9,10 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::event::Event;
 use crate::event::json::Node;
-use crate::rule::field::{Field, FieldValue};
+use crate::rule::field::Field;
 use crate::rule::pattern::evaluate::{self, Fit, Subject};
 use crate::rule::pattern::leaf::Leaf;
-use crate::rule::pattern::{Branch, Condition, Pattern};
+use crate::rule::pattern::{Branch, Condition, Or, Pattern};
 use crate::rule::{Firing, Rule, RuleIndex, RuleSet};
 
 // What a condition sees, as text.
@@ -47,13 +47,15 @@ pub struct Judged<'r> {
     /// Whether it holds.
     pub holds: bool,
     /// The alternative of an `$or` that it belongs to, if any.
-    pub choice: Option<Choice>,
+    pub choice: Option<Choice<'r>>,
     leaf: &'r Leaf,
 }
 
 /// An alternative of an `$or`: the one that holds, or the nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choice {
+pub struct Choice<'r> {
+    /// Where the `$or` stands, such as `data.$or`; `$or and data.$or` if several must be judged together.
+    pub at: &'r str,
     /// Which `$or` of the pattern, from 1.
     pub number: usize,
     /// Which of its alternatives, from 1; those of an `$or` within an `$or` are multiplied out.
@@ -132,24 +134,24 @@ enum Keep {
 /// What was found so far on the way through a pattern.
 struct Walk<'r> {
     keep: Keep,
-    choice: Option<Choice>,
+    choice: Option<Choice<'r>>,
     holding: usize,
     failing: usize,
     judged: Vec<Judged<'r>>,
 }
 
 impl<'r> Walk<'r> {
-    fn new(keep: Keep, choice: Option<Choice>) -> Self {
+    fn new(keep: Keep, choice: Option<Choice<'r>>) -> Self {
         Walk { keep, choice, holding: 0, failing: 0, judged: Vec::new() }
     }
 
     fn of(pattern: &'r Pattern, subject: &Subject<'_>, keep: Keep) -> Self {
         let mut walk = Walk::new(keep, None);
         walk.top(&pattern.common, subject);
-        for (number, alternatives) in (1..).zip(&pattern.choices) {
+        for (number, Or { at, alternatives }) in (1..).zip(&pattern.choices) {
             let of = alternatives.len();
             let walked = |(alternative, branch): (usize, &'r Branch)| {
-                let mut one = Walk::new(keep, Some(Choice { number, alternative, of }));
+                let mut one = Walk::new(keep, Some(Choice { at, number, alternative, of }));
                 one.top(branch, subject);
                 one
             };
@@ -182,7 +184,7 @@ impl<'r> Walk<'r> {
                     Ok(data) => self.condition(condition, Some(data), &path),
                     Err(_) => self.unreadable(condition, &path),
                 },
-                Some(field) => self.field(condition, field.value(subject.event), &path),
+                Some(field) => self.field(condition, field, subject.event, &path),
                 None => match subject.extension(&condition.name) {
                     Ok(value) => self.condition(condition, value.as_ref(), &path),
                     Err(_) => self.unreadable(condition, &path),
@@ -200,9 +202,14 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn field(&mut self, condition: &'r Condition, value: FieldValue<'_>, path: &Path<'_>) {
+    fn field(&mut self, condition: &'r Condition, field: Field, event: &Event<'_>, path: &Path<'_>) {
+        let value = field.value(event);
         for leaf in &condition.leaves {
-            self.note(leaf, evaluate::plain_fit(leaf, value), path, || Seen::of_field(value));
+            let seen = || match event.unknown_status().filter(|_| field == Field::Status) {
+                Some(written) => Seen::unknown(written),
+                None => Seen::of_field(value),
+            };
+            self.note(leaf, evaluate::plain_fit(leaf, value), path, seen);
         }
         if let Some(below) = &condition.below {
             self.branch(below, None, path);

@@ -14,7 +14,7 @@ use self::values::Values;
 use super::field::{Field, FieldValue};
 use super::pattern::evaluate::{Subject, Unreadable};
 use super::pattern::leaf::Scalar;
-use super::pattern::{Branch, Condition, Pattern};
+use super::pattern::{Branch, Condition, Or, Pattern};
 
 mod key;
 
@@ -174,7 +174,7 @@ impl Way<'_> {
 
 /// Every condition by which a pattern could be found, alternatives included.
 fn every_way(pattern: &Pattern) -> impl Iterator<Item = Way<'_>> {
-    std::iter::once(&pattern.common).chain(pattern.choices.iter().flatten()).flat_map(ways)
+    std::iter::once(&pattern.common).chain(pattern.alternatives()).flat_map(ways)
 }
 
 /// Those conditions of a branch that need a value.
@@ -202,8 +202,8 @@ fn best<'p>(pattern: &'p Pattern, company: &Company) -> Option<Vec<Way<'p>>> {
         let priced = ways(branch).into_iter().map(|way| (way.cost(company), way));
         priced.min_by_key(|(cost, _)| *cost)
     };
-    let of_choice = |choice: &'p Vec<Branch>| {
-        let ways = choice.iter().map(cheapest).collect::<Option<Vec<_>>>()?;
+    let of_choice = |choice: &'p Or| {
+        let ways = choice.alternatives.iter().map(cheapest).collect::<Option<Vec<_>>>()?;
         let total = ways.iter().map(|(cost, _)| cost.0).sum::<u64>();
         let parses = ways.iter().any(|(cost, _)| cost.1);
         Some(((total, parses), ways.into_iter().map(|(_, way)| way).collect::<Vec<_>>()))

@@ -70,11 +70,19 @@ pub use dialect::Dialect;
 pub struct Pattern {
     /// What must hold in any case.
     pub(crate) common: Branch,
-    /// Of each of these lists one alternative must hold too; no two lists name the same field at the top, nor does
-    /// `common` name it.
-    pub(crate) choices: Vec<Vec<Branch>>,
+    /// Of each of these one alternative must hold too; no two name the same field at the top, nor does `common` name it.
+    pub(crate) choices: Vec<Or>,
     /// How many regular expressions it holds.
     pub(crate) expressions: usize,
+}
+
+/// An `$or`, or several that must be judged together.
+#[derive(Debug)]
+pub(crate) struct Or {
+    /// Where it stands, for people: `data.$or`, or `$or and data.$or`.
+    pub(crate) at: String,
+    /// One of them must hold.
+    pub(crate) alternatives: Vec<Branch>,
 }
 
 /// Conditions on one object; all must hold.
@@ -129,6 +137,11 @@ fn shown(problems: &[PatternProblem]) -> String {
 }
 
 impl Pattern {
+    /// Every alternative of every `$or`.
+    pub(crate) fn alternatives(&self) -> impl Iterator<Item = &Branch> {
+        self.choices.iter().flat_map(|choice| &choice.alternatives)
+    }
+
     /// Compiles a pattern written as JSON text, which must be valid for the bus of `dialect` too, if one is given.
     ///
     /// # Errors

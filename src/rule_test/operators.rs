@@ -9,7 +9,7 @@ use crate::rule::pattern::{Branch, Pattern};
 pub(super) fn of(pattern: &Pattern) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     branch(&pattern.common, &mut found);
-    for alternative in pattern.choices.iter().flatten() {
+    for alternative in pattern.alternatives() {
         found.insert("$or");
         branch(alternative, &mut found);
     }

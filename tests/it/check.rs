@@ -54,14 +54,29 @@ fn snapshot(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn a_good_configuration_gives_one_line_and_touches_nothing() {
-    let directory = given(&[("openeventd.toml", GOOD), ("rules.d/notes.md", "no rule")]);
+    let directory = given(&[
+        ("openeventd.toml", GOOD),
+        ("rules.d/a.toml", "[[rule]]\nname = \"a\"\nmatch = { id = \"1\" }\n"),
+    ]);
     let before = snapshot(directory.path());
     let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);
     assert_eq!(
         (code, stdout.as_str(), stderr.as_str()),
-        (0, "ok: 0 rules, 0 accounts; 0 errors, 0 warnings\n", "")
+        (0, "ok: 1 rule, 0 accounts; 0 errors, 0 warnings\n", "")
     );
     assert_eq!(snapshot(directory.path()), before);
+}
+
+#[test]
+fn a_directory_without_rules_is_a_warning_that_names_it() {
+    for file in ["rules.d/notes.md", "elsewhere/a.toml"] {
+        let directory = given(&[("openeventd.toml", GOOD), (file, "")]);
+        let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);
+        assert_eq!((code, stdout.as_str()), (0, "ok: 0 rules, 0 accounts; 0 errors, 1 warning\n"));
+        let expected = "openeventd.toml: warning: rules.directory: no rules: nothing will be decided\n  \
+             help: rules are read from rules.d\n";
+        assert_eq!(stderr, expected, "{file}");
+    }
 }
 
 #[test]
@@ -79,8 +94,17 @@ fn a_warning_does_not_refuse_the_configuration() {
     let text = format!("{GOOD}username = \"alice\"\n");
     let directory = given(&[("openeventd.toml", &text)]);
     let (code, stdout, stderr) = openeventd(directory.path(), &["check", "--config", "openeventd.toml"]);
-    assert_eq!((code, stdout.as_str()), (0, "ok: 0 rules, 0 accounts; 0 errors, 1 warning\n"));
+    assert_eq!((code, stdout.as_str()), (0, "ok: 0 rules, 0 accounts; 0 errors, 2 warnings\n"));
     assert!(stderr.contains("warning: kafka.username: has no use"), "{stderr}");
+}
+
+#[test]
+fn help_shows_the_configuration_where_it_has_a_use() {
+    let directory = given(&[]);
+    for (command, is_shown) in [("check", true), ("init", false), ("demo", false)] {
+        let (code, stdout, stderr) = openeventd(directory.path(), &[command, "--help"]);
+        assert_eq!((code, stdout.contains("--config <FILE>")), (0, is_shown), "{command}: {stdout}{stderr}");
+    }
 }
 
 #[test]

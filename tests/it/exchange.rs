@@ -47,6 +47,15 @@ fn nothing_is_written_where_nothing_can_be_imported() {
 }
 
 #[test]
+fn a_list_that_goes_on_is_no_success_and_no_rule_that_was_left_out() {
+    let list = format!(r#"{{"Rules": [{{"Name": "a", "EventPattern": {PATTERN}}}], "NextToken": "more"}}"#);
+    let directory = given(&[("list.json", &list)]);
+    let (code, stdout, stderr) = openeventd(directory.path(), &["rules", "import", "list.json"]);
+    assert_eq!((code, stdout.contains("name = \"a\"")), (65, true), "{stderr}");
+    assert!(stderr.contains("the list goes on") && stderr.ends_with("\n1 rule imported\n"), "{stderr}");
+}
+
+#[test]
 fn what_is_exported_can_be_piped_into_an_import() {
     let directory = given(&[("openeventd.toml", SETTINGS), ("rules.d/a.toml", RULES)]);
     let (code, exported, stderr) =

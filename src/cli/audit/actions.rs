@@ -9,7 +9,7 @@ use super::super::instant::{age, ago, spaced};
 use super::super::terminal::{Columns, DIM, NAME, TITLE, styled};
 use super::super::{Exit, Failure, progress};
 use super::line::{of_state, shortened, state_told};
-use super::{Arguments, COUNTED_SINCE, note, note_cut, print, print_json};
+use super::{Arguments, COUNTED_SINCE, note, note_cut, print, print_json, unknown};
 use crate::duration::whole_ms;
 use crate::store::Reader;
 use crate::store::look::actions::{Counts, WantedActions};
@@ -49,7 +49,8 @@ pub(super) async fn show(
     };
     let found = progress::shown("looking for actions", reader.actions_in(&wanted)).await?;
     if found.rows.is_empty() {
-        note("no such action; `openeventd audit --actions` shows how many stand where")?;
+        let unknown = unknown::told(reader, wanted.rule.as_deref(), None).await?;
+        note(&format!("no such action; `openeventd audit --actions` shows how many stand where{unknown}"))?;
     }
     if arguments.json {
         print_json(&found.rows)?;

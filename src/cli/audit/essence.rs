@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use super::super::instant::ago;
 use super::super::terminal::{NAME, WARNING, fitted, styled};
-use super::line::{of_state, state_told};
+use super::line::{came_to, of_state, state_told};
+use super::reason::{self, is_of};
 use crate::store::look::rows::Row;
 use crate::store::look::story::Story;
 
@@ -16,7 +17,7 @@ pub(in crate::cli) const EVENTS_MAX: usize = 10;
 /// Columns of a line; `openeventd audit NUMBER` shows what is longer.
 const LINE_MAX: usize = 160;
 
-/// What came of the event, a line for each action and each thing that was done for it.
+/// What came of the event, a line for each action and each thing that was done for it, and for what came to none.
 pub(in crate::cli) fn as_text(story: &Story, now_ms: i64) -> String {
     let mut text = String::new();
     for action in &story.actions {
@@ -30,6 +31,10 @@ pub(in crate::cli) fn as_text(story: &Story, now_ms: i64) -> String {
             styled(NAME, &fitted(word("rule"), LINE_MAX)),
             styled(of_state(word("state")), &fitted(&state, LINE_MAX)),
         );
+        let decision = story.decisions.iter().find(|decision| is_of(action, decision));
+        if let Some(why) = reason::of_action(action, decision, None) {
+            let _ = writeln!(text, "         {}", fitted(&why, LINE_MAX));
+        }
         // Times of the views sort as text.
         let mut followed: Vec<(Option<&str>, String)> = Vec::new();
         let of_action = |row: &&Row| row.text("action") == action.text("id");
@@ -42,6 +47,13 @@ pub(in crate::cli) fn as_text(story: &Story, now_ms: i64) -> String {
         followed.sort_by_key(|(at, _)| *at);
         for (_, told) in followed {
             let _ = writeln!(text, "         {told}");
+        }
+    }
+    for decision in story.decisions.iter().filter(|decision| decision.text("action").is_none()) {
+        let (style, end) = came_to(decision);
+        let rule = styled(NAME, &fitted(decision.text("rule").unwrap_or("?"), LINE_MAX));
+        if let Some(why) = reason::of_decision(story, decision, None) {
+            let _ = writeln!(text, "       {rule}  {}  {}", styled(style, &end), fitted(&why, LINE_MAX));
         }
     }
     text

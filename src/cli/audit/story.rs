@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::super::found::{self, Named};
 use super::super::instant::{age, ago, spaced};
-use super::super::outbox::show::meaning;
 use super::super::terminal::{Columns, DIM, NAME, TITLE, WARNING, abbreviated, styled};
 use super::line::{Nested, came_to, code, of_state, shortened, state_told};
-use crate::action::HeldReason;
+use super::reason::{self, is_of};
 use crate::escape::Escaped;
 use crate::store::look::rows::{Row, Value};
 use crate::store::look::story::Story;
@@ -73,8 +72,10 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         );
         let action = story.actions.iter().find(|action| is_of(action, decision));
         let mut fields = Fields::default();
-        if let Some(action) = action {
-            planned(&mut fields, action, now_ms);
+        let why = reason::of_decision(story, decision, None);
+        match action {
+            Some(action) => planned(&mut fields, action, why, now_ms),
+            None => fields.add("Why", why.map(|why| shortened(&why, TEXT_MAX))),
         }
         decided(&mut fields, decision, event, now_ms);
         text.push_str(&fields.0.lines(2));
@@ -88,16 +89,11 @@ pub(super) fn as_text(story: &Story, now_ms: i64) -> String {
         let rule = action.text("rule").unwrap_or_default();
         let _ = writeln!(text, "\n{} {}", styled(TITLE, "action of rule"), named(TITLE, rule));
         let mut fields = Fields::default();
-        planned(&mut fields, action, now_ms);
+        planned(&mut fields, action, reason::of_action(action, None, None), now_ms);
         text.push_str(&fields.0.lines(2));
         text.push_str(&sent(story, action.text("id"), now_ms));
     }
     text
-}
-
-/// Whether `decision` planned `action`.
-fn is_of(action: &Row, decision: &Row) -> bool {
-    decision.text("action").is_some_and(|id| action.text("id") == Some(id))
 }
 
 fn record(event: &Row, now_ms: i64) -> Columns {
@@ -136,7 +132,6 @@ fn record(event: &Row, now_ms: i64) -> Columns {
 }
 
 fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
-    fields.add("Why", shown(decision, "message").or_else(|| distrusted(decision, event)));
     if let Value::Real(seconds) = decision.get("age_seconds") {
         let calls = decision.integer("calls_in_hour").unwrap_or_default();
         fields.add(
@@ -155,31 +150,7 @@ fn decided(fields: &mut Fields, decision: &Row, event: &Row, now_ms: i64) {
     );
 }
 
-/// Why nothing may be done about an event.
-fn distrusted(decision: &Row, event: &Row) -> Option<String> {
-    if decision.text("outcome") != Some("untrusted") {
-        return None;
-    }
-    let named = |column| shown(event, column).unwrap_or_else(|| "not told".to_owned());
-    let (account, workspace) = (named("account"), named("workspace"));
-    Some(format!(
-        "[trust] does not name its workspace ({workspace}) or its account ({account}): nothing is called"
-    ))
-}
-
-/// Why an action stands where it does, and where to go on from there.
-fn why(state: &str, held_reason: Option<&str>, number: i64) -> Option<String> {
-    let told = match state {
-        "held" => held_reason.and_then(HeldReason::from_text).map(meaning)?,
-        "observed" => return Some("its rule observes: nothing was sent, and nothing will be".to_owned()),
-        "dead" => "DataWorks refused it, or its attempts were used up",
-        "unresolved" => "it was sent, and it is not known whether it was executed",
-        _ => return None,
-    };
-    Some(format!("{told}; what can be done: `openeventd outbox show {number}`"))
-}
-
-fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
+fn planned(fields: &mut Fields, action: &Row, why: Option<String>, now_ms: i64) {
     let word = |column| action.text(column).unwrap_or("?");
     let repeated = match word("repeat_effect") {
         "none" => "changes nothing",
@@ -199,7 +170,7 @@ fn planned(fields: &mut Fields, action: &Row, now_ms: i64) {
     };
     let settled = timed(action, "settled_at", now_ms).map(|at| format!(", settled {at}")).unwrap_or_default();
     fields.styled("State", of_state(word("state")), &format!("{state}, {attempts}{settled}"));
-    fields.add("Why", why(word("state"), action.text("held_reason"), number));
+    fields.add("Why", why);
     fields.add("Next look", timed(action, "verify_at", now_ms));
     if matches!(word("state"), "planned" | "held" | "waiting" | "in_flight") {
         fields.add("Due", timed(action, "due_at", now_ms));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::super::{Exit, Failure};
+use crate::diagnostic::nearest;
 use crate::store::look::event::ObjectKind;
 
 /// Characters of an action's id.
@@ -58,6 +59,13 @@ impl Target {
     }
 }
 
+/// The object that was meant by `text`, whose kind is none of ours but near to one.
+pub(in crate::cli) fn meant(text: &str) -> Option<String> {
+    let (kind, id) = text.split_once(':')?;
+    let kind = nearest(kind, ObjectKind::ALL.map(ObjectKind::as_str))?;
+    Some(format!("{kind}:{id}"))
+}
+
 /// The id as it is stored, or what was expected: SQLite would read the number that a text begins with.
 fn id_of(kind: ObjectKind, id: &str) -> Result<String, &'static str> {
     match kind {
@@ -100,6 +108,19 @@ mod tests {
         ] {
             assert_eq!(target.to_string(), text);
             assert_eq!(Target::of(text), Ok(target), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_misspelt_leads_to_the_one_that_was_meant() {
+        for (text, expected) in [
+            ("Instance:1", Some("instance:1")),
+            ("nodes:1:2", Some("node:1:2")),
+            ("foo:1", None),
+            ("urn:1", None),
+            ("instance", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), expected, "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::cli::{Exit, Failure, progress};
 use crate::record::Record;
 use crate::rule::RuleFile;
 use crate::store::look::accepted::Accepted;
-use crate::store::look::rows::Row;
+use crate::store::look::story::Story;
 
 /// Bytes of a record: more than the daemon takes.
 const BYTES_MAX: u64 = 16 << 20;
@@ -24,8 +24,8 @@ pub(super) struct Input {
 
 /// What was named.
 pub(super) enum Given {
-    /// A stored event, with the rules of its day if they are kept, and what was decided then.
-    Stored { accepted: Accepted, rules: Option<Vec<RuleFile>>, decisions: Vec<Row> },
+    /// A stored event, with the rules of its day if they are kept, and what came of it.
+    Stored { accepted: Accepted, rules: Option<Vec<RuleFile>>, story: Box<Story> },
     /// A record, by the name of its file; `-` is standard input.
     Record { name: PathBuf },
 }
@@ -39,6 +39,10 @@ pub(super) enum InputError {
     #[error("{0} is no event but an object of events: `openeventd why {0}` shows what happened around it")]
     Object(String),
     #[error(
+        "no event has the number or id `{0}`, and no file is called so; `openeventd audit` lists the last events; unmatched ones leave after store.retention_unmatched"
+    )]
+    Unknown(Target),
+    #[error(
         "the row of event {0} has left by retention: store.retention_unmatched and store.retention_matched say when"
     )]
     Retired(i64),
@@ -47,7 +51,7 @@ pub(super) enum InputError {
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         let exit = match error {
-            InputError::Read { .. } | InputError::Retired(_) => Exit::NoInput,
+            InputError::Read { .. } | InputError::Unknown(_) | InputError::Retired(_) => Exit::NoInput,
             InputError::TooLarge(_) => Exit::Data,
             InputError::Object(_) => Exit::Usage,
         };
@@ -71,14 +75,15 @@ pub(super) async fn read(config: &Path, text: &str, database: &DatabaseArguments
     }
     let mut reader = database.reader(config).await?;
     let number = progress::shown("looking for the event", audit::find(&mut reader, &target)).await?;
+    let number = number.ok_or(InputError::Unknown(target))?;
     let accepted = reader.accepted_event(number).await?.ok_or(InputError::Retired(number))?;
     let rules = match accepted.rule_set {
         Some(row) => reader.rule_files(row).await?,
         None => None,
     };
-    let decisions = reader.decisions_of(number).await?;
+    let story = Box::new(reader.story(number).await?.ok_or(InputError::Retired(number))?);
     reader.close().await?;
-    Ok(Input { given: Given::Stored { accepted, rules, decisions }, payload: Vec::new() })
+    Ok(Input { given: Given::Stored { accepted, rules, story }, payload: Vec::new() })
 }
 
 fn of_file(path: &Path) -> Result<Input, InputError> {

@@ -10,14 +10,15 @@ use anstyle::Style;
 use super::input::{Given, Input};
 use super::rules::{From, OfRules};
 use crate::action::plan::{PlanContext, plan};
-use crate::action::{Decision, DecisionOutcome, EventIdentity, HeldReason, PlanState, PlannedState};
+use crate::action::{Decision, DecisionOutcome, EventIdentity, PlanState, PlannedState};
 use crate::cli::audit::line::came_to;
-use crate::cli::outbox::show::meaning;
+use crate::cli::audit::reason;
 use crate::cli::terminal::{BAD, DIM, NAME, WARNING};
 use crate::event::Event;
 use crate::rule::explain::Nearness;
-use crate::rule::{Firing, RuleIndex};
+use crate::rule::{Firing, RuleIndex, RuleSet};
 use crate::store::look::rows::Row;
+use crate::store::look::story::Story;
 
 /// What came of one rule, or would.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ impl Outcomes {
         now_ms: i64,
     ) -> Outcomes {
         match (&input.given, &rules.from) {
-            (Given::Stored { decisions, .. }, From::ThatDay) => Outcomes::decided(decisions),
+            (Given::Stored { story, .. }, From::ThatDay) => Outcomes::decided(story, &rules.rules),
             (given, _) => {
                 let accepted_at_ms = match given {
                     Given::Stored { accepted, .. } => accepted.accepted_at_ms,
@@ -63,15 +64,14 @@ impl Outcomes {
         }
     }
 
-    fn decided(decisions: &[Row]) -> Self {
+    fn decided(story: &Story, rules: &RuleSet) -> Self {
         let outcome = |decision: &Row| {
             let (style, told) = came_to(decision);
-            let held = decision.text("held_reason").and_then(HeldReason::from_text).map(meaning);
-            let why = decision.text("message").or(held).map(str::to_owned);
-            let rule = decision.text("rule").unwrap_or_default().to_owned();
-            (rule, Outcome { tense: Tense::Did, style, told, why })
+            let rule = decision.text("rule").unwrap_or_default();
+            let why = reason::of_decision(story, decision, max_event_age_ms(rules, rule));
+            (rule.to_owned(), Outcome { tense: Tense::Did, style, told, why })
         };
-        Outcomes(decisions.iter().map(outcome).collect())
+        Outcomes(story.decisions.iter().map(outcome).collect())
     }
 
     fn planned(
@@ -98,6 +98,7 @@ impl Outcomes {
         let (matched, failed) = (of_firing(Firing::Yes), of_firing(Firing::Failed));
         let state = &mut PlanState::default();
         let decisions = plan(event, &identity, kafka_ms, &matched, &failed, &rules.rules, &context, state);
+        let would = |decision: Decision| would(decision, event, &rules.rules);
         Outcomes(decisions.into_iter().map(would).collect())
     }
 
@@ -107,15 +108,24 @@ impl Outcomes {
     }
 }
 
-fn would(decision: Decision) -> (String, Outcome) {
+fn max_event_age_ms(rules: &RuleSet, name: &str) -> Option<i64> {
+    rules.rules.iter().find(|rule| rule.name == name).map(|rule| rule.max_event_age_ms)
+}
+
+fn would(decision: Decision, event: &Event<'_>, rules: &RuleSet) -> (String, Outcome) {
     let (style, told, why) = match (decision.outcome, decision.action.map(|action| action.state)) {
         (DecisionOutcome::Failed(why), _) => (BAD, "failed".to_owned(), Some(why)),
-        (_, Some(PlannedState::Held(reason))) => {
-            (WARNING, format!("held ({})", reason.as_str()), Some(meaning(reason).to_owned()))
+        (_, Some(PlannedState::Held(held))) => {
+            let limit_ms = max_event_age_ms(rules, &decision.rule);
+            let why = reason::held(held, Some(decision.age_ms), limit_ms);
+            (WARNING, format!("held ({})", held.as_str()), Some(why))
         }
         (_, Some(PlannedState::Planned)) => (NAME, "planned".to_owned(), None),
         (_, Some(PlannedState::Observed)) => (DIM, "observed".to_owned(), None),
-        (outcome @ DecisionOutcome::Untrusted, None) => (WARNING, outcome.as_str().to_owned(), None),
+        (outcome @ DecisionOutcome::Untrusted, None) => {
+            let why = reason::untrusted(event.workspace, event.account.as_deref());
+            (WARNING, outcome.as_str().to_owned(), Some(why))
+        }
         (outcome, None) => (DIM, outcome.as_str().to_owned(), None),
     };
     (decision.rule, Outcome { tense: Tense::Would, style, told, why })

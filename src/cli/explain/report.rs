@@ -145,9 +145,9 @@ fn condition<'a>(judged: &'a Judged<'_>) -> ConditionJson<'a> {
         expected: RawValue::from_string(judged.expected()).ok(),
         seen: match &judged.seen {
             Seen::Value(text) => Some(text),
-            Seen::Missing | Seen::Unreadable => None,
+            Seen::Missing | Seen::Unknown(_) | Seen::Unreadable => None,
         },
-        missing: judged.seen == Seen::Missing,
+        missing: matches!(judged.seen, Seen::Missing | Seen::Unknown(_)),
         choice: judged.choice.map(|choice| choice.number),
         alternative: judged.choice.map(|choice| choice.alternative),
         alternatives: judged.choice.map(|choice| choice.of),

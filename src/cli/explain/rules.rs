@@ -47,6 +47,7 @@ pub(super) fn of(config: &Path, directory: Option<&Path>, input: &Input) -> Resu
         let (rules, _) = parsed.map_err(Failure::of_data)?;
         return Ok(OfRules { rules, from: From::ThatDay });
     }
+    let directory = directory.map(rule_files::existing).transpose()?;
     let settings = match settings {
         Ok(settings) => Some(settings),
         // With a directory of rules nothing else need be there.

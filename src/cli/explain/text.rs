@@ -32,7 +32,7 @@ pub(super) fn of(report: &Report<'_>, detail: Detail) -> String {
     for shown in &report.shown {
         rule(shown, detail, &mut text);
     }
-    if report.shown.is_empty() {
+    if report.shown.is_empty() && report.left_out == 0 {
         let _ = writeln!(text, "\nthere is no rule");
     }
     if report.left_out > 0 {
@@ -97,13 +97,16 @@ fn condition(judged: &Judged<'_>, columns: &mut Columns) {
     let (style, mark) = if judged.holds { (GOOD, "holds") } else { (BAD, "fails") };
     let seen = match &judged.seen {
         Seen::Missing => "is missing".to_owned(),
+        // The only fact whose values are known one by one.
+        Seen::Unknown(written) => {
+            format!("is missing (data.status is {written}, which is no known status)")
+        }
         Seen::Unreadable => "cannot be read".to_owned(),
         Seen::Value(value) => format!("is {value}"),
     };
-    let choice = judged.choice.map(|choice| {
-        let which = if choice.number == 1 { String::new() } else { format!(" {}", choice.number) };
-        format!(", in alternative {} of {} of $or{which}", choice.alternative, choice.of)
-    });
+    let choice = judged
+        .choice
+        .map(|choice| format!(", in alternative {} of {} of {}", choice.alternative, choice.of, choice.at));
     let expected = format!("expected {}{}", judged.expected(), choice.unwrap_or_default());
     columns.row([
         (style, mark),

@@ -42,13 +42,6 @@ pub(super) struct Arguments {
 #[error("no rule set was ever in force in {}: the daemon keeps one when it starts", .0.display())]
 pub(super) struct NoRules(pub(super) PathBuf);
 
-#[derive(Debug, thiserror::Error)]
-#[error("the rule directory {} cannot be listed: name one that exists with --rules", .path.display())]
-struct NoDirectory {
-    path: PathBuf,
-    source: std::io::Error,
-}
-
 /// Two rule sets side by side.
 struct Comparison {
     running: KeptRules,
@@ -108,7 +101,7 @@ impl Comparison {
 /// Runs the subcommand.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let directory = match &arguments.rules {
-        Some(directory) => existing(directory)?.to_owned(),
+        Some(directory) => rule_files::existing(directory)?.to_owned(),
         None => config::rules_directory(config, &Environment::of_process())?,
     };
     let files = rule_files::read(&directory).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -131,14 +124,6 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(if compared.is_same() { Exit::Success } else { Exit::Data })
-}
-
-/// The directory that a person named: one that is not there would be taken for one without rules.
-pub(super) fn existing(directory: &Path) -> Result<&Path, Failure> {
-    match std::fs::read_dir(directory) {
-        Ok(_) => Ok(directory),
-        Err(source) => Err(Failure::new(Exit::NoInput, NoDirectory { path: directory.to_owned(), source })),
-    }
 }
 
 async fn running(config: &Path, database: &DatabaseArguments) -> Result<KeptRules, Failure> {

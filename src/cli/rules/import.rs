@@ -10,6 +10,7 @@ use super::matching;
 use crate::cli::exit::print_problems;
 use crate::cli::terminal::counted;
 use crate::cli::{Exit, Failure};
+use crate::diagnostic::Severity;
 use crate::rule::exchange::import::{Imported, Importer};
 use crate::rule::parse::{self, Surroundings};
 use crate::rule::pattern::Dialect;
@@ -69,7 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let left_out =
         if imported.left_out == 0 { String::new() } else { format!(", {} left out", imported.left_out) };
     writeln!(io::stderr().lock(), "{} imported{left_out}", counted(read_again, "rule"))?;
-    Ok(if imported.left_out == 0 { Exit::Success } else { Exit::Data })
+    let is_whole = imported.problems.iter().all(|problem| problem.severity != Severity::Error);
+    Ok(if is_whole { Exit::Success } else { Exit::Data })
 }
 
 /// Reads the rules as `openeventd check` will, and prints its warnings; gives how many there are.

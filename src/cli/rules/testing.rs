@@ -70,8 +70,6 @@ pub(super) struct Results {
 /// Why tests cannot be run.
 #[derive(Debug, thiserror::Error)]
 enum TestError {
-    #[error("there is no rule directory {}", .0.display())]
-    NoDirectory(PathBuf),
     #[error("there is no rule \"{name}\"{help}")]
     UnknownRule { name: String, help: String },
     #[error("cannot write the report {}", .path.display())]
@@ -81,7 +79,6 @@ enum TestError {
 impl From<TestError> for Failure {
     fn from(error: TestError) -> Self {
         let exit = match error {
-            TestError::NoDirectory(_) => Exit::NoInput,
             TestError::UnknownRule { .. } => Exit::Usage,
             TestError::Report { .. } => Exit::CannotCreate,
         };
@@ -92,9 +89,7 @@ impl From<TestError> for Failure {
 /// Runs the subcommand.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = settings(config, arguments.directory.as_deref())?;
-    if !settings.rules_directory.is_dir() {
-        return Err(TestError::NoDirectory(settings.rules_directory).into());
-    }
+    rule_files::existing(&settings.rules_directory)?;
     let rules = rules(&settings)?;
     if let Some(name) = &arguments.rule {
         refuse_unknown(name, &rules)?;

@@ -6,18 +6,16 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use self::compared::Apart;
 use self::side::Side;
-use super::diff;
 use crate::batch::{Content, Entry};
 use crate::cli::database::DatabaseArguments;
+use crate::cli::moment::{self, Moment};
 use crate::cli::{Exit, Failure, progress, rule_files, terminal};
 use crate::clock::now_ms;
 use crate::config::{self, Environment, Planning};
 use crate::diagnostic::{Diagnostic, Severity, nearest};
-use crate::duration::whole_ms;
 use crate::ingest::decode_batch;
 use crate::rule::RuleSet;
 use crate::rule::parse::{self, Surroundings};
@@ -52,9 +50,9 @@ pub(super) struct Arguments {
     /// The rule directory, instead of the one that the configuration names
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
-    /// Events that were accepted in the last DURATION, such as 12h or 7d
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::duration::parse)]
-    since: Duration,
+    /// Events that were accepted since then: how long ago (12h, 7d), or a time with its zone
+    #[arg(long, value_name = "WHEN", default_value = "24h", value_parser = moment::parse)]
+    since: Moment,
     /// Only this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -102,7 +100,7 @@ struct Trial {
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let planning = config::planning(config, &Environment::of_process())?;
     let directory = match &arguments.rules {
-        Some(directory) => diff::existing(directory)?.to_owned(),
+        Some(directory) => rule_files::existing(directory)?.to_owned(),
         None => planning.rules_directory.clone(),
     };
     let files = rule_files::read(&directory).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -124,7 +122,7 @@ async fn look(
     (directory, rules): (PathBuf, RuleSet),
 ) -> Result<Trial, Failure> {
     let mut reader = arguments.database.reader(config).await?;
-    let since_ms = now_ms().saturating_sub(whole_ms(arguments.since));
+    let since_ms = arguments.since.at_ms(now_ms());
     let kept = reader.running_rules().await?;
     let running = Running::of(kept, &rules, planning, arguments.rule.as_deref());
     if let Some(name) = &arguments.rule {

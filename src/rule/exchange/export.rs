@@ -72,7 +72,7 @@ fn one(
         _ => (Item::of_toml(value), Form::Toml),
     };
     let mut item = written::strict(&item, form);
-    let mut findings = Findings::new(dialect);
+    let mut findings = Findings::of_export(dialect);
     compile::of_item(&item, Form::Json, &mut findings);
     for finding in findings.list.into_iter().filter(|finding| finding.severity == Severity::Error) {
         let problem = finding.problem;
@@ -151,11 +151,23 @@ impl Translation<'_, '_> {
             (Some(field @ (Field::Id | Field::Source | Field::Time | Field::Type | Field::Data)), _) => {
                 Some((named(self.name_of(field)), value.clone()))
             }
+            (Some(Field::Account), Dialect::Alibaba) => Some((named("aliyunaccountid"), value.clone())),
+            (Some(Field::Region), Dialect::Alibaba) => Some((named("aliyunregionid"), value.clone())),
             (Some(Field::Subject | Field::Specversion) | None, Dialect::Alibaba) => {
                 Some((key.clone(), value.clone()))
             }
+            (None, Dialect::Aws) if matches!(first, "detail" | "detail-type") => {
+                let ours = if first == "detail" { "data" } else { "type" };
+                let message = format!("no event has `{first}` here: it is written `{ours}`");
+                self.refuse(key, message, "the export puts the name of the bus in its place");
+                None
+            }
             (Some(Field::Subject | Field::Specversion) | None, Dialect::Aws) => {
-                let message = format!("events of {} have no attribute `{first}`", self.dialect.name());
+                let message = if matches!(first, "resources" | "version") {
+                    format!("`{first}` is another attribute in events of {}", self.dialect.name())
+                } else {
+                    format!("events of {} have no attribute `{first}`", self.dialect.name())
+                };
                 self.refuse(key, message, "it is an attribute of CloudEvents");
                 None
             }

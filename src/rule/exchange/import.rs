@@ -82,6 +82,11 @@ impl Importer {
         for refused in found.refused {
             self.leave_out(file, &refused.span, refused.name.unwrap_or(""), refused.message, refused.help);
         }
+        for span in found.unfinished {
+            let message = "the list goes on: it has a NextToken".to_owned();
+            let help = "export the following pages too, each into a file".to_owned();
+            self.tell(Severity::Error, file, &span, "", message, help);
+        }
     }
 
     /// All of it.
@@ -97,7 +102,10 @@ impl Importer {
             ItemKind::Text(text) => match Item::of_json(text, 0) {
                 Ok(item) => (item, Some(&rule.span)),
                 Err(error) => {
-                    let message = format!("the pattern is no JSON: {}", error.message);
+                    let Place { line, column, .. } = Place::of_byte(text, error.at);
+                    let what = error.message;
+                    let message =
+                        format!("the pattern is no JSON: {what} at line {line} column {column} of it");
                     self.leave_out(file, &rule.span, title, message, "");
                     return;
                 }
@@ -105,6 +113,16 @@ impl Importer {
             _ => (rule.pattern.clone(), None),
         };
         let place_of = |span: &Range<usize>| within.unwrap_or(span).clone();
+        let functions = template_functions(&pattern);
+        if !functions.is_empty() {
+            for function in functions {
+                let message = format!("`{}` is a function of the template", function.text);
+                let help = "put its value in".to_owned();
+                self.tell(Severity::Error, file, &place_of(&function.span), title, message, help);
+            }
+            self.made.left_out += 1;
+            return;
+        }
         let bus = self.dialect.or(rule.bus).or_else(|| names_of_aws(&pattern).then_some(Dialect::Aws));
         let mut told: Vec<(Range<usize>, String)> =
             rule.besides.iter().map(|what| (rule.span.clone(), what.clone())).collect();
@@ -220,6 +238,19 @@ fn for_toml(json: String) -> String {
         json.replace('\'', "\\u0027").replace('\u{7f}', "\\u007f")
     } else {
         json
+    }
+}
+
+/// What `CloudFormation` would put values in for: `{"Ref": "Name"}`, `{"Fn::Sub": ...}`.
+fn template_functions(item: &Item) -> Vec<&Key> {
+    match &item.kind {
+        ItemKind::Map(entries) => match entries.as_slice() {
+            [(key, Item { kind: ItemKind::Text(_), .. })] if key.text == "Ref" => vec![key],
+            [(key, _)] if key.text.starts_with("Fn::") => vec![key],
+            _ => entries.iter().flat_map(|(_, value)| template_functions(value)).collect(),
+        },
+        ItemKind::List(members) => members.iter().flat_map(template_functions).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Refused<'i> {
 pub(super) struct Found<'i> {
     pub(super) rules: Vec<BusRule<'i>>,
     pub(super) refused: Vec<Refused<'i>>,
+    /// Lists of which the bus has more than it gave.
+    pub(super) unfinished: Vec<Range<usize>>,
 }
 
 /// Finds the rules of a document.
@@ -100,8 +102,7 @@ impl<'i> Found<'i> {
                 self.walk(rule, None);
             }
             if text(entries, "NextToken").is_some() {
-                let help = "export the following pages too, each into a file";
-                self.refuse(None, item, "the list goes on: it has a NextToken".to_owned(), help);
+                self.unfinished.push(item.span.clone());
             }
         } else if object("Data").is_some()
             && let Some(data) = get(entries, "Data")

@@ -15,6 +15,8 @@ const VALUE_BYTES_MAX: usize = 16 * 1024;
 pub enum Seen {
     /// Nothing.
     Missing,
+    /// Nothing, since what the payload holds for it, this JSON, is none that is known.
+    Unknown(String),
     /// A part of the event is no JSON, although its decoding said so.
     Unreadable,
     /// This value, as JSON; a very long one is cut.
@@ -47,6 +49,10 @@ impl Seen {
         let mut text = String::new();
         write_node(value, &mut text);
         Seen::Value(cut(text))
+    }
+
+    pub(super) fn unknown(written: &str) -> Self {
+        Seen::Unknown(cut(written.to_owned()))
     }
 
     pub(super) fn of_field(value: FieldValue<'_>) -> Self {

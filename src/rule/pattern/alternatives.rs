@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Branch, Condition};
+use super::{Branch, Condition, Or};
 
 /// Alternatives that one pattern may come to; the number that Amazon EventBridge allows.
 pub(super) const ALTERNATIVES_MAX: usize = 1_000;
@@ -18,9 +18,7 @@ pub(super) const CONDITIONS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) common: Branch,
-    pub(super) choices: Vec<Vec<Branch>>,
-    /// Where an `$or` stands.
-    pub(super) or_paths: HashSet<String>,
+    pub(super) choices: Vec<Or>,
 }
 
 /// A pattern whose alternatives are too many.
@@ -35,36 +33,42 @@ impl Draft {
 
     /// How many alternatives there would be if all choices were multiplied.
     pub(super) fn combinations(&self) -> usize {
-        self.choices.iter().fold(1, |product: usize, choice| product.saturating_mul(choice.len()))
+        self.choices
+            .iter()
+            .fold(1, |product: usize, choice| product.saturating_mul(choice.alternatives.len()))
     }
 
     /// Multiplies those choices, and the common conditions, that name the same field at the top.
     pub(super) fn settled(self) -> Result<Draft, TooMany> {
-        let mut settled = Draft { common: self.common, ..Draft::default() };
+        let mut settled = Draft { common: self.common, choices: Vec::new() };
         let mut left = self.choices;
         while let Some(choice) = left.pop() {
-            let mut names = names_of(&choice);
+            let mut names = names_of(&choice.alternatives);
             let mut together = vec![choice];
             // What joins may bring further names, and these join others.
             loop {
                 let (joining, apart): (Vec<_>, Vec<_>) =
-                    left.into_iter().partition(|other| !names.is_disjoint(&names_of(other)));
+                    left.into_iter().partition(|other| !names.is_disjoint(&names_of(&other.alternatives)));
                 left = apart;
                 if joining.is_empty() {
                     break;
                 }
-                names.extend(joining.iter().flat_map(|choice| names_of(choice)));
+                names.extend(joining.iter().flat_map(|choice| names_of(&choice.alternatives)));
                 together.extend(joining);
             }
             let (shared, common) =
                 settled.common.conditions.into_iter().partition(|condition| names.contains(&condition.name));
             settled.common.conditions = common;
-            settled.choices.push(product(Branch { conditions: shared }, together)?);
+            let mut places: Vec<&str> = together.iter().map(|choice| choice.at.as_str()).collect();
+            places.sort_unstable();
+            let at = places.join(" and ");
+            let alternatives = product(Branch { conditions: shared }, together)?;
+            settled.choices.push(Or { at, alternatives });
         }
         settled.choices.reverse();
-        let sizes = settled.choices.iter().flatten().map(Branch::size);
-        if settled.choices.iter().map(Vec::len).sum::<usize>() > ALTERNATIVES_MAX
-            || sizes.sum::<usize>() > CONDITIONS_MAX
+        let alternatives = || settled.choices.iter().flat_map(|choice| &choice.alternatives);
+        if alternatives().count() > ALTERNATIVES_MAX
+            || alternatives().map(Branch::size).sum::<usize>() > CONDITIONS_MAX
         {
             return Err(TooMany);
         }
@@ -76,9 +80,9 @@ fn names_of(choice: &[Branch]) -> HashSet<Box<str>> {
     choice.iter().flat_map(|branch| &branch.conditions).map(|condition| condition.name.clone()).collect()
 }
 
-fn product(common: Branch, choices: Vec<Vec<Branch>>) -> Result<Vec<Branch>, TooMany> {
+fn product(common: Branch, choices: Vec<Or>) -> Result<Vec<Branch>, TooMany> {
     let mut alternatives = vec![common];
-    for choice in choices {
+    for Or { alternatives: choice, .. } in choices {
         let count = alternatives.len().saturating_mul(choice.len());
         let size = |branches: &[Branch]| branches.iter().map(Branch::size).sum::<usize>();
         let conditions = size(&alternatives)

@@ -15,7 +15,7 @@ use super::findings::Findings;
 use super::item::{DEPTH_MAX, Item, ItemKind, Key};
 use super::leaf::{Leaf, Test};
 use super::operator;
-use super::{Branch, Condition, Pattern, PatternError, PatternProblem};
+use super::{Branch, Condition, Or, Pattern, PatternError, PatternProblem};
 use crate::diagnostic::Severity;
 use crate::rule::field::Field;
 
@@ -77,9 +77,9 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     if findings.has_errors() {
         return None;
     }
-    let Draft { mut common, mut choices, .. } = settled?;
+    let Draft { mut common, mut choices } = settled?;
     order_by_cost(&mut common);
-    choices.iter_mut().flatten().for_each(order_by_cost);
+    choices.iter_mut().flat_map(|choice| &mut choice.alternatives).for_each(order_by_cost);
     Some(Pattern { common, choices, expressions: findings.expressions })
 }
 
@@ -127,7 +127,7 @@ impl Compiler<'_> {
                 return;
             }
         };
-        if !draft.or_paths.insert(path.to_owned()) {
+        if draft.choices.iter().any(|other| other.at == key_path) {
             let help = "nested and dotted keys are the same path; one of the two can stand in the other's alternatives";
             self.findings.error(&key.span, &key_path, "duplicate path", help);
         }
@@ -135,7 +135,7 @@ impl Compiler<'_> {
             self.too_deep(key);
             return;
         }
-        let mut choice = Vec::new();
+        let mut choice = Or { at: key_path.clone(), alternatives: Vec::new() };
         for alternative in alternatives {
             if !self.findings.count(&alternative.span, &key_path) {
                 return;
@@ -145,8 +145,8 @@ impl Compiler<'_> {
                     let mut inner = Draft::default();
                     // An alternative counts as a level, so that nothing nests without end.
                     self.branch(entries, &mut inner, path, depth + 1);
-                    choice
-                        .extend(self.few_enough(inner.flattened(), &alternative.span).into_iter().flatten());
+                    let flattened = self.few_enough(inner.flattened(), &alternative.span);
+                    choice.alternatives.extend(flattened.into_iter().flatten());
                 }
                 _ => {
                     let message =

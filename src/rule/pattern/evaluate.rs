@@ -64,7 +64,7 @@ pub(crate) fn event(pattern: &Pattern, subject: &Subject<'_>) -> Result<bool, Un
     }
     for choice in &pattern.choices {
         let mut one_holds = false;
-        for alternative in choice {
+        for alternative in &choice.alternatives {
             if holds_for(alternative, subject)? {
                 one_holds = true;
                 break;
@@ -97,7 +97,7 @@ pub(crate) fn document(pattern: &Pattern, document: Node<'_>) -> bool {
     let document = undotted(document);
     let object = matches!(document, Node::Map(_)).then_some(&document);
     let holds = |branch: &Branch| branch_fit(branch, object) != Fit::No;
-    holds(&pattern.common) && pattern.choices.iter().all(|choice| choice.iter().any(holds))
+    holds(&pattern.common) && pattern.choices.iter().all(|choice| choice.alternatives.iter().any(holds))
 }
 
 fn both(left: Fit, right: impl FnOnce() -> Fit) -> Fit {

@@ -27,6 +27,8 @@ pub(crate) struct Finding {
 pub(crate) struct Findings {
     pub(crate) list: Vec<Finding>,
     dialect: Option<Dialect>,
+    /// What can be done where the bus has nothing instead.
+    resort: &'static str,
     members: usize,
     operators: usize,
     pub(super) expressions: usize,
@@ -35,7 +37,13 @@ pub(crate) struct Findings {
 impl Findings {
     /// Of a pattern that must be valid for the bus of `dialect` too, if there is one.
     pub(crate) fn new(dialect: Option<Dialect>) -> Self {
-        Findings { dialect, ..Findings::default() }
+        let resort = "leave out `dialect` if the pattern need not be valid there";
+        Findings { dialect, resort, ..Findings::default() }
+    }
+
+    /// Of a pattern that is asked to be valid for the bus of `dialect`, and need not be.
+    pub(crate) fn of_export(dialect: Option<Dialect>) -> Self {
+        Findings { dialect, resort: "the rule stays here only", ..Findings::default() }
     }
 
     pub(crate) fn error(
@@ -74,7 +82,7 @@ impl Findings {
     pub(super) fn uses(&mut self, feature: Feature, at: &Range<usize>, key: &str) {
         if let Some(dialect) = self.dialect.filter(|dialect| !dialect.has(feature)) {
             let message = format!("{} does not have {}", dialect.name(), feature.describe());
-            self.error(at, key, message, feature.instead());
+            self.error(at, key, message, feature.instead().unwrap_or(self.resort));
         }
     }
 

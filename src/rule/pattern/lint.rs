@@ -21,7 +21,7 @@ struct Places(BTreeMap<String, Range<usize>>);
 pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings: &mut Findings) {
     let mut places = Places(BTreeMap::new());
     places.note(entries, "");
-    for branch in iter::once(&pattern.common).chain(pattern.choices.iter().flatten()) {
+    for branch in iter::once(&pattern.common).chain(pattern.alternatives()) {
         for condition in &branch.conditions {
             lint_name(condition, &places, findings);
         }

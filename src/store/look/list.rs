@@ -93,15 +93,6 @@ pub(super) const DECISIONS: &str = "SELECT d.*, (SELECT a.held_reason FROM actio
 const LISTING: &str = "list events";
 
 impl Reader {
-    /// What rules decided about the event `number`: rows of view `decisions`, with `held_reason` of their actions.
-    ///
-    /// # Errors
-    /// The database cannot be read in time.
-    pub async fn decisions_of(&mut self, number: i64) -> Result<Vec<Row>, StoreError> {
-        let query = sqlx::query(DECISIONS).bind(columns::json_numbers(&[number]));
-        Ok(self.rows(LISTING, query, Bounds::WIDE).await?.rows)
-    }
-
     /// The last events that are `wanted`.
     ///
     /// # Errors

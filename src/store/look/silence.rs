@@ -34,9 +34,13 @@ const LAST_OF_WORKSPACE: &str = "SELECT seq, accepted_at, workspace FROM events 
 const GAPS: &str = "SELECT count(*) AS gaps, coalesce(sum(end_offset - first_offset), 0) AS offsets FROM gap \
     WHERE noticed_at >= ?1 AND noticed_at < ?2";
 const QUARANTINED: &str = "SELECT count(*) AS records, coalesce(sum(mentions), 0) AS mentioning, \
-    max(CASE WHEN mentions THEN id END) AS example FROM (SELECT id, instr(CAST(payload AS TEXT), ?3) > 0 AS mentions \
+    max(CASE WHEN mentions THEN id END) AS example FROM (SELECT id, \
+    instr(CAST(payload AS TEXT), ?3) > 0 AND ' ' || CAST(payload AS TEXT) || ' ' GLOB ?5 AS mentions \
     FROM quarantined_record WHERE quarantined_at >= ?1 AND quarantined_at < ?2 AND replayed_at IS NULL \
     ORDER BY quarantined_at DESC LIMIT ?4)";
+
+/// What is part of a number or a word, for a character class of SQLite.
+const WORD: &str = "0-9A-Za-z_\u{80}-\u{10ffff}";
 
 const LOOKING: &str = "look why nothing is known of an object";
 
@@ -67,7 +71,9 @@ impl Reader {
         let none = || StoreError::Corrupt { place: "a count", found: "no row".to_owned() };
         let gaps = self.row(LOOKING, sqlx::query(GAPS).bind(since_ms).bind(until_ms)).await?;
         let quarantined = sqlx::query(QUARANTINED).bind(since_ms).bind(until_ms);
-        let quarantined = self.row(LOOKING, quarantined.bind(id.to_owned()).bind(SEARCHED_MAX)).await?;
+        let quarantined =
+            self.row(LOOKING, quarantined.bind(id.to_owned()).bind(SEARCHED_MAX).bind(as_a_word(id)));
+        let quarantined = quarantined.await?;
         Ok(Silence {
             last,
             last_matched,
@@ -76,4 +82,16 @@ impl Reader {
             quarantined: quarantined.ok_or_else(none)?,
         })
     }
+}
+
+/// The pattern of SQLite's GLOB for a text that has `id` in it as a whole number or word.
+fn as_a_word(id: &str) -> String {
+    let mut pattern = format!("*[^{WORD}]");
+    for character in id.chars() {
+        match character {
+            '*' | '?' | '[' => pattern.extend(['[', character, ']']),
+            _ => pattern.push(character),
+        }
+    }
+    pattern + &format!("[^{WORD}]*")
 }

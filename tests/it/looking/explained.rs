@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Said, openeventd, openeventd_with};
-use crate::harness::{Harness, at, failure, live};
+use crate::harness::{Harness, at, failure, live, waiting};
 
 /// Rules that are less and less near to a failed instance.
 const NEAR: &str = r#"
@@ -63,6 +63,10 @@ async fn what_fired_comes_first_and_then_what_nearly_did() {
     said.assert(0, &["converges", "success", "\n2 more rules, less near: --all or -n shows them\n"]);
     assert!(!said.stdout.contains("elsewhere"), "{}", said.stdout);
     openeventd(&store.path(), &["explain", "1", "--all"]).assert(0, &["commits"]);
+    store.accept(&[at(1, &waiting("of-none"))]).await;
+    let said = openeventd(&store.path(), &["explain", "2", "-n", "0"]);
+    said.assert(0, &["4 rules\n\n4 more rules, less near"]);
+    assert!(!said.stdout.contains("there is no rule"), "{}", said.stdout);
 }
 
 #[tokio::test]
@@ -109,7 +113,15 @@ async fn a_held_call_says_why() {
     store.accept(&[record]).await;
     openeventd(&store.path(), &["explain", "1"]).assert(
         0,
-        &["none  fires", "came to held (stale): its event was older than the rule's max_event_age"],
+        &[
+            "none  fires",
+            "came to held (stale): its event was older than the rule's max_event_age when it arrived (60m, at most 60s); \
+             what can be done: `openeventd outbox show 1`\n",
+        ],
+    );
+    openeventd(&store.path(), &["audit", "1"]).assert(
+        0,
+        &["its event was older than the rule's max_event_age when it arrived (60m); what can be done"],
     );
 }
 
@@ -129,7 +141,11 @@ fn directory() -> TempDir {
         "[[rule]]\nname = \"ask\"\nmode = \"approve\"\nmatch = { instance = [5, 101] }\n[[rule.steps]]\n\
          operation = \"GetTaskInstance\"\nparams = { Id = \"{{ instance }}\" }\n\
          [[rule]]\nname = \"nested\"\nmatch = { data = { tasks = { id = 1, state = [\"bad\", { prefix = \"x\" }] } } }\n\
-         [[rule]]\nname = \"either\"\nmatch = { \"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }] }\n",
+         [[rule]]\nname = \"either\"\nmatch = { \"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }] }\n\
+         [[rule]]\nname = \"apart\"\n[rule.match]\n\"$or\" = [{ file = 1, table = \"t\" }, { node = 13 }]\n\
+         data = { \"$or\" = [{ nodeId = 1 }, { a = 2, b = 2 }] }\n\
+         [[rule]]\nname = \"together\"\n[rule.match]\n\"$or\" = [{ data.c = 1 }, { data.d = 1 }]\n\
+         data = { \"$or\" = [{ nodeId = 1 }, { a = 2 }] }\n",
     );
     let tasks = r#""tasks":[{"id":2,"state":"ok"},{"id":1,"state":"ok"}],"taskId""#;
     write("event.json", &failure("from-a-file", 101).replace("\"taskId\"", tasks));
@@ -149,6 +165,11 @@ async fn a_record_is_looked_at_by_the_rules_of_the_configuration() {
         "  fails  data.tasks[1].state  is \"ok\"  expected [\"bad\",{\"prefix\":\"x\"}]\n",
         "either  1 of 1 condition fails",
         "  fails  node  is 12  expected [13], in alternative 2 of 2 of $or\n",
+        "apart  2 of 2 conditions fail",
+        "  fails  node         is 12  expected [13], in alternative 2 of 2 of $or\n",
+        "  fails  data.nodeId  is 12  expected [1], in alternative 1 of 2 of data.$or\n",
+        "together  2 of 2 conditions fail",
+        " of 4 of $or and data.$or\n",
     ];
     let nowhere = directory.path().join("no.db");
     openeventd(&nowhere, &["explain", &file, "--config", &config]).assert(0, &parts);
@@ -158,13 +179,25 @@ async fn a_record_is_looked_at_by_the_rules_of_the_configuration() {
     said.assert(0, &parts);
 }
 
+#[test]
+fn an_event_that_is_not_trusted_would_come_to_nothing() {
+    let directory = directory();
+    let config = directory.path().join("openeventd.toml").display().to_string();
+    let record = failure("elsewhere", 101).replace("96384", "7");
+    let said = openeventd_with(directory.path(), &["explain", "-", "--config", &config], &record);
+    said.assert(
+        0,
+        &["ask  fires", "  would come to untrusted: [trust] does not name its workspace (7) or its account (not told): nothing is called\n"],
+    );
+}
+
 #[tokio::test]
 async fn a_stored_event_can_be_looked_at_by_other_rules() {
     let (store, directory) = (told().await, directory());
     let rules = directory.path().join("rules.d").display().to_string();
     let arguments = ["explain", "1", "--rules", &rules, "--config", "/nowhere.toml"];
     let said = openeventd(&store.path(), &arguments);
-    said.assert(0, &["rules.d, 3 rules", "ask  fires  (a.toml:1, asks a person)\n\n", "either", "nested"]);
+    said.assert(0, &["rules.d, 5 rules", "ask  fires  (a.toml:1, asks a person)\n\n", "either", "nested"]);
 }
 
 #[tokio::test]
@@ -194,7 +227,7 @@ async fn what_is_no_event_is_refused_with_what_to_do() {
     let broken = directory.path().join("broken.json").display().to_string();
     let config = directory.path().join("openeventd.toml").display().to_string();
     for (event, exit, part) in [
-        ("2", 66, "no event has the number or id `2`"),
+        ("2", 66, "no event has the number or id `2`, and no file is called so; `openeventd audit` lists"),
         ("unknown-id", 66, "no event has the number or id"),
         ("./gone.json", 66, "cannot read ./gone.json"),
         ("instance:101", 64, "`openeventd why instance:101`"),
@@ -205,6 +238,10 @@ async fn what_is_no_event_is_refused_with_what_to_do() {
         assert!(said.stderr.contains(part) && said.stdout.is_empty(), "{event}: {}", said.stderr);
     }
     assert!(Path::new(&broken).exists());
+    let nowhere = directory.path().join("nowhere").display().to_string();
+    let said = openeventd(&store.path(), &["explain", "1", "--rules", &nowhere, "--config", &config]);
+    assert_eq!((said.exit, said.stdout.as_str()), (66, ""), "{}", said.stderr);
+    assert!(said.stderr.contains("nowhere cannot be listed: name one that exists"), "{}", said.stderr);
 }
 
 #[tokio::test]
@@ -216,4 +253,25 @@ async fn what_an_event_holds_cannot_drive_the_terminal() {
     let said = openeventd(&store.path(), &["explain", "1"]);
     assert_eq!(said.exit, 0, "{}", said.stderr);
     assert!(!said.stdout.contains('\u{1b}'), "{}", said.stdout);
+}
+
+#[test]
+fn a_status_that_nobody_knows_is_told_as_the_payload_has_it() {
+    let with = |status: &str| failure("x", 1).replace("\"status\":5", status);
+    let elsewhere = with("\"status\":9").replace("InstanceStatusChanges:InstanceStatusChanges", "a:b");
+    let directory = directory();
+    let rules = directory.path().join("rules.d");
+    fs::write(rules.join("a.toml"), "[[rule]]\nname = \"r\"\nmatch = { status = \"Failure\" }")
+        .expect("written");
+    let arguments = ["explain", "-", "--rules", &rules.display().to_string(), "--config", "/nowhere.toml"];
+    for (payload, told) in [
+        (with("\"status\":9"), "is missing (data.status is 9, which is no known status)"),
+        (with("\"status\":\"bad\""), "is missing (data.status is \"bad\", which is no known status)"),
+        (with("\"other\":9"), "is missing  expected"),
+        (with("\"status\":null"), "is missing  expected"),
+        (elsewhere, "is missing  expected"),
+    ] {
+        let said = openeventd_with(directory.path(), &arguments, &payload);
+        said.assert(0, &["  fails  status  ", told]);
+    }
 }

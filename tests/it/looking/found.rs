@@ -46,6 +46,8 @@ async fn what_is_not_there_ends_with_66_and_says_what_to_try() {
         ("gone", "has left by retention"),
         ("absent", "`openeventd audit` lists the last events"),
         ("12", "`openeventd audit` lists the last events"),
+        ("12", "as in `instance:12`"),
+        ("Node:12", "as in `node:12`"),
         ("0123456789abcdef0123456789abcdef", "no action the id"),
         ("instance:71", "`openeventd audit instance:71 --all --since 1d`"),
     ] {

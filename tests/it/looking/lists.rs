@@ -59,6 +59,8 @@ async fn lists_are_narrowed() {
         (&["--rule", "absent"], &[]),
         (&["--since", "1d"], &[]),
         (&["--since", "4000d"], &[1, 2, 3, 4]),
+        (&["--since", "2026-03-25T08:00:00Z"], &[1, 2, 3, 4]),
+        (&["--since", "2026-03-25T16:00:00.001+08:00"], &[]),
         (&["instance:71"], &[2]),
         (&["node:12"], &[2, 4]),
         (&["node:12", "-n", "1"], &[4]),
@@ -81,7 +83,15 @@ async fn a_list_says_what_it_leaves_out() {
     let store = four().await;
     for (arguments, told) in [
         (&["audit", "-n", "2"][..], "the newest 2; there are more"),
-        (&["audit", "--rule", "absent"], "no such event"),
+        (&["audit", "--rule", "absent"], "may find some; no rule in force is called `absent`)"),
+        (&["audit", "--rule", "nnone"], "no rule in force is called `nnone` (did you mean `none`?))"),
+        (&["audit", "--rule", "none", "--since", "1d"], "a longer --since may find some)"),
+        (&["audit", "--code", "comit-file"], "has the code `comit-file` (did you mean `commit-file`?))"),
+        (&["audit", "--code", "freeze-node"], "a longer --since may find some)"),
+        (
+            &["audit", "--actions", "held", "--rule", "nnone"],
+            "stand where; no rule in force is called `nnone`",
+        ),
         (&["audit", "--code", "commit-file"], "the last 100000 events were looked at"),
         (&["audit", "instance:71"], "only events that a rule matched"),
         (&["audit", "--actions", "cancelled"], "no such action"),

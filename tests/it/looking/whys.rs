@@ -37,7 +37,8 @@ async fn matched_and_unmatched_events_of_an_object_are_told_together() {
             "EVENT  ACCEPTED (UTC)",
             "\n1      2026-03-25 08:00:00",
             "duplicates: dead",
-            "duplicates  dead  RerunTaskInstances  {\"Ids\":[101]}",
+            "duplicates  dead  RerunTaskInstances  {\"Ids\":[101]}\n",
+            "         DataWorks refused it, or its attempts were used up; what can be done: `openeventd outbox show 1`\n",
             "attempt 1 dead  lost",
             "\n2      2026-03-25 08:00:00",
             "no rule matched: `openeventd explain 2` says why\n",
@@ -61,7 +62,16 @@ async fn the_window_can_be_moved_and_its_ends_are_checked() {
     assert_eq!(of("2026-03-27T00:00:00Z", "2026-03-26T00:00:00Z").exit, 64);
     let said = of("yesterday", "0s");
     assert!(said.exit == 64 && said.stderr.contains("how long ago"), "{}", said.stderr);
-    for (object, part) in [("1042", "openeventd audit 1042"), ("instance:x", "after the colon")] {
+    for (object, part) in [
+        ("1042", "openeventd audit 1042"),
+        ("instance:x", "after the colon"),
+        (
+            "foo:1",
+            "`foo` is no kind of object: expected instance, node, file, table, workspace or operator; what",
+        ),
+        ("Instance:1", "did you mean `instance:1`?"),
+        ("nodes:1", "did you mean `node:1`?"),
+    ] {
         let said = openeventd(&store.path(), &["why", object]);
         assert_eq!(said.exit, 64, "{}", said.stderr);
         assert!(said.stderr.contains(part), "{}", said.stderr);
@@ -102,7 +112,53 @@ async fn where_nothing_came_what_is_known_is_told() {
             "Quarantined       none in that time\n",
         ],
     );
+    for (object, is_told) in [
+        ("instance:77", false),
+        ("instance:7", false),
+        ("table:roken", false),
+        ("table:broken", true),
+        ("operator:taskId", true),
+        ("operator:task?d", false),
+        ("operator:{", true),
+        ("operator:[", false),
+    ] {
+        let said = why(&store, object, &[]);
+        assert_eq!(
+            said.stdout.contains("1 in that time, 1 with its id"),
+            is_told,
+            "{object}: {}",
+            said.stdout
+        );
+    }
     why(&store, "workspace:7", &[]).assert(66, &["Of its workspace  none of the last 100000 events\n"]);
+}
+
+#[tokio::test]
+async fn what_came_to_no_action_is_told_with_its_reason() {
+    let mistaken = "[[rule]]\nname = \"mistaken\"\nmatch = { status = \"Failure\" }\n[[rule.steps]]\n\
+        operation = \"GetTaskInstance\"\nparams = { Id = \"{{ data.absent }}\" }\n";
+    let store = Harness::with(&format!("{mistaken}{}", live("none", ""))).await;
+    store.accept(&[at(0, &failure("failed", 101))]).await;
+    store.tamper("UPDATE decision SET outcome = 'untrusted', action = NULL WHERE rule = 'none'").await;
+    store.tamper("DELETE FROM action").await;
+    let told = "untrusted  [trust] does not name its workspace (96384) or its account (not told): nothing is called\n";
+    why(&store, "instance:101", &[]).assert(
+        0,
+        &[
+            "mistaken: failed, none: untrusted\n",
+            "       mistaken  failed  steps[0].params.Id: ",
+            &format!("       none  {told}"),
+        ],
+    );
+    openeventd(&store.path(), &["explain", "1"]).assert(
+        0,
+        &[
+            "mistaken",
+            "came to failed: steps[0].params.Id: ",
+            "none",
+            "came to untrusted: [trust] does not name",
+        ],
+    );
 }
 
 #[tokio::test]

@@ -138,9 +138,11 @@ fn what_a_bus_lacks_or_only_we_know_is_told_with_its_place_and_left_out() {
         "operators: match.data.tableName.contains: Amazon EventBridge does not have the operator `contains`",
         "operators: match.operator.not: Amazon EventBridge does not have the operator `not`",
         "operators: match.workspace: `workspace` is known here only",
+        "help: the rule stays here only",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
+    assert!(!report.contains("leave out `dialect`"), "{report}");
     assert_eq!(exported.left_out, 2, "{report}");
     let codes = rule_set(
         r#"
@@ -153,6 +155,9 @@ match = { code = "commit-file", type = "x" }
 [[rule]]
 name = "c"
 match = { subject = "x", aliyunregionid = "y" }
+[[rule]]
+name = "d"
+match = { detail = { a = 1 }, "detail-type" = "x", version = "0" }
 "#,
     );
     let exported = export(&codes, None, Some(Dialect::Aws));
@@ -161,11 +166,41 @@ match = { subject = "x", aliyunregionid = "y" }
         "test.toml:4:11: error: a: match.code: only known codes can become a `type`, found a table",
         "b: match.code: `code` becomes `type` there, which has conditions of its own",
         "c: match.subject: events of Amazon EventBridge have no attribute `subject`",
+        "d: match.detail: no event has `detail` here: it is written `data`",
+        "d: match.detail-type: no event has `detail-type` here: it is written `type`",
+        "d: match.version: `version` is another attribute in events of Amazon EventBridge",
         "c: match.aliyunregionid: events of Amazon EventBridge have no attribute `aliyunregionid`",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
     assert_eq!(exported.patterns.len(), 0);
+}
+
+#[test]
+fn what_a_bus_calls_otherwise_is_translated_where_it_is_the_same() {
+    let rules = rule_set(
+        "[[rule]]\nname = \"a\"\nmatch = { account = \"1460982254730185\", region = { prefix = \"cn-\" } }\n\
+         [[rule]]\nname = \"b\"\nmatch = { account = \"1\", aliyunaccountid = \"2\" }\n",
+    );
+    let exported = export(&rules, Some("a"), Some(Dialect::Alibaba));
+    assert_eq!(exported.left_out, 0, "{}", shown(&exported.problems));
+    let pattern = &exported.patterns.first().expect("the pattern").1;
+    assert_eq!(
+        pattern.split_whitespace().collect::<String>(),
+        r#"{"aliyunaccountid":["1460982254730185"],"aliyunregionid":[{"prefix":"cn-"}]}"#
+    );
+    let again = imported(&listed(&exported), Some(Dialect::Alibaba));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/samples");
+    let bytes = fs::read(folder.join("commit-file.cloudevents.json")).expect("a sample");
+    let event = decode(&Record::of_payload(&bytes), &Limits::default()).expect("a sample is an event");
+    assert_eq!(
+        (fired(&rules, &event), fired(&rule_set(&again.text), &event)),
+        (vec!["a".into()], vec!["a".into()])
+    );
+    let twice = export(&rules, Some("b"), Some(Dialect::Alibaba));
+    assert!(shown(&twice.problems).contains("aliyunaccountid: duplicate key"), "{}", shown(&twice.problems));
+    let report = shown(&export(&rules, Some("a"), Some(Dialect::Aws)).problems);
+    assert!(report.contains("`account` is known here only: Amazon EventBridge does not have it"), "{report}");
 }
 
 #[test]
@@ -226,13 +261,13 @@ fn what_cannot_be_carried_over_is_told_and_what_is_refused_is_left_out() {
         "bus.json:6:48: error: wrong: source: expected a list of values and operators, found the text \"x\"",
         "error: wrong: data.a: unknown operator `prefx`",
         "did you mean `prefix`?",
-        "bus.json:7:3: error: no json: the pattern is no JSON",
+        "bus.json:7:3: error: no json: the pattern is no JSON: key must be a string at line 1 column 2 of it",
         "bus.json:8:3: error: expected a pattern or what a bus exports, found the number 7",
         "bus.json:1:1: error: the list goes on: it has a NextToken",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
     }
-    assert_eq!((imported.rules, imported.left_out), (2, 5), "{report}");
+    assert_eq!((imported.rules, imported.left_out), (2, 4), "{report}");
     let text = imported.text;
     assert!(
         text.starts_with("# Imported from bus.json: off\n# two\n# lines\n[[rule]]\nname = \"off\"\n"),
@@ -247,6 +282,31 @@ fn what_cannot_be_carried_over_is_told_and_what_is_refused_is_left_out() {
     assert!(text.contains(r#"  "$or": [{"data": {"a": [1]}}, {"data.b": [2]}]"#), "{text}");
     assert!(text.contains(r#""specversion": [{"exists": true}, {"exists": false}]"#), "{text}");
     assert_eq!(rule_set(&text).rules.len(), 2);
+}
+
+#[test]
+fn functions_of_a_template_are_told_as_such() {
+    let rule = |name: &str, pattern: &str| {
+        format!(r#""{name}": {{"Type": "AWS::Events::Rule", "Properties": {{"EventPattern": {pattern}}}}}"#)
+    };
+    let rules = [
+        rule("Ref", r#"{"source": [{"Ref": "Env"}], "detail": {"a": {"Ref": "List"}}}"#),
+        rule("Sub", r#"{"Fn::Sub": "{}"}"#),
+        rule("Join", r#"{"$or": [{"source": [{"Fn::Join": ["-", ["a", "b"]]}]}, {"id": ["x"]}]}"#),
+        rule("Field", r#"{"detail": {"Ref": ["Env"]}}"#),
+    ];
+    let imported = imported(&format!("{{\"Resources\": {{\n{}}}}}", rules.join(",\n")), None);
+    let report = shown(&imported.problems);
+    for expected in [
+        "bus.json:2:83: error: Ref: `Ref` is a function of the template",
+        "bus.json:3:71: error: Sub: `Fn::Sub` is a function of the template",
+        "error: Join: `Fn::Join` is a function of the template",
+        "help: put its value in",
+    ] {
+        assert!(report.contains(expected), "no `{expected}` in\n{report}");
+    }
+    assert_eq!(report.matches("is a function").count(), 4, "{report}");
+    assert_eq!((imported.rules, imported.left_out), (1, 3), "{report}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn told(pattern: &Value, event: &Event<'_>) -> Vec<String> {
     let line = |judged: &Judged<'_>| {
         let mark = if judged.holds { '+' } else { '-' };
         let seen = match &judged.seen {
-            Seen::Missing => "missing",
+            Seen::Missing | Seen::Unknown(_) => "missing",
             Seen::Unreadable => "unreadable",
             Seen::Value(value) => value,
         };

@@ -8,13 +8,18 @@ use crate::duration;
 
 /// A time; how long ago is counted from the start of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
+pub enum Moment {
+    /// So long ago.
     Ago(Duration),
+    /// At this time, milliseconds since 1970.
     At(i64),
 }
 
-/// Reads what stands after `--since` and `--until`.
-pub(super) fn parse(text: &str) -> Result<Moment, String> {
+/// Reads what stands after `--since` or `--until`.
+///
+/// # Errors
+/// It is neither of the two forms.
+pub fn parse(text: &str) -> Result<Moment, String> {
     if let Ok(time) = text.trim().parse::<Timestamp>() {
         return Ok(Moment::At(time.as_millisecond()));
     }
@@ -27,7 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Moment, String> {
 
 impl Moment {
     /// When that is, at `now_ms`.
-    pub(super) fn at_ms(self, now_ms: i64) -> i64 {
+    #[must_use]
+    pub fn at_ms(self, now_ms: i64) -> i64 {
         match self {
             Moment::Ago(ago) => now_ms.saturating_sub(duration::whole_ms(ago)),
             Moment::At(at_ms) => at_ms,
@@ -36,9 +42,10 @@ impl Moment {
 }
 
 /// A time to the second, in UTC.
-pub(super) fn spaced(at_ms: i64) -> String {
+#[must_use]
+pub fn spaced(at_ms: i64) -> String {
     let time = Timestamp::from_millisecond(at_ms).map(|time| format!("{time:.0}")).unwrap_or_default();
-    super::super::instant::spaced(&time)
+    super::instant::spaced(&time)
 }
 
 #[cfg(test)]
