@@ -102,7 +102,8 @@ fn parse_operation(
         },
     };
     if operation.is_none() {
-        unknown_operation(report, name, version?, &span, &key);
+        let (message, help) = (operation::unknown(name, version?), operation::suggestions(name, version?));
+        report.error(&span, &key, message, help.to_string());
     }
     Some((operation?, span))
 }
@@ -133,20 +134,6 @@ fn parse_version(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Option<
         report.error(&span, &dotted(PATH, "version"), message, "");
     }
     version.map(Some)
-}
-
-fn unknown_operation(
-    report: &mut Report<'_>,
-    name: &str,
-    version: Option<ApiVersion>,
-    span: &Range<usize>,
-    key: &str,
-) {
-    let message = match version {
-        Some(version) => format!("API version {} has no operation {name}", version.as_str()),
-        None => format!("neither API version has an operation {name}"),
-    };
-    report.error(span, key, message, operation::suggestions(name, version).to_string());
 }
 
 fn check_policy(

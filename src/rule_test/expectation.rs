@@ -187,7 +187,7 @@ fn operation(
         .any(|own| version.is_none_or(|version| version == own) && operation::find(name, own).is_some());
     if !is_known {
         let help = operation::suggestions(name, version).to_string();
-        report.error(&span, &key, format!("there is no operation {name}"), help);
+        report.error(&span, &key, operation::unknown(name, version), help);
     }
     Some(name.to_owned())
 }

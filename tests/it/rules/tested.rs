@@ -141,6 +141,10 @@ fn every_mistake_is_shown_with_its_place_and_fix_and_nothing_is_run() {
         ("[[test]]\ncalls = [{ rule = \"x\" }]\n", "calls[0].operation: missing: what is called"),
         ("[[test]]\ncalls = [{ operation = \"RerunTaskInstance\" }]\n", "RerunTaskInstances"),
         (
+            "[[test]]\ncalls = [{ operation = \"RerunTaskInstances\", version = \"2020-05-18\" }]\n",
+            "API version 2020-05-18 has no operation RerunTaskInstances",
+        ),
+        (
             "[[test]]\nfails = [{ rule = \"rerun-failed\", because = \"x\" }]\n",
             "fails[0].because: unknown key",
         ),
