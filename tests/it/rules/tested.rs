@@ -108,6 +108,7 @@ failed: a.test.toml:14: a backfill is left alone
   rerun-failed matches the event, and should not
 failed: a.test.toml:20: many rows
   large-download does not match the event, and should
+    code is \"download-resources-execute\", expected [\"download-resources\"]
 not ok: 0 tests passed, 3 failed; 2 of 2 rules covered
 "
     );
@@ -257,6 +258,7 @@ fn programs_get_a_line_for_each_test_and_one_for_the_whole() {
             "test": "a failed instance is run again", "file": "a.test.toml", "line": 2, "passed": false,
             "failures": [{
                 "message": "rerun-failed makes another call",
+                "conditions": [],
                 "expected": ["params.Ids = [1]"],
                 "got": ["params.Ids = [73910042265]"],
             }],

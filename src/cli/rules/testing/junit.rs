@@ -64,13 +64,16 @@ fn case(writer: &mut Writer<Vec<u8>>, ran: &Ran) -> io::Result<()> {
         for failure in &ran.failures {
             let message = shown(&failure.message);
             let mut text = message.clone();
+            // Writing to a `String` cannot fail.
+            for condition in &failure.conditions {
+                let _ = write!(text, "\n  {}", shown(condition));
+            }
             for line in &failure.lines {
                 let (mark, line) = match line {
                     Line::Same(line) => (' ', line),
                     Line::Expected(line) => ('-', line),
                     Line::Got(line) => ('+', line),
                 };
-                // Writing to a `String` cannot fail.
                 let _ = write!(text, "\n{mark} {}", shown(line));
             }
             let element = writer.create_element("failure").with_attribute(("message", message.as_str()));

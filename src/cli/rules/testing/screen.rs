@@ -5,10 +5,13 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::{Ran, Results};
-use crate::cli::terminal::{self, BAD, DIM, GOOD, TITLE, WARNING, counted, styled};
+use crate::cli::terminal::{self, BAD, DIM, GOOD, TITLE, WARNING, counted, fitted, styled};
 use crate::escape::Escaped;
 use crate::rule_test::coverage::RuleCoverage;
 use crate::rule_test::difference::Line;
+
+/// Columns of a condition, which may see a value of any length.
+const LINE_MAX: usize = 400;
 
 /// Prints `results` to standard output.
 pub(super) fn write(results: &Results) -> io::Result<()> {
@@ -37,6 +40,9 @@ fn failed(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
     writeln!(out, "{title} {}:{}: {}", Escaped(&test.path), test.line, styled(TITLE, &name))?;
     for failure in &ran.failures {
         writeln!(out, "  {}", Escaped(&failure.message))?;
+        for condition in &failure.conditions {
+            writeln!(out, "    {}", fitted(condition, LINE_MAX))?;
+        }
         if !failure.lines.is_empty() {
             writeln!(out, "    {}", styled(DIM, "- expected, + got"))?;
         }
