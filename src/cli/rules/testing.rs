@@ -11,7 +11,7 @@ use crate::config::{self, Environment, LoadError, Planning};
 use crate::diagnostic::{Severity, nearest};
 use crate::rule::RuleSet;
 use crate::rule::parse::PartlyKnown;
-use crate::rule_test::coverage::{Coverage, coverage};
+use crate::rule_test::coverage::{Coverage, RuleCoverage, coverage};
 use crate::rule_test::{self, RuleTest, run};
 
 // Rules without a configuration.
@@ -65,6 +65,8 @@ pub(super) struct Ran {
 pub(super) struct Results {
     ran: Vec<Ran>,
     coverage: Coverage,
+    /// What no test shows is a failure.
+    refuses_uncovered: bool,
 }
 
 /// Why tests cannot be run.
@@ -100,7 +102,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
         refuse_unknown(name, &rules)?;
     }
     let tests = tests(&settings.rules_directory, &rules)?;
-    let results = results(tests, &rules, &settings, arguments.rule.as_deref());
+    let results = results(tests, &rules, &settings, arguments);
     if let Some(path) = &arguments.junit {
         let report = |source| TestError::Report { path: path.clone(), source };
         std::fs::write(path, junit::report(&results).map_err(report)?).map_err(report)?;
@@ -110,9 +112,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
     } else {
         screen::write(&results)?;
     }
-    let is_uncovered = results.coverage.rules.iter().any(|rule| !rule.is_covered());
-    let is_right = results.failed() == 0 && !(arguments.fail_uncovered && is_uncovered);
-    Ok(if is_right { Exit::Success } else { Exit::Data })
+    Ok(if results.are_right() { Exit::Success } else { Exit::Data })
 }
 
 /// What the rules are checked against: the configuration's, or without one as if it allowed all that the rules of
@@ -157,7 +157,8 @@ fn tests(directory: &Path, rules: &RuleSet) -> Result<Vec<RuleTest>, Failure> {
     rule_test::parse::parse(&files, rules, &mut read).map_err(Failure::of_problems)
 }
 
-fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, only: Option<&str>) -> Results {
+fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, arguments: &Arguments) -> Results {
+    let only = arguments.rule.as_deref();
     let account = match settings.accounts.as_slice() {
         [account] => Some(account.name.as_str()),
         _ => None,
@@ -172,12 +173,36 @@ fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, only: Opt
         let failures = run::run(&test, rules, &settings.policy, account);
         Ran { test, failures }
     });
-    Results { ran: ran.collect(), coverage }
+    Results { ran: ran.collect(), coverage, refuses_uncovered: arguments.fail_uncovered }
+}
+
+/// What the rule lacks.
+fn missing(rule: &RuleCoverage) -> &'static str {
+    match (rule.matches, rule.not_matches) {
+        (false, false) => "no test names it",
+        (false, true) => "no test where it matches",
+        (true, _) => "no test where it does not match",
+    }
 }
 
 impl Results {
     /// How many tests failed.
     fn failed(&self) -> usize {
         self.ran.iter().filter(|ran| !ran.failures.is_empty()).count()
+    }
+
+    /// What no test shows, each with why.
+    fn uncovered(&self) -> Vec<(String, &'static str)> {
+        let rules = self.coverage.rules.iter().filter(|rule| !rule.is_covered());
+        let rules = rules.map(|rule| (rule.rule.clone(), missing(rule)));
+        let operators = self.coverage.operators.iter().map(|(operator, rule)| {
+            (format!("operator {operator}, as in {rule}"), "no rule with it has both tests")
+        });
+        rules.chain(operators).collect()
+    }
+
+    /// Whether nothing is there that fails the run.
+    fn are_right(&self) -> bool {
+        self.failed() == 0 && (!self.refuses_uncovered || self.uncovered().is_empty())
     }
 }

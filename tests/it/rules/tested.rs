@@ -235,7 +235,18 @@ fn what_no_test_shows_is_told_and_fails_on_request() {
                 not covered: operator numeric, as in large-download: no rule with it has both tests\n\
                 ok: 2 tests passed, 0 failed; 1 of 2 rules covered\n";
     assert_eq!(tested(directory.path(), &["rules.d"]), (0, told.into(), String::new()));
-    assert_eq!(tested(directory.path(), &["rules.d", "--fail-uncovered"]).0, 65);
+    let failing = tested(directory.path(), &["rules.d", "--fail-uncovered", "--junit", "report.xml"]);
+    assert_eq!(failing, (65, told.replace("ok: 2", "not ok: 2"), String::new()));
+    let report = fs::read_to_string(directory.path().join("report.xml")).expect("the report is written");
+    assert!(report.contains("<testsuites name=\"openeventd rules\" tests=\"4\" failures=\"2\""), "{report}");
+    for expected in [
+        "<testsuite name=\"coverage\" tests=\"2\" failures=\"2\"",
+        "<testcase name=\"large-download\" classname=\"coverage\">",
+        "<failure message=\"not covered: no test where it matches\"/>",
+        "<testcase name=\"operator numeric, as in large-download\" classname=\"coverage\">",
+    ] {
+        assert!(report.contains(expected), "no `{expected}` in\n{report}");
+    }
     let of_one = tested(directory.path(), &["rules.d", "--fail-uncovered", "--rule", "rerun-failed"]);
     assert_eq!(of_one, (0, "ok: 2 tests passed, 0 failed; 1 of 1 rule covered\n".into(), String::new()));
     let (code, _, stderr) = tested(directory.path(), &["rules.d", "--rule", "rerun-faild"]);
