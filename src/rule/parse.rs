@@ -102,18 +102,19 @@ fn too_many_expressions(found: usize) -> Diagnostic {
     }
 }
 
-/// The names that the rules of one file give themselves, be they right or wrong otherwise.
+/// The names that the rules of one file give themselves, be they right or wrong otherwise; `None` if the text is no
+/// TOML, so that some may be hidden.
 #[must_use]
-pub fn names(text: &str) -> Vec<String> {
-    let (document, _) = DeTable::parse_recoverable(text);
+pub fn names(text: &str) -> Option<Vec<String>> {
+    let document = DeTable::parse(text).ok()?;
     let rules = match document.get_ref().get("rule").map(Spanned::get_ref) {
         Some(DeValue::Array(rules)) => rules.iter(),
-        _ => return Vec::new(),
+        _ => return Some(Vec::new()),
     };
     let name = |rule: &Spanned<DeValue<'_>>| {
         Some(rule.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned())
     };
-    rules.filter_map(name).collect()
+    Some(rules.filter_map(name).collect())
 }
 
 /// SHA-256 over each file's path and text, each preceded by its length.

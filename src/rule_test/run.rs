@@ -35,7 +35,7 @@ impl Failure {
 
 /// Runs `test` with `rules`: every failure, none if it passed. Steps that name no account use `default_account`.
 #[must_use]
-pub fn run(test: &RuleTest, rules: &RuleSet, policy: &Policy, default_account: Option<&str>) -> Vec<Failure> {
+pub fn run(test: &RuleTest, rules: &RuleSet, policy: &Policy, default_account: &str) -> Vec<Failure> {
     match decode(&Record::of_payload(test.event.as_bytes()), &Limits::default()) {
         Ok(event) => {
             let decisions = decisions(&event, rules, policy, default_account);
@@ -48,18 +48,14 @@ pub fn run(test: &RuleTest, rules: &RuleSet, policy: &Policy, default_account: O
 }
 
 /// What follows from `event`: one decision for each rule that matched or could not be evaluated.
-fn decisions(
-    event: &Event<'_>,
-    rules: &RuleSet,
-    policy: &Policy,
-    default_account: Option<&str>,
-) -> Vec<Decision> {
+fn decisions(event: &Event<'_>, rules: &RuleSet, policy: &Policy, default_account: &str) -> Vec<Decision> {
     let (mut matched, mut failed) = (Vec::new(), Vec::new());
     rules.matches(event, &mut matched, &mut failed);
     let identity = EventIdentity::Named { source: "", id: "", event_type: "" };
     let (trust, mut state) = (Trust::default(), PlanState::default());
     let accepted_at_ms = event.published_ms.unwrap_or(0);
-    let context = PlanContext { accepted_at_ms, policy, trust: &trust, default_account };
+    let context =
+        PlanContext { accepted_at_ms, policy, trust: &trust, default_account: Some(default_account) };
     plan(event, &identity, None, &matched, &failed, rules, &context, &mut state)
 }
 

@@ -168,6 +168,53 @@ fn every_mistake_is_shown_with_its_place_and_fix_and_nothing_is_run() {
 }
 
 #[test]
+fn mistakes_of_settings_rules_and_tests_are_shown_together() {
+    let rules = format!("{RULES}\n[[rule]]\nname = \"wrong\"\n");
+    let tests = "[[test]]\nname = \"x\"\nsample = \"commit-fil\"\nmatches = [\"wrong\", \"rong\", \"rerun-failed\"]\n";
+    let directory = given(&[("a.toml", &rules), ("a.test.toml", tests)]);
+    let of_rules = "a.toml:15:1: error: match: a rule needs a pattern";
+    let of_tests =
+        ["a.test.toml:3:10: error: sample", "a.test.toml:4:21: error: matches: there is no rule \"rong\""];
+    let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
+    assert_eq!((code, stdout.as_str(), stderr.matches("error: ").count()), (78, "", 3), "{stderr}");
+    for expected in [of_rules].into_iter().chain(of_tests) {
+        assert!(stderr.contains(expected), "no `{expected}` in\n{stderr}");
+    }
+    let config = directory.path().join("openeventd.toml");
+    fs::write(&config, "[account.main]\nregion = 1\n").expect("the file is written");
+    let (code, _, stderr) = tested(directory.path(), &["--config", "openeventd.toml"]);
+    assert_eq!(code, 78);
+    for expected in ["openeventd.toml:2:10: error: account.main.region", of_rules].into_iter().chain(of_tests)
+    {
+        assert!(stderr.contains(expected), "no `{expected}` in\n{stderr}");
+    }
+    // A file that is no TOML may hold the rule.
+    fs::write(directory.path().join("rules.d/b.toml"), "[[rule]\n").expect("the file is written");
+    let (_, _, stderr) = tested(directory.path(), &["rules.d"]);
+    assert!(stderr.contains("commit-file") && !stderr.contains("there is no rule"), "{stderr}");
+}
+
+#[test]
+fn a_step_that_names_no_account_has_the_same_one_with_a_configuration_and_without() {
+    let tests = |account: &str| TESTS.replace("version = ", &format!("account = \"{account}\"\nversion = "));
+    let directory = given(&[("a.toml", RULES), ("a.test.toml", &tests("main"))]);
+    assert_eq!(tested(directory.path(), &["rules.d"]).0, 0);
+    let config = directory.path().join("openeventd.toml");
+    let account = |name: &str| {
+        format!("[account.{name}]\nregion = \"cn-shanghai\"\nedition = \"basic\"\naccess_key_id = \"x\"\n")
+    };
+    for settings in [String::new(), account("main")] {
+        fs::write(&config, settings).expect("the file is written");
+        let (code, stdout, stderr) = tested(directory.path(), &["--config", "openeventd.toml"]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+    }
+    fs::write(&config, account("prod")).expect("the file is written");
+    assert_eq!(tested(directory.path(), &["--config", "openeventd.toml"]).0, 65);
+    fs::write(directory.path().join("rules.d/a.test.toml"), tests("prod")).expect("the file is written");
+    assert_eq!(tested(directory.path(), &["--config", "openeventd.toml"]).0, 0);
+}
+
+#[test]
 fn a_rule_that_matches_and_cannot_make_its_call_fails_the_test_unless_that_is_expected() {
     let without_instance = "[[test]]\nname = \"x\"\nsample = \"instance-status-changes\"\n\
                             with = { data.taskId = { absent = true } }\n";
