@@ -168,6 +168,41 @@ fn every_mistake_is_shown_with_its_place_and_fix_and_nothing_is_run() {
 }
 
 #[test]
+fn a_changed_field_that_no_such_event_has_is_a_warning_and_the_tests_are_run() {
+    let tests = |event: &str| format!("[[test]]\nname = \"x\"\n{event}\nmatches = []\nonly = true\n");
+    let unknown = "no field of this event, as far as is known";
+    for (event, told) in [
+        (
+            "sample = \"delete-project\"\nwith = { data.projektId = 6 }",
+            format!("a.test.toml:4:15: warning: with.data.projektId: {unknown}\n"),
+        ),
+        (
+            "sample = \"commit-file\"\nwith = { data = { operator = \"u\", fileNam = \"etl_x\" } }",
+            format!("a.test.toml:4:35: warning: with.data.fileNam: {unknown}\n"),
+        ),
+        (
+            "event_file = \"e.json\"\nwith = { \"data.fileNam\" = { absent = true } }",
+            format!("a.test.toml:4:10: warning: with.data.fileNam: {unknown}\n"),
+        ),
+        (
+            "sample = \"commit-file\"\nwith = { dta.fileName = \"x\" }",
+            "a.test.toml:4:14: warning: with.dta: not an attribute of events".to_owned(),
+        ),
+        ("sample = \"commit-file\"\nwith = { data.fileName = \"x\", aliyunregionid = \"r\" }", String::new()),
+        // Nobody knows what these have, or somebody does.
+        ("sample = \"review-file\"\nwith = { data.fileNam = \"x\" }", String::new()),
+        ("event = { eventCode = \"commit-file\", fileNam = \"x\" }", String::new()),
+    ] {
+        let sample = openeventd::event::sample::of("commit-file").expect("a sample");
+        let directory = given(&[("a.toml", RULES), ("a.test.toml", &tests(event)), ("e.json", sample)]);
+        let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
+        assert_eq!(code, 0, "{event}: {stdout}{stderr}");
+        assert!(stderr.starts_with(&told) && stderr.is_empty() == told.is_empty(), "{event}: {stderr}");
+        assert!(stderr.contains("did you mean") == !told.is_empty(), "{event}: {stderr}");
+    }
+}
+
+#[test]
 fn mistakes_of_settings_rules_and_tests_are_shown_together() {
     let rules = format!("{RULES}\n[[rule]]\nname = \"wrong\"\n");
     let tests = "[[test]]\nname = \"x\"\nsample = \"commit-fil\"\nmatches = [\"wrong\", \"rong\", \"rerun-failed\"]\n";
