@@ -3,13 +3,14 @@
 //! What is undefined is an error; work, output and nesting have limits; filters whose memory an event
 //! could drive up in one step are bounded or gone. No value of an event leaves as a secret placeholder.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
-use crate::rule::template::{RENDERED_BYTES_MAX, SECRET_KEY, TemplateProblem};
+use crate::rule::template::{RENDERED_BYTES_MAX, SECRET_KEY};
 
 /// Steps of the template engine that one string may take.
 pub(crate) const FUEL: u64 = 20_000;
@@ -34,8 +35,9 @@ pub(crate) fn inside(code: &str) -> &str {
     ["}}", "%}"].into_iter().fold(code, |code, closing| code.split(closing).next().unwrap_or(code))
 }
 
-/// The engine looks filters up when it renders; their names are known now.
-pub(crate) fn refuse_unknown_filter(code: &str) -> Result<(), TemplateProblem> {
+/// The filters in the code of a tag that do not exist: the engine looks them up when it renders, and they are known now.
+pub(crate) fn unknown_filters(code: &str) -> BTreeSet<String> {
+    let mut unknown = BTreeSet::new();
     let mut quote = None;
     for (at, character) in code.char_indices() {
         match (quote, character) {
@@ -45,16 +47,13 @@ pub(crate) fn refuse_unknown_filter(code: &str) -> Result<(), TemplateProblem> {
                 let after = code.get(at + 1..).unwrap_or_default().trim_start();
                 let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
                 if !name.is_empty() && !is_filter(name) {
-                    return Err(TemplateProblem {
-                        message: format!("there is no filter `{name}`"),
-                        help: "the filters are MiniJinja's own, without `indent` and `format`".to_owned(),
-                    });
+                    unknown.insert(name.to_owned());
                 }
             }
             _ => {}
         }
     }
-    Ok(())
+    unknown
 }
 
 fn is_filter(name: &str) -> bool {

@@ -262,6 +262,10 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
 fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: &str) -> Option<Value> {
     let compiled = Value::compile(path, text);
     let value = compiled.map_err(|problem| report.error(span, path, problem.message, problem.help)).ok()?;
+    for filter in value.unknown_filters() {
+        let help = "the filters are MiniJinja's own, without `indent` and `format`";
+        report.error(span, path, format!("there is no filter `{filter}`"), help);
+    }
     let known: Vec<&str> =
         Field::ALL.into_iter().map(Field::name).chain([scope::EVENT, scope::RULE]).collect();
     for root in value.roots() {
