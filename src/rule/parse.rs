@@ -21,7 +21,7 @@ use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::pattern::{self, Dialect, Pattern};
 use crate::rule::report::{LaterKey, Report, dotted};
 pub use crate::rule::surroundings::{KnownAccount, PartlyKnown, Surroundings};
-use crate::rule::{Mode, Rule, RuleFile, RuleSet, lint, step};
+use crate::rule::{Mode, Rule, RuleFile, RuleSet, lint, reads, step};
 
 /// Bytes that one rule file may have.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -170,7 +170,7 @@ fn parse_rule(
     let expires_ms = parse_duration(report, table, "expires", DEFAULT_EXPIRES_MS);
     let dialect = parse_dialect(report, table);
     let pattern = parse_match(report, table, at, dialect);
-    let step = step::parse(report, known, table, mode);
+    let step = step::parse(report, known, table, mode, &reads::OfRule::new(pattern.as_ref()));
     if report.errors() > errors_before {
         return None;
     }

@@ -149,6 +149,11 @@ impl Value {
         self.undeclared(false)
     }
 
+    /// The same with what it reads below them, dotted.
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
     fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         match &self.kind {
             Kind::Text(text) => text.undeclared(nested).into_iter().collect(),
