@@ -27,6 +27,11 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.remove_filter("format");
     environment.add_filter("join", bounded_join);
     environment.add_filter("replace", bounded_replace);
+    environment.add_filter("string", string);
+    environment.set_formatter(|out, state, value| match word(value) {
+        Some(word) => Ok(out.write_str(word)?),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     environment
 });
 
@@ -137,6 +142,22 @@ fn json_number(value: &minijinja::Value) -> Result<Json, String> {
     serde_json::Number::from_f64(number).map(Json::Number).ok_or_else(|| format!("{value} is no JSON number"))
 }
 
+/// What stands in a text for a value that the engine would write as Python does, `True` or `None`.
+fn word(value: &minijinja::Value) -> Option<&'static str> {
+    match value.kind() {
+        ValueKind::Bool => Some(if value.is_true() { "true" } else { "false" }),
+        ValueKind::None => Some("null"),
+        _ => None,
+    }
+}
+
+fn string(value: &minijinja::Value) -> Result<String, minijinja::Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    Ok(word(value).map_or_else(|| value.to_string(), str::to_owned))
+}
+
 fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<String, minijinja::Error> {
     let separator = separator.unwrap_or_default();
     let mut joined = String::new();
@@ -144,7 +165,7 @@ fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<St
         if place > 0 {
             joined.push_str(&separator);
         }
-        match element.as_str() {
+        match element.as_str().or_else(|| word(&element)) {
             Some(text) => joined.push_str(text),
             None => joined.push_str(&element.to_string()),
         }
