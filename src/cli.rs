@@ -177,9 +177,10 @@ pub enum Command {
     /// Check the configuration and all rules; touches nothing else
     ///
     /// Every problem of every file is shown at once, with its line and how to mend it. Secrets are read,
-    /// to see whether they can be; no database is opened and no network is used.
+    /// to see whether they can be; no database is opened and no network is used. The exit code is for scripts: 0 if
+    /// all is right, 78 if there is an error, or with --deny-warnings a warning.
     #[command(
-        after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls\n  openeventd check --format json"
+        after_long_help = "Examples:\n  openeventd check --config ./openeventd.toml\n  openeventd check --calls\n  openeventd check --deny-warnings\n  openeventd check --format json"
     )]
     Check(check::Arguments),
     /// Print the JSON Schema of rule files or of the configuration, for editors

@@ -13,7 +13,7 @@ mod counterpart;
 
 pub mod recipe;
 
-pub use counterpart::{Suggestions, same_purpose, suggestions};
+pub use counterpart::{Suggestions, same_purpose, suggestions, unknown};
 
 /// One operation of one API version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,6 +27,9 @@ mod surroundings;
 
 mod step;
 
+// What templates read of events.
+mod reads;
+
 pub(crate) mod parameter;
 
 pub mod pattern;

@@ -31,6 +31,9 @@ pub struct Arguments {
     /// How the result is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Refuse warnings too, as in CI
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 /// How the result is printed.
@@ -48,6 +51,8 @@ pub(super) struct Checked {
     pub(super) problems: Vec<Diagnostic>,
     /// Configuration and rules, if both are right.
     pub(super) loaded: Option<(Config, RuleSet)>,
+    /// A warning is as wrong as an error.
+    denies_warnings: bool,
 }
 
 /// Checks the configuration `file` and the rules that it names.
@@ -55,9 +60,10 @@ pub fn run(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let examined = examine(file, &Environment::of_process());
     let unwritten = |error: io::Error| Failure::new(Exit::Io, error);
     let checked = match (examined, arguments.format) {
-        (Err(error), Format::Json) => Checked { problems: vec![unreadable(file, &error)], loaded: None },
+        (Err(error), Format::Json) => Checked::of(vec![unreadable(file, &error)], None),
         (examined, _) => examined?,
     };
+    let checked = Checked { denies_warnings: arguments.deny_warnings, ..checked };
     let mut out = super::terminal::stdout();
     match arguments.format {
         Format::Json => writeln!(out, "{:#}", document::of(&checked, arguments.calls)).map_err(unwritten)?,
@@ -91,7 +97,7 @@ pub(super) fn examine(file: &Path, environment: &Environment) -> Result<Checked,
             None
         }
     };
-    Ok(Checked { problems, loaded })
+    Ok(Checked::of(problems, loaded))
 }
 
 /// The rules that the configuration `file` names, whatever else is wrong in it.
@@ -134,9 +140,13 @@ fn unreadable(file: &Path, error: &dyn std::error::Error) -> Diagnostic {
 }
 
 impl Checked {
-    /// Whether the daemon would start with it.
-    pub(super) fn is_right(&self) -> bool {
-        self.loaded.is_some()
+    fn of(problems: Vec<Diagnostic>, loaded: Option<(Config, RuleSet)>) -> Self {
+        Checked { problems, loaded, denies_warnings: false }
+    }
+
+    /// Whether the daemon would start with it, and if warnings are denied, without one.
+    fn is_right(&self) -> bool {
+        self.loaded.is_some() && !(self.denies_warnings && self.count(Severity::Warning) > 0)
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -148,12 +158,12 @@ impl Checked {
         let errors = counted(self.count(Severity::Error), "error");
         let counts = format!("{errors}, {}", counted(self.count(Severity::Warning), "warning"));
         match &self.loaded {
-            Some((config, rules)) => {
+            Some((config, rules)) if self.is_right() => {
                 let rules_count = counted(rules.rules.len(), "rule");
                 let accounts = counted(config.accounts.len(), "account");
                 format!("ok: {rules_count}, {accounts}; {counts}")
             }
-            None => format!("not ok: {counts}"),
+            _ => format!("not ok: {counts}"),
         }
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::diagnostic::nearest;
+
 static PAYLOADS: LazyLock<BTreeMap<&'static str, Payload>> =
     LazyLock::new(|| read(include_str!("payloads.txt")));
 
@@ -55,6 +57,68 @@ pub(crate) fn of_code(code: &str) -> Option<&'static Payload> {
     PAYLOADS.get(code)
 }
 
+/// The payloads of some events, looked at together.
+#[derive(Debug)]
+pub(crate) struct Payloads(Vec<&'static Payload>);
+
+/// A field that none of these events has, as far as is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownField<'p> {
+    /// Its path below `data`.
+    pub(crate) path: &'p str,
+    /// A field beside it that may be meant.
+    meant: Option<&'static str>,
+    is_of_one_event: bool,
+}
+
+impl Payloads {
+    /// Of the events of `codes`, as far as the catalogue has them.
+    pub(crate) fn of<'c>(codes: impl IntoIterator<Item = &'c str>) -> Self {
+        Payloads(codes.into_iter().filter_map(of_code).collect())
+    }
+
+    /// The first part of the dotted `path` below `data` that no event has; `None` too where anything may stand.
+    pub(crate) fn unknown<'p>(&self, path: &'p str) -> Option<UnknownField<'p>> {
+        if self.0.is_empty() || !self.0.iter().all(|payload| payload.is_known) {
+            return None;
+        }
+        let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+        for part in ends.filter_map(|end| path.get(..end)) {
+            if self.0.iter().any(|payload| payload.fields.contains_key(part)) {
+                continue;
+            }
+            let (parent, name) = part.rsplit_once('.').unwrap_or(("", part));
+            let fields = self.0.iter().flat_map(|payload| payload.fields.keys().copied());
+            let beside = fields.filter_map(|own| {
+                let (above, name) = own.rsplit_once('.').unwrap_or(("", own));
+                (above == parent).then_some(name)
+            });
+            let beside: Vec<&'static str> = beside.collect();
+            let is_of_one_event = self.0.len() == 1;
+            let meant = nearest(name, beside.iter().copied());
+            // Of an object whose fields were not published, any may be meant.
+            return (!beside.is_empty()).then_some(UnknownField { path: part, meant, is_of_one_event });
+        }
+        None
+    }
+}
+
+impl UnknownField<'_> {
+    /// What is wrong with it.
+    pub(crate) fn message(&self) -> &'static str {
+        if self.is_of_one_event {
+            "no field of this event, as far as is known"
+        } else {
+            "no field of these events, as far as is known"
+        }
+    }
+
+    /// What may be meant, or `otherwise`.
+    pub(crate) fn help(&self, otherwise: &str) -> String {
+        self.meant.map_or_else(|| otherwise.to_owned(), |meant| format!("did you mean `{meant}`?"))
+    }
+}
+
 fn read(text: &'static str) -> BTreeMap<&'static str, Payload> {
     text.lines()
         .filter_map(|line| line.split_once(' ').map(|(code, rest)| (code, read_payload(rest))))
@@ -88,5 +152,26 @@ mod tests {
         assert!(kinds("download-resources", "dataRowSize").is_text());
         assert!(kinds("instance-status-changes", "status").is_number());
         assert!(!of_code("review-file").expect("a code").is_known);
+    }
+
+    #[test]
+    fn a_field_is_unknown_where_all_that_can_stand_there_is_known() {
+        let unknown = |codes: &[&'static str], path: &'static str| {
+            let found = Payloads::of(codes.iter().copied()).unknown(path);
+            found.map(|found| (found.path, found.help("")))
+        };
+        let meant = |path, meant: &str| Some((path, format!("did you mean `{meant}`?")));
+        let instance = "instance-status-changes";
+        assert_eq!(unknown(&[instance], "taskId"), None);
+        assert_eq!(unknown(&[instance], "taksId"), meant("taksId", "taskId"));
+        assert_eq!(unknown(&[instance, "commit-file"], "fileNam.x"), meant("fileNam", "fileName"));
+        assert_eq!(
+            unknown(&["approval-change-before-create"], "order.applyReson"),
+            meant("order.applyReson", "applyReason")
+        );
+        // A text has no fields that were not published, and what is not known may have any.
+        assert_eq!(unknown(&[instance], "taskId.deeper"), None);
+        assert_eq!(unknown(&[instance, "review-file"], "taksId"), None);
+        assert_eq!(unknown(&["no-such-code"], "taksId"), None);
     }
 }

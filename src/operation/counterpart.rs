@@ -62,6 +62,15 @@ pub fn suggestions(name: &str, version: impl Into<Option<ApiVersion>>) -> Sugges
     Suggestions { other_version, nearest: is_misspelt.then(nearest).flatten(), same_purpose, version }
 }
 
+/// That `version`, or neither version, has an operation `name`: one lowercase fragment.
+#[must_use]
+pub fn unknown(name: &str, version: Option<ApiVersion>) -> String {
+    match version {
+        Some(version) => format!("API version {} has no operation {name}", version.as_str()),
+        None => format!("neither API version has an operation {name}"),
+    }
+}
+
 /// The operations of `version` that serve the purpose which `name` has in the other version.
 #[must_use]
 pub fn same_purpose(name: &str, version: ApiVersion) -> Vec<&'static str> {

@@ -3,13 +3,14 @@
 //! What is undefined is an error; work, output and nesting have limits; filters whose memory an event
 //! could drive up in one step are bounded or gone. No value of an event leaves as a secret placeholder.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
-use crate::rule::template::{RENDERED_BYTES_MAX, SECRET_KEY, TemplateProblem};
+use crate::rule::template::{RENDERED_BYTES_MAX, SECRET_KEY};
 
 /// Steps of the template engine that one string may take.
 pub(crate) const FUEL: u64 = 20_000;
@@ -26,6 +27,11 @@ pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.remove_filter("format");
     environment.add_filter("join", bounded_join);
     environment.add_filter("replace", bounded_replace);
+    environment.add_filter("string", string);
+    environment.set_formatter(|out, state, value| match word(value) {
+        Some(word) => Ok(out.write_str(word)?),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     environment
 });
 
@@ -34,8 +40,9 @@ pub(crate) fn inside(code: &str) -> &str {
     ["}}", "%}"].into_iter().fold(code, |code, closing| code.split(closing).next().unwrap_or(code))
 }
 
-/// The engine looks filters up when it renders; their names are known now.
-pub(crate) fn refuse_unknown_filter(code: &str) -> Result<(), TemplateProblem> {
+/// The filters in the code of a tag that do not exist: the engine looks them up when it renders, and they are known now.
+pub(crate) fn unknown_filters(code: &str) -> BTreeSet<String> {
+    let mut unknown = BTreeSet::new();
     let mut quote = None;
     for (at, character) in code.char_indices() {
         match (quote, character) {
@@ -45,16 +52,13 @@ pub(crate) fn refuse_unknown_filter(code: &str) -> Result<(), TemplateProblem> {
                 let after = code.get(at + 1..).unwrap_or_default().trim_start();
                 let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
                 if !name.is_empty() && !is_filter(name) {
-                    return Err(TemplateProblem {
-                        message: format!("there is no filter `{name}`"),
-                        help: "the filters are MiniJinja's own, without `indent` and `format`".to_owned(),
-                    });
+                    unknown.insert(name.to_owned());
                 }
             }
             _ => {}
         }
     }
-    Ok(())
+    unknown
 }
 
 fn is_filter(name: &str) -> bool {
@@ -138,6 +142,22 @@ fn json_number(value: &minijinja::Value) -> Result<Json, String> {
     serde_json::Number::from_f64(number).map(Json::Number).ok_or_else(|| format!("{value} is no JSON number"))
 }
 
+/// What stands in a text for a value that the engine would write as Python does, `True` or `None`.
+fn word(value: &minijinja::Value) -> Option<&'static str> {
+    match value.kind() {
+        ValueKind::Bool => Some(if value.is_true() { "true" } else { "false" }),
+        ValueKind::None => Some("null"),
+        _ => None,
+    }
+}
+
+fn string(value: &minijinja::Value) -> Result<String, minijinja::Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    Ok(word(value).map_or_else(|| value.to_string(), str::to_owned))
+}
+
 fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<String, minijinja::Error> {
     let separator = separator.unwrap_or_default();
     let mut joined = String::new();
@@ -145,7 +165,7 @@ fn bounded_join(list: &minijinja::Value, separator: Option<String>) -> Result<St
         if place > 0 {
             joined.push_str(&separator);
         }
-        match element.as_str() {
+        match element.as_str().or_else(|| word(&element)) {
             Some(text) => joined.push_str(text),
             None => joined.push_str(&element.to_string()),
         }

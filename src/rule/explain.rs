@@ -5,6 +5,7 @@
 //! holds, else the one that is nearest to holding. Of an `$or` it is the alternative that holds, else the nearest.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::event::Event;
@@ -75,6 +76,25 @@ impl Judged<'_> {
     #[must_use]
     pub fn expected(&self) -> String {
         self.leaf.describe()
+    }
+
+    /// The same in words, with the alternative that wants it.
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        let choice = self.choice.map(|choice| format!(", in {choice}")).unwrap_or_default();
+        format!("expected {}{choice}", self.expected())
+    }
+}
+
+impl fmt::Display for Choice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "alternative {} of {} of {}", self.alternative, self.of, self.at)
+    }
+}
+
+impl fmt::Display for Judged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, {}", self.path, self.seen, self.wanted())
     }
 }
 

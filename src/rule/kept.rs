@@ -14,8 +14,8 @@ use crate::rule::parse::{KnownAccount, Parsed, Surroundings, parse};
 use crate::rule::policy::Allow;
 use crate::rule::{Policy, RuleFile};
 
-/// An account of rules that name none.
-const UNNAMED: &str = "main";
+/// The account of steps that name none, where none is configured.
+pub(crate) const UNNAMED: &str = "main";
 
 /// Parses `files`, which were right once; first with the accounts of today, then with those that they name.
 ///

@@ -21,7 +21,7 @@ use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::pattern::{self, Dialect, Pattern};
 use crate::rule::report::{LaterKey, Report, dotted};
 pub use crate::rule::surroundings::{KnownAccount, PartlyKnown, Surroundings};
-use crate::rule::{Mode, Rule, RuleFile, RuleSet, lint, step};
+use crate::rule::{Mode, Rule, RuleFile, RuleSet, lint, reads, step};
 
 /// Bytes that one rule file may have.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -102,18 +102,19 @@ fn too_many_expressions(found: usize) -> Diagnostic {
     }
 }
 
-/// The names that the rules of one file give themselves, be they right or wrong otherwise.
+/// The names that the rules of one file give themselves, be they right or wrong otherwise; `None` if the text is no
+/// TOML, so that some may be hidden.
 #[must_use]
-pub fn names(text: &str) -> Vec<String> {
-    let (document, _) = DeTable::parse_recoverable(text);
+pub fn names(text: &str) -> Option<Vec<String>> {
+    let document = DeTable::parse(text).ok()?;
     let rules = match document.get_ref().get("rule").map(Spanned::get_ref) {
         Some(DeValue::Array(rules)) => rules.iter(),
-        _ => return Vec::new(),
+        _ => return Some(Vec::new()),
     };
     let name = |rule: &Spanned<DeValue<'_>>| {
         Some(rule.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned())
     };
-    rules.filter_map(name).collect()
+    Some(rules.filter_map(name).collect())
 }
 
 /// SHA-256 over each file's path and text, each preceded by its length.
@@ -169,7 +170,7 @@ fn parse_rule(
     let expires_ms = parse_duration(report, table, "expires", DEFAULT_EXPIRES_MS);
     let dialect = parse_dialect(report, table);
     let pattern = parse_match(report, table, at, dialect);
-    let step = step::parse(report, known, table, mode);
+    let step = step::parse(report, known, table, mode, &reads::OfRule::new(pattern.as_ref()));
     if report.errors() > errors_before {
         return None;
     }

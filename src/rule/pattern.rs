@@ -36,6 +36,9 @@ mod range;
 // `$or`: from alternatives anywhere to alternatives of whole patterns.
 mod alternatives;
 
+// Which events it can be for.
+mod codes;
+
 // What no event can meet.
 pub(crate) mod lint;
 

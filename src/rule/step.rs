@@ -10,6 +10,7 @@ use crate::operation::{self, ApiVersion, Operation};
 use crate::rule::field::Field;
 use crate::rule::parameter::Misfit;
 use crate::rule::pattern::item::{Item, ItemKind};
+use crate::rule::reads::{self, OfRule};
 use crate::rule::report::{LaterKey, Report, dotted};
 use crate::rule::surroundings::{KnownAccount, PartlyKnown};
 use crate::rule::template::{self, Kind, Value};
@@ -32,6 +33,7 @@ pub(crate) fn parse(
     known: PartlyKnown<'_>,
     rule: &DeTable<'_>,
     mode: Mode,
+    events: &OfRule<'_>,
 ) -> Option<Step> {
     let steps = rule.get("steps")?;
     let DeValue::Array(list) = steps.get_ref() else {
@@ -47,7 +49,7 @@ pub(crate) fn parse(
         report.wrong_type(first, PATH, "a table");
         return None;
     };
-    parse_step(report, known, table, &first.span(), mode)
+    parse_step(report, known, table, &first.span(), mode, events)
 }
 
 fn parse_step(
@@ -56,6 +58,7 @@ fn parse_step(
     table: &DeTable<'_>,
     at: &Range<usize>,
     mode: Mode,
+    events: &OfRule<'_>,
 ) -> Option<Step> {
     report.refuse_unknown(table, PATH, &KEYS, &LATER_KEYS);
     let operation = parse_operation(report, known, table, at);
@@ -63,11 +66,11 @@ fn parse_step(
         check_policy(report, known, operation, span, mode);
     }
     let account = parse_account(report, known, table, at, mode);
-    let params = parse_params(report, table);
+    let params = parse_params(report, table, events);
     if let Some((operation, span)) = &operation {
         check_params(report, operation, &params, span);
     }
-    let in_order_by = parse_in_order_by(report, table);
+    let in_order_by = parse_in_order_by(report, table, events);
     let params = params.into_iter().filter_map(|(name, param)| Some((name, param.value?))).collect();
     Some(Step { operation: operation?.0, account, params, in_order_by })
 }
@@ -102,7 +105,8 @@ fn parse_operation(
         },
     };
     if operation.is_none() {
-        unknown_operation(report, name, version?, &span, &key);
+        let (message, help) = (operation::unknown(name, version?), operation::suggestions(name, version?));
+        report.error(&span, &key, message, help.to_string());
     }
     Some((operation?, span))
 }
@@ -133,20 +137,6 @@ fn parse_version(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Option<
         report.error(&span, &dotted(PATH, "version"), message, "");
     }
     version.map(Some)
-}
-
-fn unknown_operation(
-    report: &mut Report<'_>,
-    name: &str,
-    version: Option<ApiVersion>,
-    span: &Range<usize>,
-    key: &str,
-) {
-    let message = match version {
-        Some(version) => format!("API version {} has no operation {name}", version.as_str()),
-        None => format!("neither API version has an operation {name}"),
-    };
-    report.error(span, key, message, operation::suggestions(name, version).to_string());
 }
 
 fn check_policy(
@@ -211,7 +201,11 @@ struct Param {
     span: Range<usize>,
 }
 
-fn parse_params(report: &mut Report<'_>, table: &DeTable<'_>) -> BTreeMap<String, Param> {
+fn parse_params(
+    report: &mut Report<'_>,
+    table: &DeTable<'_>,
+    events: &OfRule<'_>,
+) -> BTreeMap<String, Param> {
     let mut params = BTreeMap::new();
     let key = dotted(PATH, "params");
     let Some(value) = table.get("params") else { return params };
@@ -221,24 +215,29 @@ fn parse_params(report: &mut Report<'_>, table: &DeTable<'_>) -> BTreeMap<String
     };
     for (name, written) in entries {
         let path = dotted(&key, name.get_ref());
-        let value = compile(report, &Item::of_toml(written), &path, 0);
+        let value = compile(report, &Item::of_toml(written), &path, events, 0);
         params.insert(name.get_ref().to_string(), Param { value, span: name.span() });
     }
     params
 }
 
-fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Option<Value> {
+fn compile(
+    report: &mut Report<'_>,
+    item: &Item,
+    path: &str,
+    events: &OfRule<'_>,
+    depth: usize,
+) -> Option<Value> {
     if depth > PARAM_DEPTH_MAX {
         report.error(&item.span, path, format!("nested deeper than {PARAM_DEPTH_MAX} levels"), "");
         return None;
     }
     match &item.kind {
-        ItemKind::Text(text) => compile_text(report, text, &item.span, path),
+        ItemKind::Text(text) => compile_text(report, text, &item.span, path, events),
         ItemKind::List(elements) => {
-            let compiled = elements
-                .iter()
-                .enumerate()
-                .map(|(place, element)| compile(report, element, &format!("{path}[{place}]"), depth + 1));
+            let compiled = elements.iter().enumerate().map(|(place, element)| {
+                compile(report, element, &format!("{path}[{place}]"), events, depth + 1)
+            });
             // Every element is compiled, so that every problem is reported.
             let compiled: Vec<Option<Value>> = compiled.collect();
             Some(Value::list(path, compiled.into_iter().collect::<Option<_>>()?))
@@ -250,7 +249,7 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
                     let message = format!("a key `{}` is refused", template::SECRET_KEY);
                     report.error(&key.span, path, message, "write `\"{{ secret(\\\"name\\\") }}\"`");
                 }
-                let value = compile(report, value, &dotted(path, &key.text), depth + 1);
+                let value = compile(report, value, &dotted(path, &key.text), events, depth + 1);
                 compiled.insert(key.text.clone(), value);
             }
             let compiled = compiled.into_iter().map(|(key, value)| Some((key, value?)));
@@ -272,9 +271,19 @@ fn compile(report: &mut Report<'_>, item: &Item, path: &str, depth: usize) -> Op
     }
 }
 
-fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: &str) -> Option<Value> {
+fn compile_text(
+    report: &mut Report<'_>,
+    text: &str,
+    span: &Range<usize>,
+    path: &str,
+    events: &OfRule<'_>,
+) -> Option<Value> {
     let compiled = Value::compile(path, text);
     let value = compiled.map_err(|problem| report.error(span, path, problem.message, problem.help)).ok()?;
+    for filter in value.unknown_filters() {
+        let help = "the filters are MiniJinja's own, without `indent` and `format`";
+        report.error(span, path, format!("there is no filter `{filter}`"), help);
+    }
     let known: Vec<&str> =
         Field::ALL.into_iter().map(Field::name).chain([scope::EVENT, scope::RULE]).collect();
     for root in value.roots() {
@@ -287,6 +296,7 @@ fn compile_text(report: &mut Report<'_>, text: &str, span: &Range<usize>, path: 
         };
         report.error(span, path, format!("no event has the name `{root}`"), help);
     }
+    reads::lint(report, &value, span, events);
     Some(value)
 }
 
@@ -333,10 +343,10 @@ fn check_params(
     }
 }
 
-fn parse_in_order_by(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<Value> {
+fn parse_in_order_by(report: &mut Report<'_>, table: &DeTable<'_>, events: &OfRule<'_>) -> Option<Value> {
     let key = dotted(PATH, "in_order_by");
     let (text, span) = report.text(table, PATH, "in_order_by")?;
-    let value = compile_text(report, text, &span, &key)?;
+    let value = compile_text(report, text, &span, &key, events)?;
     if matches!(value.kind(), Kind::Secret(_)) {
         report.error(&span, &key, "a secret is no key to order by", "");
     }

@@ -11,9 +11,7 @@ use std::fmt;
 use minijinja::{Environment, ErrorKind, Expression};
 use serde_json::Value as Json;
 
-use crate::rule::engine::{
-    ENVIRONMENT, FUEL, inside, json_of, plain, refuse_unknown_filter, spend, too_large,
-};
+use crate::rule::engine::{ENVIRONMENT, FUEL, inside, json_of, plain, spend, too_large, unknown_filters};
 pub use crate::rule::scope::Scope;
 
 /// Bytes that one rendered parameter may have.
@@ -117,7 +115,6 @@ impl Value {
                 if let Some(name) = secret_call(expression) {
                     return Ok(Value { path: path.to_owned(), kind: Kind::Secret(name.to_owned()) });
                 }
-                refuse_unknown_filter(expression)?;
                 let compiled = ENVIRONMENT
                     .compile_expression_owned(expression.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
@@ -129,9 +126,6 @@ impl Value {
                 environment
                     .add_template_owned("", source.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
-                for opening in ["{{", "{%"] {
-                    source.split(opening).skip(1).try_for_each(|code| refuse_unknown_filter(inside(code)))?;
-                }
                 let text = TextTemplate { source: source.to_owned(), environment };
                 refuse_mixed_secret(&text.undeclared(false))?;
                 Kind::Text(text)
@@ -152,11 +146,39 @@ impl Value {
 
     /// The names at the top that its own template asks for, sorted.
     pub(crate) fn roots(&self) -> BTreeSet<String> {
+        self.undeclared(false)
+    }
+
+    /// The same with what it reads below them, dotted.
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
+        self.undeclared(true)
+    }
+
+    fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         match &self.kind {
-            Kind::Text(text) => text.undeclared(false).into_iter().collect(),
-            Kind::Expression(lone) => lone.compiled.undeclared_variables(false).into_iter().collect(),
+            Kind::Text(text) => text.undeclared(nested).into_iter().collect(),
+            Kind::Expression(lone) => lone.compiled.undeclared_variables(nested).into_iter().collect(),
             Kind::Literal(_) | Kind::Secret(_) | Kind::List(_) | Kind::Map(_) => BTreeSet::new(),
         }
+    }
+
+    /// Its own template as it is written, of a lone expression what stands between the braces; empty if it has none.
+    pub(crate) fn source(&self) -> &str {
+        match &self.kind {
+            Kind::Text(text) => &text.source,
+            Kind::Expression(lone) => lone.source(),
+            Kind::Literal(_) | Kind::Secret(_) | Kind::List(_) | Kind::Map(_) => "",
+        }
+    }
+
+    /// The filters in its own template that do not exist, sorted.
+    pub(crate) fn unknown_filters(&self) -> BTreeSet<String> {
+        let source = self.source();
+        if matches!(self.kind, Kind::Expression(_)) {
+            return unknown_filters(source);
+        }
+        let codes = ["{{", "{%"].into_iter().flat_map(|opening| source.split(opening).skip(1));
+        codes.flat_map(|code| unknown_filters(inside(code))).collect()
     }
 
     /// Renders the value; a lone `{{ expr }}` keeps its JSON type.

@@ -6,6 +6,11 @@ use serde_json::Value as Json;
 
 use crate::rule::field::Field;
 use crate::rule::pattern::item::{DEPTH_MAX, Item, ItemKind, Key};
+use crate::rule::report::dotted;
+
+/// The fields of an event that its document has under the same name.
+pub(super) const ATTRIBUTES: [Field; 7] =
+    [Field::Id, Field::Source, Field::Type, Field::Time, Field::Specversion, Field::Subject, Field::Data];
 
 /// What is wrong with a change, and where.
 #[derive(Debug)]
@@ -43,8 +48,6 @@ pub(super) fn change(event: &mut Item, with: Item) -> Vec<Problem> {
 
 /// Rules see `status`; the document has `data.status`.
 fn refuse_our_names(event: &Item, key: &Key, problems: &mut Vec<Problem>) {
-    const ATTRIBUTES: [Field; 7] =
-        [Field::Id, Field::Source, Field::Type, Field::Time, Field::Specversion, Field::Subject, Field::Data];
     let ItemKind::Map(entries) = &event.kind else { return };
     let is_ours = Field::ALL.iter().any(|field| field.name() == key.text && !ATTRIBUTES.contains(field));
     if is_ours && !entries.iter().any(|(own, _)| own.text == key.text) {
@@ -113,6 +116,26 @@ fn at(entries: &mut Vec<(Key, Item)>, key: Key, change: impl FnOnce(&mut Item)) 
     let mut item = Item { span: key.span.clone(), kind: ItemKind::Map(Vec::new()) };
     change(&mut item);
     entries.push((key, item));
+}
+
+/// Every path that `with` names, dotted, with its place.
+pub(super) fn paths(with: &Item) -> Vec<(String, Range<usize>)> {
+    let mut found = Vec::new();
+    add_paths(with, "", &mut found);
+    found
+}
+
+fn add_paths(item: &Item, above: &str, found: &mut Vec<(String, Range<usize>)>) {
+    let ItemKind::Map(entries) = &item.kind else { return };
+    for (key, value) in entries {
+        let path = dotted(above, &key.text);
+        match &value.kind {
+            ItemKind::Map(below) if !is_mark(below, "absent") && !is_mark(below, "null") => {
+                add_paths(value, &path, found);
+            }
+            _ => found.push((path, key.span.clone())),
+        }
+    }
 }
 
 /// Whether a table is `{ name = true }`.

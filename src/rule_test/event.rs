@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document;
 use super::parse::Surroundings;
 use crate::diagnostic::nearest;
 use crate::event::decode::{Limits, decode};
+use crate::event::payload::Payloads;
 use crate::event::sample;
 use crate::record::Record;
+use crate::rule::field::{Field, KNOWN_EXTENSIONS};
 use crate::rule::parse::json_start;
 use crate::rule::pattern::item::{Item, ItemKind};
 use crate::rule::report::Report;
@@ -41,12 +44,43 @@ pub(super) fn parse(
         _ => of_sample(report, table)?,
     };
     let text = with(report, table, text)?;
-    if let Err(refused) = decode(&Record::of_payload(text.as_bytes()), &Limits::default()) {
-        let message = format!("the record would go to quarantine ({}): {}", refused.reason, refused.message);
-        report.error(&key.span(), key.get_ref(), message, "");
-        return None;
+    match decode(&Record::of_payload(text.as_bytes()), &Limits::default()) {
+        Ok(event) => {
+            if let Some(with) = table.get("with") {
+                let code = event.code.as_deref().unwrap_or_default();
+                warn_of_unknown_fields(report, code, table.contains_key("sample"), with);
+            }
+        }
+        Err(refused) => {
+            let message =
+                format!("the record would go to quarantine ({}): {}", refused.reason, refused.message);
+            report.error(&key.span(), key.get_ref(), message, "");
+            return None;
+        }
     }
     Some(text)
+}
+
+/// Warns of what `with` changes and no event of this `code` has: fields of the payload, attributes of a sample.
+fn warn_of_unknown_fields(report: &mut Report<'_>, code: &str, is_sample: bool, with: &Spanned<DeValue<'_>>) {
+    let payloads = Payloads::of([code]);
+    for (path, span) in document::paths(&Item::of_toml(with)) {
+        let name = path.split('.').next().unwrap_or(&path);
+        let names = || document::ATTRIBUTES.into_iter().map(Field::name).chain(KNOWN_EXTENSIONS);
+        if is_sample && !names().any(|own| own == name) {
+            let help = match nearest(name, names()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "fields of the payload stand under `data`".to_owned(),
+            };
+            let message = "not an attribute of events; only an extension attribute can have this name";
+            report.warning(&span, &format!("with.{name}"), message, help);
+        }
+        let unknown = path.strip_prefix("data.").and_then(|path| payloads.unknown(path));
+        if let Some(unknown) = unknown {
+            let help = unknown.help("a field that DataWorks has not published is added all the same");
+            report.warning(&span, &format!("with.data.{}", unknown.path), unknown.message(), help);
+        }
+    }
 }
 
 fn written(report: &mut Report<'_>, table: &DeTable<'_>) -> Option<String> {

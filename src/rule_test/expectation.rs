@@ -7,10 +7,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document;
+use super::parse::Names;
 use super::{Expected, ExpectedCall, ExpectedFailure};
 use crate::diagnostic::nearest;
 use crate::operation::{self, ApiVersion};
-use crate::rule::RuleSet;
 use crate::rule::pattern::item::Item;
 use crate::rule::report::{Report, dotted};
 
@@ -21,7 +21,7 @@ pub(super) const KEYS: [&str; 4] = ["matches", "not_matches", "calls", "fails"];
 /// The expectations of the test `table`.
 pub(super) fn parse(
     report: &mut Report<'_>,
-    rules: &RuleSet,
+    rules: Names<'_>,
     table: &DeTable<'_>,
     at: &Range<usize>,
 ) -> Expected {
@@ -61,7 +61,7 @@ fn only(report: &mut Report<'_>, table: &DeTable<'_>) -> bool {
 /// The list of rule names under `key`.
 fn names(
     report: &mut Report<'_>,
-    rules: &RuleSet,
+    rules: Names<'_>,
     table: &DeTable<'_>,
     key: &str,
     may_be_empty: bool,
@@ -89,12 +89,9 @@ fn names(
     names
 }
 
-fn refuse_unknown_rule(report: &mut Report<'_>, rules: &RuleSet, name: &str, at: &Range<usize>, key: &str) {
-    let known = || rules.rules.iter().map(|rule| rule.name.as_str());
-    if known().any(|own| own == name) {
-        return;
-    }
-    let help = match nearest(name, known()) {
+fn refuse_unknown_rule(report: &mut Report<'_>, rules: Names<'_>, name: &str, at: &Range<usize>, key: &str) {
+    let Some(rules) = rules.filter(|rules| !rules.contains(name)) else { return };
+    let help = match nearest(name, rules.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean \"{meant}\"?"),
         None => "`name` of a rule in any file of the rule directory is meant".to_owned(),
     };
@@ -133,7 +130,7 @@ fn tables<'t, 'd>(
 /// The rule that `table` names.
 fn rule(
     report: &mut Report<'_>,
-    rules: &RuleSet,
+    rules: Names<'_>,
     table: &DeTable<'_>,
     at: &Spanned<DeValue<'_>>,
     path: &str,
@@ -149,7 +146,7 @@ fn rule(
 
 fn call(
     report: &mut Report<'_>,
-    rules: &RuleSet,
+    rules: Names<'_>,
     (table, at): Entry<'_, '_>,
     path: &str,
 ) -> Option<ExpectedCall> {
@@ -187,7 +184,7 @@ fn operation(
         .any(|own| version.is_none_or(|version| version == own) && operation::find(name, own).is_some());
     if !is_known {
         let help = operation::suggestions(name, version).to_string();
-        report.error(&span, &key, format!("there is no operation {name}"), help);
+        report.error(&span, &key, operation::unknown(name, version), help);
     }
     Some(name.to_owned())
 }

@@ -1,17 +1,17 @@
 //! Strict parsing of test files.
 //!
-//! Takes the texts of all files, the rules that they may name, and what reads the files that hold events; gives the
-//! tests, or every problem of every file. A file that is no TOML is reported with all its syntax errors and not
+//! Takes the texts of all files, the names of the rules, and what reads the files that hold events; gives the tests
+//! with their warnings, or every problem of every file. A file that is no TOML is reported with all its syntax errors and not
 //! looked into further.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::rule::RuleFile;
 use crate::rule::report::Report;
-use crate::rule::{RuleFile, RuleSet};
 use crate::rule_test::{RuleTest, event, expectation};
 
 /// Tests that all files together may hold.
@@ -25,21 +25,23 @@ pub(super) const KEYS: [&str; 10] =
 /// Gives the text of the file at a path below the rule directory, or why it cannot.
 pub type ReadFile<'a> = dyn FnMut(&str) -> Result<String, String> + 'a;
 
+/// The names that rules give themselves; `None` if some may be hidden, so that any name may be one.
+pub type Names<'n> = Option<&'n BTreeSet<String>>;
+
+/// Tests with their warnings, or every problem found.
+pub type Parsed = Result<(Vec<RuleTest>, Vec<Diagnostic>), Vec<Diagnostic>>;
+
 /// What tests may refer to.
 pub(super) struct Surroundings<'a, 'r> {
-    pub(super) rules: &'a RuleSet,
+    pub(super) rules: Names<'a>,
     pub(super) read: &'a mut ReadFile<'r>,
 }
 
-/// Parses all `files`; the rules that they name are those of `rules`.
+/// Parses all `files`, which name `rules`.
 ///
 /// # Errors
-/// Every problem of every file, in order of file and line.
-pub fn parse(
-    files: &[RuleFile],
-    rules: &RuleSet,
-    read: &mut ReadFile<'_>,
-) -> Result<Vec<RuleTest>, Vec<Diagnostic>> {
+/// Every problem of every file, in order of file and line; warnings among them.
+pub fn parse(files: &[RuleFile], rules: Names<'_>, read: &mut ReadFile<'_>) -> Parsed {
     let mut surroundings = Surroundings { rules, read };
     let mut tests = Vec::new();
     let mut problems = Vec::new();
@@ -48,7 +50,8 @@ pub fn parse(
         parse_file(&mut report, &mut surroundings, &mut tests);
         problems.extend(report.into_diagnostics());
     }
-    if problems.is_empty() { Ok(tests) } else { Err(problems) }
+    let is_error = |problem: &Diagnostic| problem.severity == Severity::Error;
+    if problems.iter().any(is_error) { Err(problems) } else { Ok((tests, problems)) }
 }
 
 fn parse_file(report: &mut Report<'_>, surroundings: &mut Surroundings<'_, '_>, tests: &mut Vec<RuleTest>) {

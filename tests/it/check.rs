@@ -108,6 +108,21 @@ fn help_shows_the_configuration_where_it_has_a_use() {
 }
 
 #[test]
+fn a_warning_that_is_denied_refuses_the_configuration() {
+    let text = format!("{GOOD}username = \"alice\"\n");
+    let rule = ("rules.d/a.toml", "[[rule]]\nname = \"a\"\nmatch = { code = \"commit-file\" }\n");
+    let directory = given(&[("openeventd.toml", &text), rule]);
+    let denying = ["check", "--config", "openeventd.toml", "--deny-warnings"];
+    let (code, stdout, stderr) = openeventd(directory.path(), &denying);
+    assert_eq!((code, stdout.as_str()), (78, "not ok: 0 errors, 1 warning\n"));
+    assert!(stderr.contains("warning: kafka.username: has no use"), "{stderr}");
+    let (code, stdout, _) = openeventd(directory.path(), &[&denying[..], &["--format", "json"]].concat());
+    assert!(code == 78 && stdout.contains("\"ok\": false"), "{stdout}");
+    let directory = given(&[("openeventd.toml", GOOD), rule]);
+    assert_eq!(openeventd(directory.path(), &denying).0, 0);
+}
+
+#[test]
 fn a_rule_that_cannot_be_read_refuses_the_configuration() {
     let directory = given(&[("openeventd.toml", GOOD)]);
     fs::create_dir(directory.path().join("rules.d")).expect("the directory is made");

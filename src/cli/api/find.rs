@@ -7,20 +7,13 @@ use crate::operation::{self, Access, ApiVersion, Operation};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FindError {
     /// No API version that was asked for has it.
-    #[error("{} operation {}: {hint}", asked(*version), Escaped(name))]
+    #[error("{}: {hint}", operation::unknown(&Escaped(name).to_string(), *version))]
     Unknown { name: String, version: Option<ApiVersion>, hint: String },
     /// Both API versions have it.
     #[error(
         "both API versions have the operation {name}: add --api-version 2024-05-18 or --api-version 2020-05-18"
     )]
     InBoth { name: String },
-}
-
-fn asked(version: Option<ApiVersion>) -> String {
-    match version {
-        Some(version) => format!("API version {} has no", version.as_str()),
-        None => "neither API version has an".to_owned(),
-    }
 }
 
 /// The operation of this name; without a version, in the newest that has it.

@@ -8,7 +8,7 @@ use super::outcome::{Outcome, Tense};
 use super::report::{Report, Shown};
 use crate::cli::tail::line::facts;
 use crate::cli::terminal::{BAD, Columns, DIM, GOOD, NAME, TITLE, WARNING, counted, fitted, styled};
-use crate::rule::explain::{Judged, Seen};
+use crate::rule::explain::Judged;
 use crate::rule::{Firing, Mode};
 
 /// Columns of what stands outside of a table.
@@ -95,23 +95,11 @@ fn outcome_lines(outcome: &Outcome, text: &mut String) {
 
 fn condition(judged: &Judged<'_>, columns: &mut Columns) {
     let (style, mark) = if judged.holds { (GOOD, "holds") } else { (BAD, "fails") };
-    let seen = match &judged.seen {
-        Seen::Missing => "is missing".to_owned(),
-        // The only fact whose values are known one by one.
-        Seen::Unknown(written) => {
-            format!("is missing (data.status is {written}, which is no known status)")
-        }
-        Seen::Unreadable => "cannot be read".to_owned(),
-        Seen::Value(value) => format!("is {value}"),
-    };
-    let choice = judged
-        .choice
-        .map(|choice| format!(", in alternative {} of {} of {}", choice.alternative, choice.of, choice.at));
-    let expected = format!("expected {}{}", judged.expected(), choice.unwrap_or_default());
+    let (seen, wanted) = (judged.seen.to_string(), judged.wanted());
     columns.row([
         (style, mark),
         (NAME, judged.path.as_str()),
         (Style::new(), seen.as_str()),
-        (Style::new(), expected.as_str()),
+        (Style::new(), wanted.as_str()),
     ]);
 }

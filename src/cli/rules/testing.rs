@@ -5,17 +5,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{CONFIG_DEFAULT, check, rule_files};
+use self::loading::Loaded;
+use crate::cli::exit::print_problems;
 use crate::cli::{Exit, Failure};
-use crate::config::{self, Environment, LoadError, Planning};
-use crate::diagnostic::{Severity, nearest};
+use crate::config::Planning;
+use crate::diagnostic::nearest;
 use crate::rule::RuleSet;
-use crate::rule::parse::PartlyKnown;
-use crate::rule_test::coverage::{Coverage, coverage};
-use crate::rule_test::{self, RuleTest, run};
+use crate::rule::kept::UNNAMED;
+use crate::rule_test::coverage::{Coverage, RuleCoverage, coverage};
+use crate::rule_test::{RuleTest, run};
 
-// Rules without a configuration.
-mod alone;
+// What a run needs, or all that is wrong with it.
+mod loading;
 
 // The files that hold events.
 mod event_file;
@@ -65,6 +66,8 @@ pub(super) struct Ran {
 pub(super) struct Results {
     ran: Vec<Ran>,
     coverage: Coverage,
+    /// What no test shows is a failure.
+    refuses_uncovered: bool,
 }
 
 /// Why tests cannot be run.
@@ -88,14 +91,12 @@ impl From<TestError> for Failure {
 
 /// Runs the subcommand.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    let settings = settings(config, arguments.directory.as_deref())?;
-    rule_files::existing(&settings.rules_directory)?;
-    let rules = rules(&settings)?;
+    let Loaded { settings, rules, tests, warnings } = loading::load(config, arguments.directory.as_deref())?;
     if let Some(name) = &arguments.rule {
         refuse_unknown(name, &rules)?;
     }
-    let tests = tests(&settings.rules_directory, &rules)?;
-    let results = results(tests, &rules, &settings, arguments.rule.as_deref());
+    print_problems(&warnings)?;
+    let results = results(tests, &rules, &settings, arguments);
     if let Some(path) = &arguments.junit {
         let report = |source| TestError::Report { path: path.clone(), source };
         std::fs::write(path, junit::report(&results).map_err(report)?).map_err(report)?;
@@ -105,36 +106,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> Result<Exit, Failure>
     } else {
         screen::write(&results)?;
     }
-    let is_uncovered = results.coverage.rules.iter().any(|rule| !rule.is_covered());
-    let is_right = results.failed() == 0 && !(arguments.fail_uncovered && is_uncovered);
-    Ok(if is_right { Exit::Success } else { Exit::Data })
-}
-
-/// What the rules are checked against: the configuration's, or without one as if it allowed all that the rules of
-/// `directory` name.
-fn settings(config: &Path, directory: Option<&Path>) -> Result<Planning, Failure> {
-    match (config::planning(config, &Environment::of_process()), directory) {
-        (Ok(settings), None) => Ok(settings),
-        (Ok(settings), Some(directory)) => Ok(Planning { rules_directory: directory.to_owned(), ..settings }),
-        (Err(LoadError::Read { source, .. }), Some(directory))
-            if source.kind() == std::io::ErrorKind::NotFound && config == Path::new(CONFIG_DEFAULT) =>
-        {
-            alone::settings(directory)
-        }
-        (Err(error), _) => Err(error.into()),
-    }
-}
-
-fn rules(settings: &Planning) -> Result<RuleSet, Failure> {
-    let known = PartlyKnown { accounts: Some(&settings.accounts), policy: Some(&settings.policy) };
-    match check::examine_rules(&settings.rules_directory, known) {
-        // Warnings are `openeventd check`'s to tell.
-        Ok((rules, _)) => Ok(rules),
-        Err(mut problems) => {
-            problems.retain(|problem| problem.severity == Severity::Error);
-            Err(Failure::of_problems(problems))
-        }
-    }
+    Ok(if results.are_right() { Exit::Success } else { Exit::Data })
 }
 
 fn refuse_unknown(name: &str, rules: &RuleSet) -> Result<(), TestError> {
@@ -146,17 +118,9 @@ fn refuse_unknown(name: &str, rules: &RuleSet) -> Result<(), TestError> {
     Err(TestError::UnknownRule { name: name.to_owned(), help: help.unwrap_or_default() })
 }
 
-fn tests(directory: &Path, rules: &RuleSet) -> Result<Vec<RuleTest>, Failure> {
-    let files = rule_files::read_tests(directory).map_err(|error| Failure::new(Exit::Config, error))?;
-    let mut read = |path: &str| event_file::read(directory, path);
-    rule_test::parse::parse(&files, rules, &mut read).map_err(Failure::of_problems)
-}
-
-fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, only: Option<&str>) -> Results {
-    let account = match settings.accounts.as_slice() {
-        [account] => Some(account.name.as_str()),
-        _ => None,
-    };
+fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, arguments: &Arguments) -> Results {
+    let only = arguments.rule.as_deref();
+    let account = settings.default_account().unwrap_or(UNNAMED);
     let mut coverage = coverage(&tests, rules);
     if let Some(name) = only {
         coverage.rules.retain(|rule| rule.rule == name);
@@ -167,12 +131,36 @@ fn results(tests: Vec<RuleTest>, rules: &RuleSet, settings: &Planning, only: Opt
         let failures = run::run(&test, rules, &settings.policy, account);
         Ran { test, failures }
     });
-    Results { ran: ran.collect(), coverage }
+    Results { ran: ran.collect(), coverage, refuses_uncovered: arguments.fail_uncovered }
+}
+
+/// What the rule lacks.
+fn missing(rule: &RuleCoverage) -> &'static str {
+    match (rule.matches, rule.not_matches) {
+        (false, false) => "no test names it",
+        (false, true) => "no test where it matches",
+        (true, _) => "no test where it does not match",
+    }
 }
 
 impl Results {
     /// How many tests failed.
     fn failed(&self) -> usize {
         self.ran.iter().filter(|ran| !ran.failures.is_empty()).count()
+    }
+
+    /// What no test shows, each with why.
+    fn uncovered(&self) -> Vec<(String, &'static str)> {
+        let rules = self.coverage.rules.iter().filter(|rule| !rule.is_covered());
+        let rules = rules.map(|rule| (rule.rule.clone(), missing(rule)));
+        let operators = self.coverage.operators.iter().map(|(operator, rule)| {
+            (format!("operator {operator}, as in {rule}"), "no rule with it has both tests")
+        });
+        rules.chain(operators).collect()
+    }
+
+    /// Whether nothing is there that fails the run.
+    fn are_right(&self) -> bool {
+        self.failed() == 0 && (!self.refuses_uncovered || self.uncovered().is_empty())
     }
 }

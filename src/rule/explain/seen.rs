@@ -43,6 +43,20 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seen::Missing => f.write_str("is missing"),
+            // The only fact whose values are known one by one.
+            Seen::Unknown(written) => {
+                write!(f, "is missing (data.status is {written}, which is no known status)")
+            }
+            Seen::Unreadable => f.write_str("cannot be read"),
+            Seen::Value(value) => write!(f, "is {value}"),
+        }
+    }
+}
+
 impl Seen {
     pub(super) fn of_node(value: Option<&Node<'_>>) -> Self {
         let Some(value) = value else { return Seen::Missing };

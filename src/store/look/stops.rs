@@ -87,7 +87,7 @@ impl Reader {
         let failed = self.failed("read the names of rules");
         let mut names: Vec<String> =
             sqlx::query_scalar(RULES_AT_WORK).fetch_all(&mut self.connection).await.map_err(failed)?;
-        names.extend(files.iter().flat_map(|(_, text)| crate::rule::parse::names(text)));
+        names.extend(files.iter().flat_map(|(_, text)| crate::rule::parse::names(text).unwrap_or_default()));
         names.sort_unstable();
         names.dedup();
         Ok(names)

@@ -48,6 +48,14 @@ fn a_lone_expression_keeps_its_json_type_and_other_strings_are_text() {
         ("{{ event.aliyuneventbusname }}", json!("dataworks-events")),
         ("{{ event.code }}", json!("instance-status-changes")),
         ("{{ rule }}", json!("the-rule")),
+        // In a text, too, they are written as JSON writes them, not as Python does.
+        ("{{ data.dagType == 0 }}, {{ data.none }}", json!("true, null")),
+        ("{{ (data.dagType == 0) | string }}", json!("true")),
+        ("{{ [true, none, 'a', 1] | join(' ') }}", json!("true null a 1")),
+        (
+            "{{ data.dagType == 0 }}{{ data.big }} {{ data.ratio }}{{ data.huge }}",
+            json!("true9007199254740993 0.25123456789012345678901234567890"),
+        ),
         ("{{ status }}", json!("Failure")),
         ("plain", json!("plain")),
         ("{{ data.huge | string }}", json!("123456789012345678901234567890")),
@@ -67,6 +75,7 @@ fn what_is_undefined_is_an_error_that_names_it() {
         ("a {{ data.missing }}", "`data.missing`"),
         ("{{ operator }}", "`operator`"),
         ("{{ data.dagId ~ data.other }}", "`data.other`"),
+        ("{{ data.other | string }}", "`data.other`"),
     ] {
         let error = rendered(template).expect_err(template);
         assert_eq!(

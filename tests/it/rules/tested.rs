@@ -108,6 +108,7 @@ failed: a.test.toml:14: a backfill is left alone
   rerun-failed matches the event, and should not
 failed: a.test.toml:20: many rows
   large-download does not match the event, and should
+    code is \"download-resources-execute\", expected [\"download-resources\"]
 not ok: 0 tests passed, 3 failed; 2 of 2 rules covered
 "
     );
@@ -141,6 +142,10 @@ fn every_mistake_is_shown_with_its_place_and_fix_and_nothing_is_run() {
         ("[[test]]\ncalls = [{ rule = \"x\" }]\n", "calls[0].operation: missing: what is called"),
         ("[[test]]\ncalls = [{ operation = \"RerunTaskInstance\" }]\n", "RerunTaskInstances"),
         (
+            "[[test]]\ncalls = [{ operation = \"RerunTaskInstances\", version = \"2020-05-18\" }]\n",
+            "API version 2020-05-18 has no operation RerunTaskInstances",
+        ),
+        (
             "[[test]]\nfails = [{ rule = \"rerun-failed\", because = \"x\" }]\n",
             "fails[0].because: unknown key",
         ),
@@ -160,6 +165,88 @@ fn every_mistake_is_shown_with_its_place_and_fix_and_nothing_is_run() {
     let (code, _, stderr) = tested(broken.path(), &["rules.d"]);
     assert_eq!(code, 78);
     assert!(stderr.contains("a.toml:1:1: error: match: a rule needs a pattern"), "{stderr}");
+}
+
+#[test]
+fn a_changed_field_that_no_such_event_has_is_a_warning_and_the_tests_are_run() {
+    let tests = |event: &str| format!("[[test]]\nname = \"x\"\n{event}\nmatches = []\nonly = true\n");
+    let unknown = "no field of this event, as far as is known";
+    for (event, told) in [
+        (
+            "sample = \"delete-project\"\nwith = { data.projektId = 6 }",
+            format!("a.test.toml:4:15: warning: with.data.projektId: {unknown}\n"),
+        ),
+        (
+            "sample = \"commit-file\"\nwith = { data = { operator = \"u\", fileNam = \"etl_x\" } }",
+            format!("a.test.toml:4:35: warning: with.data.fileNam: {unknown}\n"),
+        ),
+        (
+            "event_file = \"e.json\"\nwith = { \"data.fileNam\" = { absent = true } }",
+            format!("a.test.toml:4:10: warning: with.data.fileNam: {unknown}\n"),
+        ),
+        (
+            "sample = \"commit-file\"\nwith = { dta.fileName = \"x\" }",
+            "a.test.toml:4:14: warning: with.dta: not an attribute of events".to_owned(),
+        ),
+        ("sample = \"commit-file\"\nwith = { data.fileName = \"x\", aliyunregionid = \"r\" }", String::new()),
+        // Nobody knows what these have, or somebody does.
+        ("sample = \"review-file\"\nwith = { data.fileNam = \"x\" }", String::new()),
+        ("event = { eventCode = \"commit-file\", fileNam = \"x\" }", String::new()),
+    ] {
+        let sample = openeventd::event::sample::of("commit-file").expect("a sample");
+        let directory = given(&[("a.toml", RULES), ("a.test.toml", &tests(event)), ("e.json", sample)]);
+        let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
+        assert_eq!(code, 0, "{event}: {stdout}{stderr}");
+        assert!(stderr.starts_with(&told) && stderr.is_empty() == told.is_empty(), "{event}: {stderr}");
+        assert!(stderr.contains("did you mean") != told.is_empty(), "{event}: {stderr}");
+    }
+}
+
+#[test]
+fn mistakes_of_settings_rules_and_tests_are_shown_together() {
+    let rules = format!("{RULES}\n[[rule]]\nname = \"wrong\"\n");
+    let tests = "[[test]]\nname = \"x\"\nsample = \"commit-fil\"\nmatches = [\"wrong\", \"rong\", \"rerun-failed\"]\n";
+    let directory = given(&[("a.toml", &rules), ("a.test.toml", tests)]);
+    let of_rules = "a.toml:15:1: error: match: a rule needs a pattern";
+    let of_tests =
+        ["a.test.toml:3:10: error: sample", "a.test.toml:4:21: error: matches: there is no rule \"rong\""];
+    let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
+    assert_eq!((code, stdout.as_str(), stderr.matches("error: ").count()), (78, "", 3), "{stderr}");
+    for expected in [of_rules].into_iter().chain(of_tests) {
+        assert!(stderr.contains(expected), "no `{expected}` in\n{stderr}");
+    }
+    let config = directory.path().join("openeventd.toml");
+    fs::write(&config, "[account.main]\nregion = 1\n").expect("the file is written");
+    let (code, _, stderr) = tested(directory.path(), &["--config", "openeventd.toml"]);
+    assert_eq!(code, 78);
+    for expected in ["openeventd.toml:2:10: error: account.main.region", of_rules].into_iter().chain(of_tests)
+    {
+        assert!(stderr.contains(expected), "no `{expected}` in\n{stderr}");
+    }
+    // A file that is no TOML may hold the rule.
+    fs::write(directory.path().join("rules.d/b.toml"), "[[rule]\n").expect("the file is written");
+    let (_, _, stderr) = tested(directory.path(), &["rules.d"]);
+    assert!(stderr.contains("commit-file") && !stderr.contains("there is no rule"), "{stderr}");
+}
+
+#[test]
+fn a_step_that_names_no_account_has_the_same_one_with_a_configuration_and_without() {
+    let tests = |account: &str| TESTS.replace("version = ", &format!("account = \"{account}\"\nversion = "));
+    let directory = given(&[("a.toml", RULES), ("a.test.toml", &tests("main"))]);
+    assert_eq!(tested(directory.path(), &["rules.d"]).0, 0);
+    let config = directory.path().join("openeventd.toml");
+    let account = |name: &str| {
+        format!("[account.{name}]\nregion = \"cn-shanghai\"\nedition = \"basic\"\naccess_key_id = \"x\"\n")
+    };
+    for settings in [String::new(), account("main")] {
+        fs::write(&config, settings).expect("the file is written");
+        let (code, stdout, stderr) = tested(directory.path(), &["--config", "openeventd.toml"]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+    }
+    fs::write(&config, account("prod")).expect("the file is written");
+    assert_eq!(tested(directory.path(), &["--config", "openeventd.toml"]).0, 65);
+    fs::write(directory.path().join("rules.d/a.test.toml"), tests("prod")).expect("the file is written");
+    assert_eq!(tested(directory.path(), &["--config", "openeventd.toml"]).0, 0);
 }
 
 #[test]
@@ -230,7 +317,18 @@ fn what_no_test_shows_is_told_and_fails_on_request() {
                 not covered: operator numeric, as in large-download: no rule with it has both tests\n\
                 ok: 2 tests passed, 0 failed; 1 of 2 rules covered\n";
     assert_eq!(tested(directory.path(), &["rules.d"]), (0, told.into(), String::new()));
-    assert_eq!(tested(directory.path(), &["rules.d", "--fail-uncovered"]).0, 65);
+    let failing = tested(directory.path(), &["rules.d", "--fail-uncovered", "--junit", "report.xml"]);
+    assert_eq!(failing, (65, told.replace("ok: 2", "not ok: 2"), String::new()));
+    let report = fs::read_to_string(directory.path().join("report.xml")).expect("the report is written");
+    assert!(report.contains("<testsuites name=\"openeventd rules\" tests=\"4\" failures=\"2\""), "{report}");
+    for expected in [
+        "<testsuite name=\"coverage\" tests=\"2\" failures=\"2\"",
+        "<testcase name=\"large-download\" classname=\"coverage\">",
+        "<failure message=\"not covered: no test where it matches\"/>",
+        "<testcase name=\"operator numeric, as in large-download\" classname=\"coverage\">",
+    ] {
+        assert!(report.contains(expected), "no `{expected}` in\n{report}");
+    }
     let of_one = tested(directory.path(), &["rules.d", "--fail-uncovered", "--rule", "rerun-failed"]);
     assert_eq!(of_one, (0, "ok: 2 tests passed, 0 failed; 1 of 1 rule covered\n".into(), String::new()));
     let (code, _, stderr) = tested(directory.path(), &["rules.d", "--rule", "rerun-faild"]);
@@ -253,6 +351,7 @@ fn programs_get_a_line_for_each_test_and_one_for_the_whole() {
             "test": "a failed instance is run again", "file": "a.test.toml", "line": 2, "passed": false,
             "failures": [{
                 "message": "rerun-failed makes another call",
+                "conditions": [],
                 "expected": ["params.Ids = [1]"],
                 "got": ["params.Ids = [73910042265]"],
             }],

@@ -44,6 +44,7 @@ fn failure(failure: &Failure) -> Json {
     };
     json!({
         "message": failure.message,
+        "conditions": failure.conditions,
         "expected": only(|line| if let Line::Expected(text) = line { Some(text) } else { None }),
         "got": only(|line| if let Line::Got(text) = line { Some(text) } else { None }),
     })

@@ -1,4 +1,5 @@
-//! The results in the XML of `JUnit`, which CI systems read: a suite for each file.
+//! The results in the XML of `JUnit`, which CI systems read: a suite for each file, and one for
+//! what no test shows, if that fails the run.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,7 +14,9 @@ use crate::rule_test::difference::Line;
 /// The whole report.
 pub(super) fn report(results: &Results) -> io::Result<Vec<u8>> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    let (total, failed) = (results.ran.len().to_string(), results.failed().to_string());
+    let uncovered = if results.refuses_uncovered { results.uncovered() } else { Vec::new() };
+    let total = (results.ran.len() + uncovered.len()).to_string();
+    let failed = (results.failed() + uncovered.len()).to_string();
     let root = writer.create_element("testsuites").with_attributes([
         ("name", "openeventd rules"),
         ("tests", total.as_str()),
@@ -24,7 +27,8 @@ pub(super) fn report(results: &Results) -> io::Result<Vec<u8>> {
         results
             .ran
             .chunk_by(|one, next| one.test.path == next.test.path)
-            .try_for_each(|file| suite(writer, file))
+            .try_for_each(|file| suite(writer, file))?;
+        coverage(writer, &uncovered)
     })?;
     let mut report = writer.into_inner();
     report.splice(0..0, b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".iter().copied());
@@ -48,6 +52,35 @@ fn suite(writer: &mut Writer<Vec<u8>>, file: &[Ran]) -> io::Result<()> {
     Ok(())
 }
 
+/// What no test shows, a failure each.
+fn coverage(writer: &mut Writer<Vec<u8>>, uncovered: &[(String, &'static str)]) -> io::Result<()> {
+    if uncovered.is_empty() {
+        return Ok(());
+    }
+    let count = uncovered.len().to_string();
+    let suite = writer.create_element("testsuite").with_attributes([
+        ("name", "coverage"),
+        ("tests", count.as_str()),
+        ("failures", count.as_str()),
+        ("errors", "0"),
+        ("skipped", "0"),
+    ]);
+    suite.write_inner_content(|writer| {
+        uncovered.iter().try_for_each(|(what, why)| {
+            let name = shown(what);
+            let attributes = [("name", name.as_str()), ("classname", "coverage")];
+            let case = writer.create_element("testcase").with_attributes(attributes);
+            case.write_inner_content(|writer| {
+                let message = format!("not covered: {why}");
+                let failure = writer.create_element("failure").with_attribute(("message", message.as_str()));
+                failure.write_empty().map(|_| ())
+            })?;
+            Ok(())
+        })
+    })?;
+    Ok(())
+}
+
 fn case(writer: &mut Writer<Vec<u8>>, ran: &Ran) -> io::Result<()> {
     let (name, path, line) = (shown(&ran.test.name), shown(&ran.test.path), ran.test.line.to_string());
     let case = writer.create_element("testcase").with_attributes([
@@ -64,13 +97,16 @@ fn case(writer: &mut Writer<Vec<u8>>, ran: &Ran) -> io::Result<()> {
         for failure in &ran.failures {
             let message = shown(&failure.message);
             let mut text = message.clone();
+            // Writing to a `String` cannot fail.
+            for condition in &failure.conditions {
+                let _ = write!(text, "\n  {}", shown(condition));
+            }
             for line in &failure.lines {
                 let (mark, line) = match line {
                     Line::Same(line) => (' ', line),
                     Line::Expected(line) => ('-', line),
                     Line::Got(line) => ('+', line),
                 };
-                // Writing to a `String` cannot fail.
                 let _ = write!(text, "\n{mark} {}", shown(line));
             }
             let element = writer.create_element("failure").with_attribute(("message", message.as_str()));

@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::{Ran, Results};
-use crate::cli::terminal::{self, BAD, DIM, GOOD, TITLE, WARNING, counted, styled};
+use crate::cli::terminal::{self, BAD, DIM, GOOD, TITLE, WARNING, counted, fitted, styled};
 use crate::escape::Escaped;
-use crate::rule_test::coverage::RuleCoverage;
 use crate::rule_test::difference::Line;
+
+/// Columns of a condition, which may see a value of any length.
+const LINE_MAX: usize = 400;
 
 /// Prints `results` to standard output.
 pub(super) fn write(results: &Results) -> io::Result<()> {
@@ -16,17 +18,9 @@ pub(super) fn write(results: &Results) -> io::Result<()> {
     for ran in results.ran.iter().filter(|ran| !ran.failures.is_empty()) {
         failed(&mut out, ran)?;
     }
-    for rule in results.coverage.rules.iter().filter(|rule| !rule.is_covered()) {
-        let name = Escaped(&rule.rule);
-        writeln!(out, "{} {name}: {}", styled(WARNING, "not covered:"), missing(rule))?;
-    }
-    for (operator, rule) in &results.coverage.operators {
-        let title = styled(WARNING, "not covered:");
-        writeln!(
-            out,
-            "{title} operator {operator}, as in {}: no rule with it has both tests",
-            Escaped(rule)
-        )?;
+    let style = if results.refuses_uncovered { BAD } else { WARNING };
+    for (what, why) in results.uncovered() {
+        writeln!(out, "{} {}: {why}", styled(style, "not covered:"), Escaped(&what))?;
     }
     summary(&mut out, results)
 }
@@ -37,6 +31,9 @@ fn failed(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
     writeln!(out, "{title} {}:{}: {}", Escaped(&test.path), test.line, styled(TITLE, &name))?;
     for failure in &ran.failures {
         writeln!(out, "  {}", Escaped(&failure.message))?;
+        for condition in &failure.conditions {
+            writeln!(out, "    {}", fitted(condition, LINE_MAX))?;
+        }
         if !failure.lines.is_empty() {
             writeln!(out, "    {}", styled(DIM, "- expected, + got"))?;
         }
@@ -52,19 +49,10 @@ fn failed(out: &mut impl Write, ran: &Ran) -> io::Result<()> {
     Ok(())
 }
 
-/// What the rule lacks.
-pub(super) fn missing(rule: &RuleCoverage) -> &'static str {
-    match (rule.matches, rule.not_matches) {
-        (false, false) => "no test names it",
-        (false, true) => "no test where it matches",
-        (true, _) => "no test where it does not match",
-    }
-}
-
 fn summary(out: &mut impl Write, results: &Results) -> io::Result<()> {
     let (failed, rules) = (results.failed(), &results.coverage.rules);
     let covered = rules.iter().filter(|rule| rule.is_covered()).count();
-    let verdict = if failed == 0 { styled(GOOD, "ok") } else { styled(BAD, "not ok") };
+    let verdict = if results.are_right() { styled(GOOD, "ok") } else { styled(BAD, "not ok") };
     let passed = counted(results.ran.len() - failed, "test");
     let of_rules = counted(rules.len(), "rule");
     writeln!(out, "{verdict}: {passed} passed, {failed} failed; {covered} of {of_rules} covered")

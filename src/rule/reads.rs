@@ -1,0 +1,90 @@
+//! Warnings about templates that read a field of the payload that no event of their rule has: with each of them the
+//! rendering would fail.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use crate::event::payload::Payloads;
+use crate::rule::pattern::Pattern;
+use crate::rule::report::Report;
+use crate::rule::template::Value;
+
+/// What the events of a rule have; found out when the first template asks.
+pub(super) struct OfRule<'p> {
+    pattern: Option<&'p Pattern>,
+    payloads: OnceCell<Payloads>,
+}
+
+impl<'p> OfRule<'p> {
+    /// Of the events that match `pattern`; of one with mistakes nothing is known.
+    pub(super) fn new(pattern: Option<&'p Pattern>) -> Self {
+        OfRule { pattern, payloads: OnceCell::new() }
+    }
+
+    fn payloads(&self) -> &Payloads {
+        let codes = || self.pattern.map(Pattern::codes).unwrap_or_default();
+        self.payloads.get_or_init(|| Payloads::of(codes()))
+    }
+}
+
+/// Warns of what the template of `value`, written at `span`, reads.
+pub(super) fn lint(report: &mut Report<'_>, value: &Value, span: &Range<usize>, rule: &OfRule<'_>) {
+    for read in value.paths() {
+        let Some(path) = read.strip_prefix("event.").unwrap_or(&read).strip_prefix("data.") else { continue };
+        let Some(unknown) = rule.payloads().unknown(path) else { continue };
+        let end = read.len() - path.len() + unknown.path.len();
+        let field = read.get(..end).unwrap_or(&read);
+        if asks_first(value.source(), field) {
+            continue;
+        }
+        let message = format!("`{field}` is {}", unknown.message());
+        let help = unknown.help("if it is not sent, no call is made; `| default(...)` gives a value then");
+        report.warning(span, value.path(), message, help);
+    }
+}
+
+/// Whether a template says somewhere what holds where `field` is not there: by `default`, or by a test whether it is
+/// defined. A name that is called is no field.
+fn asks_first(source: &str, field: &str) -> bool {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    source.match_indices(field).any(|(at, _)| {
+        let (before, after) = (source.get(..at), source.get(at + field.len()..));
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        if before.ends_with(|c: char| is_of_name(c) || c == '.') || after.starts_with(is_of_name) {
+            return false;
+        }
+        let after = after.trim_start();
+        let behind = after.trim_start_matches(|c: char| c.is_whitespace() || c == ')');
+        let mut words = behind.split(|c: char| !is_of_name(c)).filter(|word| !word.is_empty());
+        let (first, second) = (words.next(), words.find(|word| *word != "not"));
+        after.starts_with('(')
+            || (behind.starts_with('|') && matches!(first, Some("default" | "d")))
+            || (behind.starts_with("is")
+                && matches!((first, second), (Some("is"), Some("defined" | "undefined"))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_asks_first_where_it_has_a_default_or_tests_the_field() {
+        for (source, asks) in [
+            ("data.x", false),
+            ("data.x | upper", false),
+            ("data.x | default(1)", true),
+            ("{{ (data.x)|d('') }}", true),
+            ("{% if data.x is defined %}{{ data.x }}{% endif %}", true),
+            ("data.x is not defined", true),
+            ("data.x is number", false),
+            ("data.x.y | default(1)", false),
+            ("data.xy | default(1) ~ data.x", false),
+            ("event.data.x | default(1) ~ data.x", false),
+            ("data.x() ", true),
+            ("data.x and isdefined", false),
+        ] {
+            assert_eq!(asks_first(source, "data.x"), asks, "{source}");
+        }
+    }
+}
