@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde_json::{Map, Value};
+
 static PAYLOADS: LazyLock<BTreeMap<&'static str, Payload>> =
     LazyLock::new(|| read(include_str!("payloads.txt")));
 
@@ -47,6 +49,30 @@ impl Kinds {
 
     fn is_empty(self) -> bool {
         self == Kinds::default()
+    }
+}
+
+impl Payload {
+    /// An object with every field. It holds what facts of each kind can be read of: a number is one, or text, or a list.
+    pub(crate) fn filled(&self) -> Value {
+        let mut entries = Map::new();
+        // A field comes before those below it.
+        self.fields.keys().for_each(|path| insert(&mut entries, path));
+        Value::Object(entries)
+    }
+}
+
+fn insert(entries: &mut Map<String, Value>, path: &str) {
+    let Some((name, rest)) = path.split_once('.') else {
+        entries.insert(path.to_owned(), Value::from(1));
+        return;
+    };
+    let place = entries.entry(name).or_insert(Value::Null);
+    if !place.is_object() {
+        *place = Value::Object(Map::new());
+    }
+    if let Some(below) = place.as_object_mut() {
+        insert(below, rest);
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::alternatives::{ALTERNATIVES_MAX, Draft, TooMany};
+use super::alternatives::{ALTERNATIVES_MAX, Alternative, Draft, TooMany};
 use super::decimal::Number;
 use super::dialect::{Dialect, Feature};
-use super::findings::Findings;
+use super::findings::{Findings, Origins};
 use super::item::{DEPTH_MAX, Item, ItemKind, Key};
 use super::leaf::{Leaf, Test};
 use super::operator;
@@ -63,9 +63,17 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     if findings.has_errors() {
         return None;
     }
-    let Draft { mut common, mut choices } = settled?;
+    let Draft { mut common, choices: drafted } = settled?;
     order_by_cost(&mut common);
-    choices.iter_mut().flatten().for_each(order_by_cost);
+    let apart = |choice: Vec<Alternative>| -> (Vec<Branch>, Vec<Origins>) {
+        let each = choice.into_iter().map(|Alternative { mut branch, origins }| {
+            order_by_cost(&mut branch);
+            (branch, origins)
+        });
+        each.unzip()
+    };
+    let choices;
+    (choices, findings.origins) = drafted.into_iter().map(apart).unzip();
     Some(Pattern { common, choices, expressions: findings.expressions })
 }
 
@@ -127,8 +135,11 @@ impl Compiler<'_> {
                     let mut inner = Draft::default();
                     // An alternative counts as a level, so that nothing nests without end.
                     self.branch(entries, &mut inner, path, depth + 1);
-                    choice
-                        .extend(self.few_enough(inner.flattened(), &alternative.span).into_iter().flatten());
+                    let flat = self.few_enough(inner.flattened(), &alternative.span);
+                    choice.extend(flat.into_iter().flatten().map(|mut made| {
+                        made.origins.push(alternative.span.clone());
+                        made
+                    }));
                 }
                 _ => {
                     let message =

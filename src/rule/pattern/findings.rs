@@ -17,6 +17,9 @@ pub(crate) struct Finding {
     pub(crate) problem: PatternProblem,
 }
 
+/// Where the objects of `$or` lists stand that an alternative was made of.
+pub(super) type Origins = Vec<Range<usize>>;
+
 /// Collects what is wrong with one pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -24,6 +27,8 @@ pub(crate) struct Findings {
     dialect: Option<Dialect>,
     members: usize,
     pub(super) expressions: usize,
+    /// Of each alternative of a compiled pattern, in the order of its choices.
+    pub(super) origins: Vec<Vec<Origins>>,
 }
 
 impl Findings {

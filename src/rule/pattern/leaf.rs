@@ -94,6 +94,21 @@ impl Leaf {
             || self.tests.iter().any(|test| test.holds(value))
     }
 
+    /// Whether it names values and nothing else.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.has_values() && !self.present && !self.absent && self.tests.is_empty() && self.nots.is_empty()
+    }
+
+    /// Whether it is `exists: false` and nothing else.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.absent && !self.present && !self.has_values() && self.tests.is_empty() && self.nots.is_empty()
+    }
+
+    /// Whether it names values.
+    pub(super) fn has_values(&self) -> bool {
+        !self.texts.is_empty() || !self.numbers.is_empty()
+    }
+
     /// Brings the members into the order in which they are looked up and tried.
     pub(crate) fn settle(&mut self) {
         sort_texts(&mut self.texts);
@@ -158,6 +173,16 @@ impl Test {
             Test::Regex(expression) => expression.is_found_in(text),
             Test::Null | Test::Bool(_) | Test::Within(_) | Test::AnythingBut(_) => false,
         }
+    }
+
+    /// Whether it holds for texts alone.
+    pub(super) fn is_of_text(&self) -> bool {
+        !matches!(self, Test::Null | Test::Bool(_) | Test::Within(_) | Test::AnythingBut(_))
+    }
+
+    /// Whether it holds for numbers alone.
+    pub(super) fn is_of_numbers(&self) -> bool {
+        matches!(self, Test::Within(_))
     }
 
     /// The order in which tests are tried.
