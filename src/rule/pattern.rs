@@ -66,7 +66,7 @@ pub(crate) mod evaluate;
 pub use dialect::Dialect;
 
 /// A compiled event pattern.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// What must hold in any case.
     pub(crate) common: Branch,
@@ -78,13 +78,13 @@ pub struct Pattern {
 }
 
 /// Conditions on one object; all must hold.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Branch {
     pub(crate) conditions: Vec<Condition>,
 }
 
 /// The condition on one key of an object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Condition {
     pub(crate) name: Box<str>,
     /// The attribute or fact of this name; it counts at the top of an event only.

@@ -101,7 +101,7 @@ fn names(branch: &Branch, places: &Places<'_>, origins: &[Range<usize>], finding
 }
 
 fn lint_name(condition: &Condition, places: &Places<'_>, origins: &[Range<usize>], findings: &mut Findings) {
-    let at = places.of(&condition.name, origins);
+    let at = || places.of(&condition.name, origins);
     match condition.field {
         Some(field) => lint_field(field, condition, &at, findings),
         None if KNOWN_EXTENSIONS.contains(&&*condition.name) => {}
@@ -112,22 +112,22 @@ fn lint_name(condition: &Condition, places: &Places<'_>, origins: &[Range<usize>
                 None => "fields of the payload stand under `data`".to_owned(),
             };
             let message = "not an attribute of events; only an extension attribute can have this name";
-            findings.warning(&at, &condition.name, message, help);
+            findings.warning(&at(), &condition.name, message, help);
         }
     }
 }
 
-fn lint_field(field: Field, condition: &Condition, at: &Range<usize>, findings: &mut Findings) {
+fn lint_field(field: Field, condition: &Condition, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
     if condition.leaves.is_empty() && field != Field::Data {
         let message = "a plain value: nothing stands below it";
-        findings.warning(at, field.name(), message, "fields of the payload stand under `data`");
+        findings.warning(&at(), field.name(), message, "fields of the payload stand under `data`");
     }
     for leaf in &condition.leaves {
         lint_leaf(field, leaf, at, findings);
     }
 }
 
-fn lint_leaf(field: Field, leaf: &Leaf, at: &Range<usize>, findings: &mut Findings) {
+fn lint_leaf(field: Field, leaf: &Leaf, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
     let message = match field.shape() {
         Shape::Integer if !leaf.texts.is_empty() || leaf.tests.iter().any(Test::is_of_text) => {
             Some(("a number in every event: text never matches", "write numbers, without quotes"))
@@ -135,20 +135,18 @@ fn lint_leaf(field: Field, leaf: &Leaf, at: &Range<usize>, findings: &mut Findin
         Shape::Text if !leaf.numbers.is_empty() || leaf.tests.iter().any(Test::is_of_numbers) => {
             Some(("text in every event: a number never matches", "write texts, in quotes"))
         }
-        Shape::Integer | Shape::Text
-            if leaf.tests.iter().any(|test| matches!(test, Test::Null | Test::Bool(_))) =>
-        {
+        Shape::Integer | Shape::Text if leaf.is_null_or_bool() => {
             let help = "`{ exists = false }` asks for what an event does not have";
             Some(("never null, true or false", help))
         }
         _ => None,
     };
     if let Some((message, help)) = message {
-        findings.warning(at, field.name(), message, help);
+        findings.warning(&at(), field.name(), message, help);
     }
     if field.is_list() && leaf.tests.iter().any(|test| matches!(test, Test::AnythingBut(_))) {
         let message = "a list: one element outside the set is enough for `anything-but`";
-        findings.warning(at, field.name(), message, "`not` holds only if no element is in the set");
+        findings.warning(&at(), field.name(), message, "`not` holds only if no element is in the set");
     }
     for text in leaf.texts.iter().filter(|text| !is_value(field, text)) {
         let known: Vec<&str> = match field {
@@ -161,7 +159,7 @@ fn lint_leaf(field: Field, leaf: &Leaf, at: &Range<usize>, findings: &mut Findin
             None if known.len() > 10 => "a code or type that is not in the catalogue of events".to_owned(),
             None => format!("one of {}", known.join(", ")),
         };
-        findings.warning(at, field.name(), format!("no event has the value \"{text}\""), help);
+        findings.warning(&at(), field.name(), format!("no event has the value \"{text}\""), help);
     }
 }
 

@@ -8,7 +8,8 @@ use openeventd::diagnostic::Diagnostic;
 use openeventd::event::decode::{Limits, decode};
 use openeventd::event::{Event, catalogue, sample};
 use openeventd::record::Record;
-use openeventd::rule::parse::{Surroundings, parse};
+use openeventd::rule::parse::{KnownAccount, Surroundings, parse};
+use openeventd::rule::policy::Allow;
 use openeventd::rule::{Policy, RuleFile};
 
 /// The warnings about the pattern of a rule, but for the one that no condition sets it apart.
@@ -160,6 +161,7 @@ fn what_holds_for_some_event_or_cannot_be_known_is_not_told() {
         "{ code = 'commit-file', status = { exists = false } }",
         "{ code = 'commit-file', status = { not = 'Failure' } }",
         "{ code = 'commit-file', status = ['Failure', { exists = false }] }",
+        "{ code = 'commit-file', table = ['x', { null = true }, { exists = false }] }",
         "{ code = ['commit-file', 'dag-status-changes'], status = 'Failure' }",
         "{ code = 'dag-status-changes', status = ['WaitTime', 'Failure'] }",
         // The body was never published, or the pattern names no event.
@@ -179,6 +181,35 @@ fn what_holds_for_some_event_or_cannot_be_known_is_not_told() {
     ] {
         check(pattern, &[]);
     }
+}
+
+#[test]
+fn rules_are_twins_by_what_they_mean_and_not_by_how_they_are_written() {
+    let rule = |name: &str, pattern: &str, step: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nmatch = {pattern}\n{step}")
+    };
+    let call = |comment: &str| {
+        format!(
+            "[[rule.steps]]\noperation = \"RerunTaskInstances\"\nparams = {{ Ids = [\"{{{{ instance }}}}\"], Comment = \"{comment}\" }}\n"
+        )
+    };
+    let texts = [
+        rule("a", "{ node = [300, 5], data.x = { numeric = ['>', 1.0] } }", &call("x")),
+        rule("b", "{ node = [5, 3e2], 'data.x' = [{ numeric = ['>', 1] }] }", &call("x")),
+        rule("c", "{ node = [300, 5], data.x = { numeric = ['>', 1.0] } }", &call("y")),
+        rule("d", "{ node = [300, 5], data.x = { numeric = ['>=', 1.0] } }", &call("x")),
+        rule("e", "{ node = [300, 5], data.x = { numeric = ['>', 1.0] } }", ""),
+    ];
+    let file = RuleFile { path: "a.toml".into(), text: texts.concat() };
+    let account = [KnownAccount::named("main")];
+    let policy =
+        Policy { allow: vec![Allow { operation: "*".into(), workspaces: vec![], rules: String::new() }] };
+    let (_, found) = parse(vec![file], &Surroundings { accounts: &account, policy: &policy })
+        .expect("the rules are right");
+    let twins: Vec<_> = found.iter().filter(|warning| warning.message.contains("says the same")).collect();
+    assert_eq!(twins.len(), 1, "{found:?}");
+    assert_eq!(twins[0].message, "\"b\" says the same as \"a\" at a.toml:1");
+    assert_eq!(twins[0].place.as_ref().map(|place| (place.line, place.text.as_str())), Some((7, "[[rule]]")));
 }
 
 /// The facts of an event as the values of a pattern.

@@ -71,13 +71,12 @@ fn within(condition: &Condition, path: &str, is_at_top: bool) -> Option<Contradi
                 "write one list of values",
             );
         }
-        if let Some(words) = field.all_texts()
-            && leaves.iter().any(|leaf| {
-                let holds = |word: &&str| plain_fit(leaf, FieldValue::Text(word)) != Fit::No;
-                needs_value(leaf) && looks_at_text(leaf) && !words.iter().any(holds)
-            })
-        {
-            return told("none of its values is left", &format!("its values are {}", words.join(", ")));
+        let looking = || leaves.iter().filter(|leaf| looks_at_text(leaf) && needs_value(leaf));
+        if let Some(words) = looking().next().and_then(|_| field.all_texts()) {
+            let holds = |leaf: &Leaf, word| plain_fit(leaf, FieldValue::Text(word)) != Fit::No;
+            if looking().any(|leaf| !words.iter().any(|word| holds(leaf, word))) {
+                return told("none of its values is left", &format!("its values are {}", words.join(", ")));
+            }
         }
     }
     let below = condition.below.iter().flat_map(|below| &below.conditions);

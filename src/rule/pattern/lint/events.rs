@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
+use crate::event::Status;
 use crate::event::catalogue::{self, EventType};
 use crate::event::decode::{Limits, decode};
 use crate::event::payload;
@@ -27,8 +28,8 @@ struct Table {
     named: HashMap<(Field, &'static str), Events>,
     /// By attribute or fact.
     having: HashMap<Field, Events>,
-    /// By the word of a status.
-    with_status: Vec<(&'static str, Events)>,
+    /// By status.
+    with_status: [(Status, Events); Status::ALL.len()],
     /// Those of which nothing can be said.
     unknown: Events,
 }
@@ -60,7 +61,7 @@ impl Events {
             Field::Code | Field::Type | Field::Kind => Self::ALL,
             Field::Status => {
                 let holds = |word: &str| plain_fit(leaf, FieldValue::Text(word)) != Fit::No;
-                let fitting = TABLE.with_status.iter().filter(|(word, _)| holds(word));
+                let fitting = TABLE.with_status.iter().filter(|(status, _)| holds(status.as_str()));
                 let events = fitting.fold(Self::NONE, |all, (_, events)| all.or(*events));
                 // That no event has the value is told elsewhere.
                 if events.is_empty() { Self::ALL } else { events.or(TABLE.unknown) }
@@ -113,7 +114,7 @@ impl Table {
         let mut table = Table {
             named: HashMap::new(),
             having: HashMap::new(),
-            with_status: Vec::new(),
+            with_status: Status::ALL.map(|status| (status, Events::NONE)),
             unknown: Events::OTHERS,
         };
         for (at, row) in catalogue::all().enumerate() {
@@ -128,7 +129,11 @@ impl Table {
                 Some(payload) => table.note_facts(row, own, &payload.filled()),
                 None => table.unknown = table.unknown.or(own),
             }
-            table.with_status.extend(row.family.statuses().iter().map(|status| (status.as_str(), own)));
+            for (_, events) in
+                table.with_status.iter_mut().filter(|(status, _)| row.family.statuses().contains(status))
+            {
+                *events = events.or(own);
+            }
         }
         for field in Field::ALL.into_iter().filter(|field| *field != Field::Data) {
             let events = table.having.entry(field).or_default();
