@@ -42,9 +42,12 @@ impl Kinds {
 
     /// What either holds.
     pub(crate) fn and(self, other: Self) -> Self {
-        let (text, number) = (self.text || other.text, self.number || other.number);
-        // Of a field that holds nothing known, anything may be held.
-        Kinds { text, number, other: self.other || other.other || self.is_empty() || other.is_empty() }
+        Kinds {
+            text: self.text || other.text,
+            number: self.number || other.number,
+            // Of a field that holds nothing known, anything may be held.
+            other: self.other || other.other || self.is_empty() || other.is_empty(),
+        }
     }
 
     fn is_empty(self) -> bool {
@@ -81,6 +84,17 @@ pub(crate) fn of_code(code: &str) -> Option<&'static Payload> {
     PAYLOADS.get(code)
 }
 
+/// Whether the field at `path` holds objects in every payload that has it.
+pub(crate) fn is_object(path: &str) -> bool {
+    let mut holding = PAYLOADS.values().filter(|payload| payload.fields.contains_key(path)).peekable();
+    holding.peek().is_some() && holding.all(|payload| payload.fields.keys().any(|own| is_below(own, path)))
+}
+
+/// Whether the field at `path` stands below the one at `parent`.
+pub(crate) fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
+}
+
 fn read(text: &'static str) -> BTreeMap<&'static str, Payload> {
     text.lines()
         .filter_map(|line| line.split_once(' ').map(|(code, rest)| (code, read_payload(rest))))
@@ -113,6 +127,7 @@ mod tests {
         let kinds = |code, path| of_code(code).expect(code).fields.get(path).copied().expect(path);
         assert!(kinds("download-resources", "dataRowSize").is_text());
         assert!(kinds("instance-status-changes", "status").is_number());
+        assert!(is_object("process.approvalContent") && !is_object("process.status") && !is_object("nobody"));
         assert!(!of_code("review-file").expect("a code").is_known);
     }
 }

@@ -71,7 +71,7 @@ impl Payloads<'_> {
 
     /// Whether all that can stand below `path` is known.
     fn is_published(&self, path: &str) -> bool {
-        let has_fields = path.is_empty() || self.paths().any(|own| is_below(own, path));
+        let has_fields = path.is_empty() || self.paths().any(|own| payload::is_below(own, path));
         has_fields && !self.has_others && self.are_known()
     }
 
@@ -122,8 +122,4 @@ impl Payloads<'_> {
 
 fn parent_of(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(parent, _)| parent)
-}
-
-fn is_below(path: &str, parent: &str) -> bool {
-    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
 }
