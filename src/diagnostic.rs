@@ -45,6 +45,14 @@ pub struct Place {
     pub caret: usize,
 }
 
+/// A text whose lines are counted once, for finding many places in it.
+#[derive(Debug)]
+pub struct Lines<'t> {
+    text: &'t str,
+    /// Where each line but the first begins.
+    starts: Vec<usize>,
+}
+
 /// Longer lines are cut: characters before the place, and behind it.
 const BEFORE_CHARS_MAX: usize = 120;
 const AFTER_CHARS_MAX: usize = 120;
@@ -53,15 +61,45 @@ impl Place {
     /// The place of byte `offset` in `text`; an offset past the end is the last line's end.
     #[must_use]
     pub fn of_byte(text: &str, offset: usize) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
+        Lines::new(text).place(offset)
+    }
+}
+
+impl<'t> Lines<'t> {
+    /// Counts the lines of `text`.
+    #[must_use]
+    pub fn new(text: &'t str) -> Self {
+        Lines { text, starts: memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).collect() }
+    }
+
+    /// The line, from 1, that byte `offset` stands in.
+    #[must_use]
+    pub fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset) + 1
+    }
+
+    /// The place of byte `offset`; an offset past the end is the last line's end.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> Place {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let (before, after) = text.split_at(offset);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let (head, tail) = (before.split_at(line_start).1, after.lines().next().unwrap_or(""));
+        let line = self.line(offset);
+        let (before, after) = self.text.split_at(offset);
+        let (head, tail) = (before.split_at(self.start(line)).1, after.lines().next().unwrap_or(""));
         let (text, caret) = quoted(head, tail);
-        Place { line: before.matches('\n').count() + 1, column: head.chars().count() + 1, text, caret }
+        Place { line, column: head.chars().count() + 1, text, caret }
+    }
+
+    /// The beginning of a line, from 1.
+    #[must_use]
+    pub fn beginning(&self, line: usize) -> Place {
+        self.place(self.start(line))
+    }
+
+    fn start(&self, line: usize) -> usize {
+        line.checked_sub(2).and_then(|before| self.starts.get(before)).copied().unwrap_or(0)
     }
 }
 

@@ -4,7 +4,7 @@
 //! are never made from each other, because their spelling follows no rule (`UnFreezeNode` is
 //! `unfreeze-node`, `StartDiJob` is `start-diJob`).
 
-use super::Kind;
+use super::{Kind, Status};
 
 /// One known event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,17 @@ pub enum Family {
     Alert,
     /// None of them is an instance, nor its status.
     Other,
+}
+
+impl Family {
+    /// The statuses that its events are known to have.
+    pub(crate) fn statuses(self) -> &'static [Status] {
+        match self {
+            Family::InstanceStatus => &Status::ALL,
+            Family::DagStatus => &[Status::NotRun, Status::Running, Status::Failure, Status::Success],
+            Family::InstanceOperation | Family::Alert | Family::Other => &[],
+        }
+    }
 }
 
 /// The row of a CloudEvents `type`.

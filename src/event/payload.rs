@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde_json::{Map, Value};
+
 use crate::diagnostic::nearest;
 
 static PAYLOADS: LazyLock<BTreeMap<&'static str, Payload>> =
@@ -42,13 +44,40 @@ impl Kinds {
 
     /// What either holds.
     pub(crate) fn and(self, other: Self) -> Self {
-        let (text, number) = (self.text || other.text, self.number || other.number);
-        // Of a field that holds nothing known, anything may be held.
-        Kinds { text, number, other: self.other || other.other || self.is_empty() || other.is_empty() }
+        Kinds {
+            text: self.text || other.text,
+            number: self.number || other.number,
+            // Of a field that holds nothing known, anything may be held.
+            other: self.other || other.other || self.is_empty() || other.is_empty(),
+        }
     }
 
     fn is_empty(self) -> bool {
         self == Kinds::default()
+    }
+}
+
+impl Payload {
+    /// An object with every field. It holds what facts of each kind can be read of: a number is one, or text, or a list.
+    pub(crate) fn filled(&self) -> Value {
+        let mut entries = Map::new();
+        // A field comes before those below it.
+        self.fields.keys().for_each(|path| insert(&mut entries, path));
+        Value::Object(entries)
+    }
+}
+
+fn insert(entries: &mut Map<String, Value>, path: &str) {
+    let Some((name, rest)) = path.split_once('.') else {
+        entries.insert(path.to_owned(), Value::from(1));
+        return;
+    };
+    let place = entries.entry(name).or_insert(Value::Null);
+    if !place.is_object() {
+        *place = Value::Object(Map::new());
+    }
+    if let Some(below) = place.as_object_mut() {
+        insert(below, rest);
     }
 }
 
@@ -119,6 +148,17 @@ impl UnknownField<'_> {
     }
 }
 
+/// Whether the field at `path` holds objects in every payload that has it.
+pub(crate) fn is_object(path: &str) -> bool {
+    let mut holding = PAYLOADS.values().filter(|payload| payload.fields.contains_key(path)).peekable();
+    holding.peek().is_some() && holding.all(|payload| payload.fields.keys().any(|own| is_below(own, path)))
+}
+
+/// Whether the field at `path` stands below the one at `parent`.
+pub(crate) fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
+}
+
 fn read(text: &'static str) -> BTreeMap<&'static str, Payload> {
     text.lines()
         .filter_map(|line| line.split_once(' ').map(|(code, rest)| (code, read_payload(rest))))
@@ -151,6 +191,7 @@ mod tests {
         let kinds = |code, path| of_code(code).expect(code).fields.get(path).copied().expect(path);
         assert!(kinds("download-resources", "dataRowSize").is_text());
         assert!(kinds("instance-status-changes", "status").is_number());
+        assert!(is_object("process.approvalContent") && !is_object("process.status") && !is_object("nobody"));
         assert!(!of_code("review-file").expect("a code").is_known);
     }
 

@@ -55,6 +55,18 @@ impl Status {
         (Status::CheckingCondition, "CheckingCondition"),
     ];
 
+    /// All of them.
+    pub(crate) const ALL: [Status; 8] = [
+        Status::NotRun,
+        Status::WaitTime,
+        Status::WaitResource,
+        Status::Running,
+        Status::Failure,
+        Status::Success,
+        Status::Checking,
+        Status::CheckingCondition,
+    ];
+
     /// The word for it, as API version 2024-05-18 spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

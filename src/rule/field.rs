@@ -60,17 +60,6 @@ pub(crate) const KNOWN_EXTENSIONS: [&str; 7] = [
     "datacontenttype",
 ];
 
-const STATUSES: [Status; 8] = [
-    Status::NotRun,
-    Status::WaitTime,
-    Status::WaitResource,
-    Status::Running,
-    Status::Failure,
-    Status::Success,
-    Status::Checking,
-    Status::CheckingCondition,
-];
-
 impl Field {
     /// All fields, the most selective first.
     pub(crate) const ALL: [Field; 22] = [
@@ -155,7 +144,7 @@ impl Field {
     /// Every value that it can have, if they are few.
     pub(crate) fn all_texts(self) -> Option<Vec<&'static str>> {
         match self {
-            Field::Status => Some(STATUSES.into_iter().map(Status::as_str).collect()),
+            Field::Status => Some(Status::ALL.into_iter().map(Status::as_str).collect()),
             Field::Kind => Some(vec![Kind::Regular.as_str(), Kind::Extension.as_str()]),
             _ => None,
         }

@@ -1,64 +1,87 @@
 //! Warnings about rules that are right each by itself: twins, and rules that no index can find.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{Hash, Hasher};
+use std::ptr;
 
 use super::index::Index;
-use super::{Rule, RuleFile, RuleIndex};
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use super::{Rule, RuleFile};
+use crate::diagnostic::{Diagnostic, Lines, Severity};
 
 /// The warnings about a whole set, in order of the rules.
 pub(super) fn of_set(rules: &[Rule], index: &Index, files: &[RuleFile]) -> Vec<Diagnostic> {
-    let warning = |rule: &Rule, key: &str, message: String, help: &str| {
-        let text = files.iter().find(|file| file.path == rule.path).map_or("", |file| &file.text);
-        let start = text.split_inclusive('\n').take(rule.line.saturating_sub(1)).map(str::len).sum();
-        Diagnostic {
-            file: rule.path.clone(),
-            place: Some(Place::of_byte(text, start)),
-            key: key.to_owned(),
-            message,
-            help: help.to_owned(),
-            severity: Severity::Warning,
-        }
-    };
-    let mut warnings = Vec::new();
-    let mut seen: HashMap<u64, &Rule> = HashMap::new();
-    for rule in rules {
-        let first = seen.entry(content(rule)).or_insert(rule);
+    let mut found: Vec<(u32, String, &str)> = Vec::new();
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "what a regular expression compiles to later is not compared"
+    )]
+    let mut seen: HashMap<Content<'_>, &Rule> = HashMap::with_capacity(rules.len());
+    for (place, rule) in (0_u32..).zip(rules) {
+        let first = seen.entry(Content(rule)).or_insert(rule);
         if first.name != rule.name {
             let message = format!(
                 "\"{}\" says the same as \"{}\" at {}:{}",
                 rule.name, first.name, first.path, first.line
             );
-            let help = "both match the same events and ask for the same; remove one";
-            warnings.push(warning(rule, "match", message, help));
+            found.push((place, message, "both match the same events and ask for the same; remove one"));
         }
     }
-    for rule in index.broad().iter().filter_map(|place| rules.get(RuleIndex(*place).0 as usize)) {
+    for place in index.broad() {
+        let Some(rule) = rules.get(*place as usize) else { continue };
         let message =
             format!("\"{}\" is looked at for nearly every event: no condition sets it apart", rule.name);
-        let help = "add a value, `prefix`, `suffix`, `contains` or `numeric`, best of `code`";
-        warnings.push(warning(rule, "match", message, help));
+        found.push((
+            *place,
+            message,
+            "add a value, `prefix`, `suffix`, `contains` or `numeric`, best of `code`",
+        ));
     }
-    warnings.sort_by(|one, other| {
-        let place = |it: &Diagnostic| (it.file.clone(), it.place.as_ref().map(|place| place.line));
-        place(one).cmp(&place(other))
-    });
-    warnings
+    found.sort_by_key(|(place, ..)| *place);
+    let mut lines: HashMap<&str, Lines<'_>> = HashMap::new();
+    let texts: HashMap<&str, &str> =
+        files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+    let warning = |(place, message, help): (u32, String, &str)| {
+        let rule = rules.get(place as usize)?;
+        let text = texts.get(rule.path.as_str()).copied().unwrap_or_default();
+        let lines = lines.entry(&rule.path).or_insert_with(|| Lines::new(text));
+        Some(Diagnostic {
+            file: rule.path.clone(),
+            place: Some(lines.beginning(rule.line)),
+            key: "match".to_owned(),
+            message,
+            help: help.to_owned(),
+            severity: Severity::Warning,
+        })
+    };
+    found.into_iter().filter_map(warning).collect()
 }
 
-/// A hash of what a rule looks for and asks for.
-fn content(rule: &Rule) -> u64 {
-    struct Text(DefaultHasher);
-    impl fmt::Write for Text {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.write(text.as_bytes());
-            Ok(())
+/// What a rule looks for and asks for.
+struct Content<'r>(&'r Rule);
+
+impl PartialEq for Content<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same_step = match (&self.0.step, &other.0.step) {
+            (None, None) => true,
+            (Some(one), Some(other)) => {
+                ptr::eq(one.operation, other.operation)
+                    && one.account == other.account
+                    && one.params == other.params
+                    && one.in_order_by == other.in_order_by
+            }
+            _ => false,
+        };
+        is_same_step && self.0.pattern == other.0.pattern
+    }
+}
+
+impl Eq for Content<'_> {}
+
+impl Hash for Content<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.pattern.hash(state);
+        if let Some(step) = &self.0.step {
+            (step.operation.name, &step.account, &step.params, &step.in_order_by).hash(state);
         }
     }
-    let mut text = Text(DefaultHasher::new());
-    // Writing to a hasher cannot fail.
-    let _ = write!(text, "{:?} {:?}", rule.pattern, rule.step);
-    text.0.finish()
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::RuleFile;
 use super::parse::{self, DEFAULT_EXPIRES_MS, DEFAULT_MAX_CALLS, DEFAULT_MAX_EVENT_AGE_MS};
@@ -140,11 +140,8 @@ pub fn outlines(files: &[RuleFile]) -> Result<BTreeMap<String, Outline>, Vec<Dia
 /// The rules of one file, each with its place.
 fn of_file(report: &mut Report<'_>) -> Vec<(Outline, Range<usize>)> {
     let file = report.file;
-    let (document, errors) = DeTable::parse_recoverable(&file.text);
-    for error in &errors {
-        report.error(&error.span().unwrap_or(0..0), "", format!("not TOML: {}", error.message()), "");
-    }
-    let Some(rules) = document.get_ref().get("rule").filter(|_| errors.is_empty()) else { return Vec::new() };
+    let Some(document) = report.document() else { return Vec::new() };
+    let Some(rules) = document.get_ref().get("rule") else { return Vec::new() };
     let DeValue::Array(tables) = rules.get_ref() else {
         report.wrong_type(rules, "rule", "a list of rules, each under a line `[[rule]]`");
         return Vec::new();

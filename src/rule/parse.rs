@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::diagnostic::{Diagnostic, Severity, nearest};
 use crate::rule::index::Index;
 use crate::rule::pattern::compile::{self, Form};
 use crate::rule::pattern::findings::Findings;
@@ -177,7 +177,7 @@ fn parse_rule(
     Some(Rule {
         name: name?,
         path: report.file.path.clone(),
-        line: Place::of_byte(&report.file.text, at.start).line,
+        line: report.line(at),
         mode,
         pattern: pattern?,
         step,
@@ -203,7 +203,7 @@ fn parse_name(
             format!("expected 1 to {NAME_CHARS_MAX} characters of a-z, 0-9, `.`, `_`, `-`, found \"{name}\"");
         report.error(&span, "name", message, "");
     }
-    let line = Place::of_byte(&report.file.text, span.start).line;
+    let line = report.line(&span);
     match names.entry(name.to_owned()) {
         Entry::Vacant(entry) => {
             entry.insert((report.file.path.clone(), line));

@@ -69,7 +69,7 @@ pub(crate) mod evaluate;
 pub use dialect::Dialect;
 
 /// A compiled event pattern.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// What must hold in any case.
     pub(crate) common: Branch,
@@ -80,7 +80,7 @@ pub struct Pattern {
 }
 
 /// An `$or`, or several that must be judged together.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Or {
     /// Where it stands, for people: `data.$or`, or `$or and data.$or`.
     pub(crate) at: String,
@@ -89,13 +89,13 @@ pub(crate) struct Or {
 }
 
 /// Conditions on one object; all must hold.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Branch {
     pub(crate) conditions: Vec<Condition>,
 }
 
 /// The condition on one key of an object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Condition {
     pub(crate) name: Box<str>,
     /// The attribute or fact of this name; it counts at the top of an event only.

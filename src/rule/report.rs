@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Place, Severity, nearest};
+use crate::diagnostic::{Diagnostic, Lines, Severity, nearest};
 use crate::rule::RuleFile;
 use crate::rule::parse::FILE_BYTES_MAX;
 
@@ -13,7 +13,9 @@ use crate::rule::parse::FILE_BYTES_MAX;
 #[derive(Debug)]
 pub(crate) struct Report<'f> {
     pub(crate) file: &'f RuleFile,
+    lines: Lines<'f>,
     found: Vec<(usize, Diagnostic)>,
+    errors: usize,
 }
 
 /// A key that will exist in a later version, and what to do until then.
@@ -24,7 +26,7 @@ pub(crate) struct LaterKey {
 
 impl<'f> Report<'f> {
     pub(crate) fn new(file: &'f RuleFile) -> Self {
-        Report { file, found: Vec::new() }
+        Report { file, lines: Lines::new(&file.text), found: Vec::new(), errors: 0 }
     }
 
     pub(crate) fn error(
@@ -55,10 +57,11 @@ impl<'f> Report<'f> {
         message: String,
         help: String,
     ) {
-        let place = Some(Place::of_byte(&self.file.text, at.start));
+        let place = Some(self.lines.place(at.start));
         let diagnostic =
             Diagnostic { file: self.file.path.clone(), place, key: key.to_owned(), message, help, severity };
         self.found.push((at.start, diagnostic));
+        self.errors += usize::from(severity == Severity::Error);
     }
 
     /// The file as TOML; `None` if it is too large, or none: each of its mistakes is then in the report.
@@ -124,9 +127,14 @@ impl<'f> Report<'f> {
         self.error(&value.span(), key, message, "");
     }
 
+    /// The line, from 1, that `at` begins in.
+    pub(crate) fn line(&self, at: &Range<usize>) -> usize {
+        self.lines.line(at.start)
+    }
+
     /// How many errors there are so far.
     pub(crate) fn errors(&self) -> usize {
-        self.found.iter().filter(|(_, diagnostic)| diagnostic.severity == Severity::Error).count()
+        self.errors
     }
 
     /// Everything found, in order of place.

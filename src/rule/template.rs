@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use minijinja::{Environment, ErrorKind, Expression};
 use serde_json::Value as Json;
@@ -22,13 +23,13 @@ pub const SECRET_KEY: &str = "$secret";
 pub(crate) const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 
 /// A parameter's value with its templates compiled.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Value {
     path: String,
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Literal(Json),
     Text(TextTemplate),
@@ -92,6 +93,35 @@ impl fmt::Debug for TextTemplate {
 impl fmt::Debug for LoneExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LoneExpression").field(&self.source).finish()
+    }
+}
+
+/// A template is what was written.
+impl PartialEq for TextTemplate {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for TextTemplate {}
+
+impl Hash for TextTemplate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
+
+impl PartialEq for LoneExpression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for LoneExpression {}
+
+impl Hash for LoneExpression {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
     }
 }
 

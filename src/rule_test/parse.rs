@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::rule::RuleFile;
 use crate::rule::report::Report;
 use crate::rule_test::{RuleTest, event, expectation};
@@ -85,7 +85,7 @@ fn parse_test(
 ) -> Option<RuleTest> {
     let errors_before = report.errors();
     report.refuse_unknown(table, "", &KEYS, &[]);
-    let line = Place::of_byte(&report.file.text, at.start).line;
+    let line = report.line(at);
     let name = parse_name(report, table, at, line, names);
     let event = event::parse(report, surroundings, table, at);
     let expected = expectation::parse(report, surroundings.rules, table, at);

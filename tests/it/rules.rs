@@ -15,6 +15,7 @@ mod exchanged;
 mod explained;
 mod hostile;
 mod indexed;
+mod linted;
 mod matched;
 mod naive;
 mod parsed;

@@ -20,8 +20,9 @@ use crate::ingest::decode_batch;
 use crate::rule::RuleSet;
 use crate::rule::parse::{self, Surroundings};
 use crate::store::Reader;
+use crate::store::look::accepted::Stretch;
 use crate::store::look::rules::KeptRules;
-use crate::store::look::stored::{Page, Stretch};
+use crate::store::look::stored::Page;
 
 // One rule set at work.
 mod side;
@@ -122,13 +123,14 @@ async fn look(
     (directory, rules): (PathBuf, RuleSet),
 ) -> Result<Trial, Failure> {
     let mut reader = arguments.database.reader(config).await?;
-    let since_ms = arguments.since.at_ms(now_ms());
+    let now_ms = now_ms();
+    let since_ms = arguments.since.at_ms(now_ms);
     let kept = reader.running_rules().await?;
     let running = Running::of(kept, &rules, planning, arguments.rule.as_deref());
     if let Some(name) = &arguments.rule {
         refuse_unknown(name, &rules, &running)?;
     }
-    let stretch = reader.stretch_since(since_ms).await?;
+    let stretch = reader.stretch(since_ms, now_ms.saturating_add(1)).await?;
     let side = Side::of(rules, arguments.rule.clone());
     let mut trial =
         Trial { directory, since_ms, stretch, events: 0, undecodable: 0, refused: None, side, running };
@@ -174,8 +176,8 @@ impl Running {
 impl Trial {
     async fn read(&mut self, reader: &mut Reader, planning: &Planning) -> Result<(), Failure> {
         let mut next = self.stretch.first;
-        while next <= self.stretch.last {
-            let page = reader.stored_events(next, self.stretch.last).await?;
+        while next < self.stretch.end {
+            let page = reader.stored_events(next, self.stretch.end).await?;
             let Some((last, _)) = page.events.last() else { break };
             next = last.saturating_add(1);
             self.page(page, planning);

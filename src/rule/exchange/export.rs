@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::text::pretty;
-use crate::diagnostic::{Diagnostic, Place, Severity};
-use crate::event::catalogue;
+use crate::diagnostic::{Diagnostic, Lines, Severity};
+use crate::event::{catalogue, payload};
 use crate::rule::field::Field;
 use crate::rule::parse::json_start;
 use crate::rule::pattern::compile::{self, Form};
@@ -41,12 +41,13 @@ pub fn export(set: &RuleSet, only: Option<&str>, dialect: Option<Dialect>) -> Ex
         let Some(DeValue::Array(rules)) = document.get_ref().get("rule").map(Spanned::get_ref) else {
             continue;
         };
+        let lines = Lines::new(&file.text);
         for rule in rules.iter().filter_map(|rule| rule.get_ref().as_table()) {
             let Some(name) = rule.get("name").and_then(|name| name.get_ref().as_str()) else { continue };
             if only.is_some_and(|only| only != name) {
                 continue;
             }
-            let mut problems = Problems { file, name, list: Vec::new() };
+            let mut problems = Problems { file, lines: &lines, name, list: Vec::new() };
             match rule.get("match").and_then(|written| one(file, written, dialect, &mut problems)) {
                 Some(text) if problems.list.is_empty() => exported.patterns.push((name.to_owned(), text)),
                 _ => exported.left_out += 1,
@@ -93,6 +94,7 @@ fn one(
 
 struct Problems<'f> {
     file: &'f RuleFile,
+    lines: &'f Lines<'f>,
     name: &'f str,
     list: Vec<Diagnostic>,
 }
@@ -101,7 +103,7 @@ impl Problems<'_> {
     fn add(&mut self, span: &Range<usize>, key: &str, message: String, help: String) {
         self.list.push(Diagnostic {
             file: self.file.path.clone(),
-            place: Some(Place::of_byte(&self.file.text, span.start)),
+            place: Some(self.lines.place(span.start)),
             key: format!("{}: {key}", self.name),
             message,
             help,
@@ -148,6 +150,10 @@ impl Translation<'_, '_> {
                 let types = self.types(key, value)?;
                 Some((named(self.name_of(Field::Type)), types))
             }
+            (Some(Field::Data), Dialect::Aws) => {
+                self.refuse_objects(key, &key.text, value);
+                Some((named(self.name_of(Field::Data)), value.clone()))
+            }
             (Some(field @ (Field::Id | Field::Source | Field::Time | Field::Type | Field::Data)), _) => {
                 Some((named(self.name_of(field)), value.clone()))
             }
@@ -177,6 +183,42 @@ impl Translation<'_, '_> {
                 self.refuse(key, message, "say it with a field of the payload, under `data`");
                 None
             }
+        }
+    }
+
+    /// Amazon's `exists` looks at fields that have a value of their own, and at no object.
+    fn refuse_objects(&mut self, key: &Key, path: &str, value: &Item) {
+        match &value.kind {
+            ItemKind::Map(below) => {
+                for (inner, value) in below {
+                    self.refuse_objects(inner, &dotted(path, &inner.text), value);
+                }
+            }
+            ItemKind::List(alternatives) if key.text == "$or" => {
+                let path = path.strip_suffix(".$or").unwrap_or(path);
+                for below in alternatives {
+                    self.refuse_objects(&Key { span: below.span.clone(), text: String::new() }, path, below);
+                }
+            }
+            ItemKind::List(_) if asks_whether_it_exists(value) && !is_always_true(value) => {
+                let is_object = match path.split_once('.') {
+                    Some((_, field)) => payload::is_object(field),
+                    None => true,
+                };
+                if is_object {
+                    let message = format!(
+                        "`exists` of {} looks at no object, and `{path}` is one",
+                        self.dialect.name()
+                    );
+                    self.problems.add(
+                        &key.span,
+                        &dotted("match", path),
+                        message,
+                        "ask for a field below it".to_owned(),
+                    );
+                }
+            }
+            _ => {}
         }
     }
 
@@ -214,6 +256,15 @@ impl Translation<'_, '_> {
     fn refuse(&mut self, key: &Key, message: String, help: &str) {
         self.problems.add(&key.span, &dotted("match", &key.text), message, help.to_owned());
     }
+}
+
+/// Whether `exists` is among the members of a list.
+fn asks_whether_it_exists(value: &Item) -> bool {
+    let ItemKind::List(members) = &value.kind else { return false };
+    members.iter().any(|member| match &member.kind {
+        ItemKind::Map(entries) => entries.iter().any(|(key, _)| key.text == "exists"),
+        _ => false,
+    })
 }
 
 /// Whether a condition holds whatever the event has, under any name.

@@ -9,13 +9,13 @@ use std::ops::Range;
 
 use super::source::{self, BusRule};
 use super::text::pretty;
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Lines, Place, Severity};
 use crate::escape::Escaped;
 use crate::rule::parse::NAME_CHARS_MAX;
-use crate::rule::pattern::Dialect;
 use crate::rule::pattern::compile::{self, Form};
 use crate::rule::pattern::findings::Findings;
 use crate::rule::pattern::item::{Item, ItemKind, Key};
+use crate::rule::pattern::{Dialect, PatternProblem};
 
 /// Characters of a description that are kept.
 const DESCRIPTION_CHARS_MAX: usize = 1_000;
@@ -49,6 +49,7 @@ pub struct Imported {
 struct File<'f> {
     name: &'f str,
     text: &'f str,
+    lines: Lines<'f>,
 }
 
 impl Importer {
@@ -61,7 +62,7 @@ impl Importer {
     /// Reads one file, called `file`; a bare pattern in it becomes a rule called `stem`.
     pub fn add(&mut self, file: &str, stem: &str, text: &str) {
         let told_before = self.made.problems.len();
-        self.read(&File { name: file, text }, stem);
+        self.read(&File { name: file, text, lines: Lines::new(text) }, stem);
         if let Some(told) = self.made.problems.get_mut(told_before..) {
             told.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         }
@@ -158,6 +159,14 @@ impl Importer {
             self.made.left_out += 1;
             return;
         }
+        // The form of Alibaba Cloud's is that of our own exports too: it alone does not tell the bus.
+        let source = self.dialect.or(bus.filter(|bus| *bus == Dialect::Aws));
+        for problem in source.iter().flat_map(|bus| refused_by(*bus, &pattern)) {
+            let key = format!("{title}: {}", problem.key);
+            let help = "it may be written for another bus, and works here all the same".to_owned();
+            let message = format!("the bus itself would have refused it: {}", problem.message);
+            self.tell(Severity::Warning, file, &place_of(&problem.span), &key, message, help);
+        }
         for (span, what) in told {
             self.tell(Severity::Warning, file, &span, title, what, String::new());
         }
@@ -219,7 +228,7 @@ impl Importer {
         message: String,
         help: String,
     ) {
-        let place = Some(Place::of_byte(file.text, span.start));
+        let place = Some(file.lines.place(span.start));
         let key = Escaped(key).to_string();
         self.made.problems.push(Diagnostic {
             file: file.name.to_owned(),
@@ -252,6 +261,14 @@ fn template_functions(item: &Item) -> Vec<&Key> {
         ItemKind::List(members) => members.iter().flat_map(template_functions).collect(),
         _ => Vec::new(),
     }
+}
+
+/// What a bus would not have taken of a pattern that is valid here.
+fn refused_by(bus: Dialect, pattern: &Item) -> Vec<PatternProblem> {
+    let mut findings = Findings::new(Some(bus));
+    compile::of_item(pattern, Form::Json, &mut findings);
+    let errors = findings.list.into_iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(|finding| finding.problem).collect()
 }
 
 /// Whether a pattern has names that only events of Amazon EventBridge have.

@@ -5,9 +5,10 @@
 //! left apart. Both the number of alternatives and their size are limited.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Branch, Condition, Or};
+use super::{Branch, Condition};
 
 /// Alternatives that one pattern may come to; the number that Amazon EventBridge allows.
 pub(super) const ALTERNATIVES_MAX: usize = 1_000;
@@ -18,7 +19,23 @@ pub(super) const CONDITIONS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) common: Branch,
-    pub(super) choices: Vec<Or>,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// An `$or`, or several that are judged together.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// Where it stands, as a path.
+    pub(super) at: String,
+    pub(super) alternatives: Vec<Alternative>,
+}
+
+/// One alternative, and where what it was made of stands in the text.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Alternative {
+    pub(super) branch: Branch,
+    /// The objects of `$or` lists.
+    pub(super) origins: Vec<Range<usize>>,
 }
 
 /// A pattern whose alternatives are too many.
@@ -27,7 +44,7 @@ pub(super) struct TooMany;
 
 impl Draft {
     /// All of it as alternatives, each complete in itself.
-    pub(super) fn flattened(self) -> Result<Vec<Branch>, TooMany> {
+    pub(super) fn flattened(self) -> Result<Vec<Alternative>, TooMany> {
         product(self.common, self.choices)
     }
 
@@ -63,12 +80,12 @@ impl Draft {
             places.sort_unstable();
             let at = places.join(" and ");
             let alternatives = product(Branch { conditions: shared }, together)?;
-            settled.choices.push(Or { at, alternatives });
+            settled.choices.push(Choice { at, alternatives });
         }
         settled.choices.reverse();
         let alternatives = || settled.choices.iter().flat_map(|choice| &choice.alternatives);
         if alternatives().count() > ALTERNATIVES_MAX
-            || alternatives().map(Branch::size).sum::<usize>() > CONDITIONS_MAX
+            || alternatives().map(Alternative::size).sum::<usize>() > CONDITIONS_MAX
         {
             return Err(TooMany);
         }
@@ -76,25 +93,37 @@ impl Draft {
     }
 }
 
-fn names_of(choice: &[Branch]) -> HashSet<Box<str>> {
-    choice.iter().flat_map(|branch| &branch.conditions).map(|condition| condition.name.clone()).collect()
+fn names_of(choice: &[Alternative]) -> HashSet<Box<str>> {
+    let conditions = choice.iter().flat_map(|alternative| &alternative.branch.conditions);
+    conditions.map(|condition| condition.name.clone()).collect()
 }
 
-fn product(common: Branch, choices: Vec<Or>) -> Result<Vec<Branch>, TooMany> {
-    let mut alternatives = vec![common];
-    for Or { alternatives: choice, .. } in choices {
+fn product(common: Branch, choices: Vec<Choice>) -> Result<Vec<Alternative>, TooMany> {
+    let mut alternatives = vec![Alternative { branch: common, origins: Vec::new() }];
+    for Choice { alternatives: choice, .. } in choices {
         let count = alternatives.len().saturating_mul(choice.len());
-        let size = |branches: &[Branch]| branches.iter().map(Branch::size).sum::<usize>();
+        let size = |list: &[Alternative]| list.iter().map(Alternative::size).sum::<usize>();
         let conditions = size(&alternatives)
             .saturating_mul(choice.len())
             .saturating_add(size(&choice).saturating_mul(alternatives.len()));
         if count > ALTERNATIVES_MAX || conditions > CONDITIONS_MAX {
             return Err(TooMany);
         }
-        let with_each = |one: &Branch| choice.iter().map(|other| merged(one, other)).collect::<Vec<_>>();
+        let with_each = |one: &Alternative| choice.iter().map(|other| one.with(other)).collect::<Vec<_>>();
         alternatives = alternatives.iter().flat_map(with_each).collect();
     }
     Ok(alternatives)
+}
+
+impl Alternative {
+    fn with(&self, other: &Alternative) -> Self {
+        let origins = self.origins.iter().chain(&other.origins).cloned().collect();
+        Alternative { branch: merged(&self.branch, &other.branch), origins }
+    }
+
+    fn size(&self) -> usize {
+        self.branch.size()
+    }
 }
 
 /// The conditions of both.

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::alternatives::{ALTERNATIVES_MAX, Draft, TooMany};
+use super::alternatives::{ALTERNATIVES_MAX, Alternative, Choice, Draft, TooMany};
 use super::decimal::Number;
 use super::dialect::{Dialect, Feature};
-use super::findings::Findings;
+use super::findings::{Findings, Origins};
 use super::item::{DEPTH_MAX, Item, ItemKind, Key};
 use super::leaf::{Leaf, Test};
 use super::operator;
@@ -77,9 +77,18 @@ pub(crate) fn of_item(item: &Item, form: Form, findings: &mut Findings) -> Optio
     if findings.has_errors() {
         return None;
     }
-    let Draft { mut common, mut choices } = settled?;
+    let Draft { mut common, choices: drafted } = settled?;
     order_by_cost(&mut common);
-    choices.iter_mut().flat_map(|choice| &mut choice.alternatives).for_each(order_by_cost);
+    let apart = |Choice { at, alternatives }: Choice| -> (Or, Vec<Origins>) {
+        let each = alternatives.into_iter().map(|Alternative { mut branch, origins }| {
+            order_by_cost(&mut branch);
+            (branch, origins)
+        });
+        let (alternatives, origins) = each.unzip();
+        (Or { at, alternatives }, origins)
+    };
+    let choices;
+    (choices, findings.origins) = drafted.into_iter().map(apart).unzip();
     Some(Pattern { common, choices, expressions: findings.expressions })
 }
 
@@ -135,7 +144,7 @@ impl Compiler<'_> {
             self.too_deep(key);
             return;
         }
-        let mut choice = Or { at: key_path.clone(), alternatives: Vec::new() };
+        let mut choice = Choice { at: key_path.clone(), alternatives: Vec::new() };
         for alternative in alternatives {
             if !self.findings.count(&alternative.span, &key_path) {
                 return;
@@ -146,7 +155,10 @@ impl Compiler<'_> {
                     // An alternative counts as a level, so that nothing nests without end.
                     self.branch(entries, &mut inner, path, depth + 1);
                     let flattened = self.few_enough(inner.flattened(), &alternative.span);
-                    choice.alternatives.extend(flattened.into_iter().flatten());
+                    choice.alternatives.extend(flattened.into_iter().flatten().map(|mut made| {
+                        made.origins.push(alternative.span.clone());
+                        made
+                    }));
                 }
                 _ => {
                     let message =

@@ -5,6 +5,7 @@
 //! lies, without a copy.
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
 /// Exponents of this size and beyond count as equal: they have more than 37 digits.
 const EXPONENT_MAX: i128 = 10_i128.pow(37);
@@ -29,6 +30,21 @@ pub(crate) struct Number {
     digits: Box<str>,
     exponent: i128,
     place: IntegerPlace,
+}
+
+/// Numbers are equal by value, however they are written.
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Number {}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
 }
 
 /// Where a number lies among the 64-bit integers, which most numbers of events are.
@@ -152,6 +168,11 @@ impl Number {
             exponent: decimal.exponent,
             place,
         })
+    }
+
+    /// What is the same for the same value: neither the first nor the last digit is 0.
+    fn parts(&self) -> (bool, &str, i128) {
+        (self.negative, &self.digits, self.exponent)
     }
 
     /// As a 64-bit integer, if it is one.

@@ -1,5 +1,6 @@
 //! Regular expressions: matched in linear time, limited in size, compiled when first needed.
 
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder};
@@ -21,6 +22,20 @@ pub(crate) struct Expression {
     /// As the author wrote it.
     pub(super) written: Box<str>,
     compiled: OnceLock<Option<Regex>>,
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Expression {}
+
+impl Hash for Expression {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
 }
 
 impl Expression {

@@ -22,6 +22,9 @@ pub(crate) struct Finding {
     pub(crate) problem: PatternProblem,
 }
 
+/// Where the objects of `$or` lists stand that an alternative was made of.
+pub(super) type Origins = Vec<Range<usize>>;
+
 /// Collects what is wrong with one pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -32,6 +35,8 @@ pub(crate) struct Findings {
     members: usize,
     operators: usize,
     pub(super) expressions: usize,
+    /// Of each alternative of a compiled pattern, in the order of its choices.
+    pub(super) origins: Vec<Vec<Origins>>,
 }
 
 impl Findings {

@@ -9,7 +9,7 @@ use super::network::Network;
 use super::wildcard::Wildcard;
 
 /// A leaf's list: one member must hold.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Leaf {
     /// `exists: false` is a member.
     pub(crate) absent: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Leaf {
 }
 
 /// A member of a leaf's list that looks at one value.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Test {
     Null,
     Bool(bool),
@@ -47,21 +47,21 @@ pub(crate) enum Test {
 }
 
 /// A range of numbers.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
     pub(crate) lower: Option<Bound>,
     pub(crate) upper: Option<Bound>,
 }
 
 /// One end of a range of numbers.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bound {
     pub(crate) number: Number,
     pub(crate) inclusive: bool,
 }
 
 /// What `anything-but` shuts out.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Excluded {
     /// Sorted.
     Texts(Vec<Box<str>>),
@@ -92,6 +92,28 @@ impl Leaf {
                 Scalar::Null | Scalar::Bool(_) => false,
             }
             || self.tests.iter().any(|test| test.holds(value))
+    }
+
+    /// Whether it names values and nothing else.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.has_values() && !self.present && !self.absent && self.tests.is_empty() && self.nots.is_empty()
+    }
+
+    /// Whether it is `exists: false` and nothing else.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.absent && !self.present && !self.has_values() && self.tests.is_empty() && self.nots.is_empty()
+    }
+
+    /// Whether null, true and false are all that it holds for.
+    pub(super) fn is_null_or_bool(&self) -> bool {
+        let is_one = |test: &Test| matches!(test, Test::Null | Test::Bool(_));
+        let has_others = self.has_values() || self.present || self.absent || !self.nots.is_empty();
+        !has_others && self.tests.iter().all(is_one) && !self.tests.is_empty()
+    }
+
+    /// Whether it names values.
+    pub(super) fn has_values(&self) -> bool {
+        !self.texts.is_empty() || !self.numbers.is_empty()
     }
 
     /// Brings the members into the order in which they are looked up and tried.
@@ -158,6 +180,16 @@ impl Test {
             Test::Regex(expression) => expression.is_found_in(text),
             Test::Null | Test::Bool(_) | Test::Within(_) | Test::AnythingBut(_) => false,
         }
+    }
+
+    /// Whether it holds for texts alone.
+    pub(super) fn is_of_text(&self) -> bool {
+        !matches!(self, Test::Null | Test::Bool(_) | Test::Within(_) | Test::AnythingBut(_))
+    }
+
+    /// Whether it holds for numbers alone.
+    pub(super) fn is_of_numbers(&self) -> bool {
+        matches!(self, Test::Within(_))
     }
 
     /// The order in which tests are tried.

@@ -1,74 +1,107 @@
 //! Warnings about patterns that are valid and yet cannot be meant: what no event of DataWorks can meet.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::ops::Range;
 
-use super::findings::Findings;
-use super::item::{Item, ItemKind, Key};
+use self::contradiction::Contradiction;
+use self::events::Events;
+use self::places::Places;
+use super::findings::{Findings, Origins};
+use super::item::{Item, Key};
 use super::leaf::{Leaf, Test};
-use super::{Branch, Condition, Pattern};
+use super::{Branch, Condition, Or, Pattern};
 use crate::diagnostic::nearest;
-use crate::event::catalogue::{self, EventType};
+use crate::event::{Status, catalogue};
 use crate::rule::field::{Field, KNOWN_EXTENSIONS, Shape};
 
 mod payload;
 
-/// Where each path of a pattern stands first.
-struct Places(BTreeMap<String, Range<usize>>);
+mod events;
+
+mod contradiction;
+
+mod places;
 
 /// Warns of conditions of a rule's pattern that no event can meet.
 pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings: &mut Findings) {
-    let mut places = Places(BTreeMap::new());
-    places.note(entries, "");
-    for branch in iter::once(&pattern.common).chain(pattern.alternatives()) {
-        for condition in &branch.conditions {
-            lint_name(condition, &places, findings);
-        }
-        // Beside its alternatives the common part of a pattern tells what events they are for.
-        let events = events_of(branch, &events_of(&pattern.common, &catalogue::all().collect::<Vec<_>>()));
-        if events.is_empty() {
-            never(branch, &places, findings);
-        } else {
-            payload::lint(branch, &events, &places, findings);
+    let places = Places::new(entries);
+    let named = named(&pattern.common);
+    // Which events the alternatives of each `$or` are for.
+    let of_choice = |choice: &Or| choice.alternatives.iter().map(self::named).fold(Events::NONE, Events::or);
+    let of_choices: Vec<Events> = pattern.choices.iter().map(of_choice).collect();
+    let beside = |own: Option<usize>| {
+        let others = of_choices.iter().enumerate().filter(|(at, _)| Some(*at) != own);
+        others.fold(named, |left, (_, events)| left.and(*events))
+    };
+    let common: Vec<&Condition> = pattern.common.conditions.iter().collect();
+    names(&pattern.common, &places, &[], findings);
+    if let Some(found) = contradiction::find(&common, Events::ALL) {
+        never(&found, &[], &places, findings);
+    } else {
+        payload::lint(&pattern.common, beside(None), &places, &[], findings);
+        let origins = std::mem::take(&mut findings.origins);
+        for ((at, choice), origins) in pattern.choices.iter().enumerate().zip(&origins) {
+            let events = beside(Some(at));
+            let told = choice.alternatives.iter().zip(origins).map(|(branch, origins)| {
+                names(branch, &places, origins, findings);
+                let conditions: Vec<&Condition> = common.iter().copied().chain(&branch.conditions).collect();
+                let found = contradiction::find(&conditions, events);
+                if found.is_none() {
+                    payload::lint(branch, events.and(self::named(branch)), &places, origins, findings);
+                }
+                (found, origins)
+            });
+            let told: Vec<(Option<Contradiction>, &Origins)> = told.collect();
+            alternatives(&told, &places, findings);
         }
     }
     findings.forget_repetitions();
 }
 
-impl Places {
-    fn note(&mut self, entries: &[(Key, Item)], path: &str) {
-        for (key, value) in entries {
-            let own = match (path.is_empty(), key.text.as_str()) {
-                (_, "$or") => path.to_owned(),
-                (true, name) => name.to_owned(),
-                (false, name) => format!("{path}.{name}"),
-            };
-            for end in own.match_indices('.').map(|(end, _)| end).chain([own.len()]) {
-                let part = own.get(..end).unwrap_or_default().to_owned();
-                self.0.entry(part).or_insert_with(|| key.span.clone());
-            }
-            match &value.kind {
-                ItemKind::Map(below) => self.note(below, &own),
-                ItemKind::List(members) if key.text == "$or" => {
-                    for member in members {
-                        if let ItemKind::Map(below) = &member.kind {
-                            self.note(below, &own);
-                        }
-                    }
-                }
-                _ => {}
+/// The events that a branch is for, by its conditions on code, type and kind.
+fn named(branch: &Branch) -> Events {
+    let telling = branch.conditions.iter().filter(|condition| contradiction::is_telling(condition));
+    telling.fold(Events::ALL, |left, condition| left.and(Events::of(condition)))
+}
+
+fn never(found: &Contradiction, origins: &[Range<usize>], places: &Places<'_>, findings: &mut Findings) {
+    let path = found.paths.first().map_or("", String::as_str);
+    let message = format!("never matches: {}", found.message);
+    findings.warning(&places.of(path, origins), path, message, found.help.clone());
+}
+
+/// Warns of the objects in a `$or` that nothing can be made of which could match: beside others, or by themselves.
+fn alternatives(told: &[(Option<Contradiction>, &Origins)], places: &Places<'_>, findings: &mut Findings) {
+    let mut hopeless: BTreeMap<usize, (Range<usize>, Option<&Contradiction>)> = BTreeMap::new();
+    for (found, origins) in told {
+        for origin in *origins {
+            let entry = hopeless.entry(origin.start).or_insert_with(|| (origin.clone(), found.as_ref()));
+            if found.is_none() {
+                entry.1 = None;
             }
         }
     }
-
-    fn of(&self, path: &str) -> Range<usize> {
-        self.0.get(path).cloned().unwrap_or_default()
+    let mut end = 0;
+    for (origin, found) in hopeless.into_values() {
+        // What stands within one that was told has its reason there.
+        let (Some(found), true) = (found, origin.start >= end) else { continue };
+        end = origin.end;
+        let within =
+            found.paths.iter().find_map(|path| Some((path.as_str(), places.beneath(path, &origin)?)));
+        let (path, at) = within.unwrap_or(("$or", origin));
+        let message = format!("this alternative never matches: {}", found.message);
+        findings.warning(&at, path, message, found.help.clone());
     }
 }
 
-fn lint_name(condition: &Condition, places: &Places, findings: &mut Findings) {
-    let at = places.of(&condition.name);
+fn names(branch: &Branch, places: &Places<'_>, origins: &[Range<usize>], findings: &mut Findings) {
+    for condition in &branch.conditions {
+        lint_name(condition, places, origins, findings);
+    }
+}
+
+fn lint_name(condition: &Condition, places: &Places<'_>, origins: &[Range<usize>], findings: &mut Findings) {
+    let at = || places.of(&condition.name, origins);
     match condition.field {
         Some(field) => lint_field(field, condition, &at, findings),
         None if KNOWN_EXTENSIONS.contains(&&*condition.name) => {}
@@ -79,84 +112,62 @@ fn lint_name(condition: &Condition, places: &Places, findings: &mut Findings) {
                 None => "fields of the payload stand under `data`".to_owned(),
             };
             let message = "not an attribute of events; only an extension attribute can have this name";
-            findings.warning(&at, &condition.name, message, help);
+            findings.warning(&at(), &condition.name, message, help);
         }
     }
 }
 
-fn lint_field(field: Field, condition: &Condition, at: &Range<usize>, findings: &mut Findings) {
+fn lint_field(field: Field, condition: &Condition, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
     if condition.leaves.is_empty() && field != Field::Data {
         let message = "a plain value: nothing stands below it";
-        findings.warning(at, field.name(), message, "fields of the payload stand under `data`");
+        findings.warning(&at(), field.name(), message, "fields of the payload stand under `data`");
     }
     for leaf in &condition.leaves {
         lint_leaf(field, leaf, at, findings);
     }
 }
 
-fn lint_leaf(field: Field, leaf: &Leaf, at: &Range<usize>, findings: &mut Findings) {
-    match field.shape() {
-        Shape::Integer if !leaf.texts.is_empty() => {
-            let help = "write it without quotes";
-            findings.warning(at, field.name(), "a number in every event: text never matches", help);
+fn lint_leaf(field: Field, leaf: &Leaf, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
+    let message = match field.shape() {
+        Shape::Integer if !leaf.texts.is_empty() || leaf.tests.iter().any(Test::is_of_text) => {
+            Some(("a number in every event: text never matches", "write numbers, without quotes"))
         }
-        Shape::Text if !leaf.numbers.is_empty() => {
-            let help = "write it in quotes";
-            findings.warning(at, field.name(), "text in every event: a number never matches", help);
+        Shape::Text if !leaf.numbers.is_empty() || leaf.tests.iter().any(Test::is_of_numbers) => {
+            Some(("text in every event: a number never matches", "write texts, in quotes"))
         }
-        _ => {}
+        Shape::Integer | Shape::Text if leaf.is_null_or_bool() => {
+            let help = "`{ exists = false }` asks for what an event does not have";
+            Some(("never null, true or false", help))
+        }
+        _ => None,
+    };
+    if let Some((message, help)) = message {
+        findings.warning(&at(), field.name(), message, help);
     }
     if field.is_list() && leaf.tests.iter().any(|test| matches!(test, Test::AnythingBut(_))) {
         let message = "a list: one element outside the set is enough for `anything-but`";
-        findings.warning(at, field.name(), message, "`not` holds only if no element is in the set");
+        findings.warning(&at(), field.name(), message, "`not` holds only if no element is in the set");
     }
-    let known: Vec<&str> = match field {
-        Field::Code => catalogue::all().map(|row| row.code).collect(),
-        Field::Type => catalogue::all().map(|row| row.event_type).collect(),
-        _ => field.all_texts().unwrap_or_default(),
-    };
-    for text in leaf.texts.iter().filter(|text| !known.is_empty() && !known.contains(&&***text)) {
+    for text in leaf.texts.iter().filter(|text| !is_value(field, text)) {
+        let known: Vec<&str> = match field {
+            Field::Code => catalogue::all().map(|row| row.code).collect(),
+            Field::Type => catalogue::all().map(|row| row.event_type).collect(),
+            _ => field.all_texts().unwrap_or_default(),
+        };
         let help = match nearest(text, known.iter().copied()) {
             Some(name) => format!("did you mean \"{name}\"?"),
             None if known.len() > 10 => "a code or type that is not in the catalogue of events".to_owned(),
             None => format!("one of {}", known.join(", ")),
         };
-        findings.warning(at, field.name(), format!("no event has the value \"{text}\""), help);
+        findings.warning(&at(), field.name(), format!("no event has the value \"{text}\""), help);
     }
 }
 
-/// Which of `events` a branch can be for, by its conditions on code, type and kind. Values that the catalogue does
-/// not know leave all of them: such events may come.
-fn events_of(branch: &Branch, events: &[&'static EventType]) -> Vec<&'static EventType> {
-    let mut left = events.to_vec();
-    for condition in &branch.conditions {
-        let value: fn(&EventType) -> &'static str = match condition.field {
-            Some(Field::Code) => |row| row.code,
-            Some(Field::Type) => |row| row.event_type,
-            Some(Field::Kind) => |row| row.kind.as_str(),
-            _ => continue,
-        };
-        for leaf in condition.leaves.iter().filter(|leaf| is_exact(leaf)) {
-            let is_known = |text: &str| catalogue::all().any(|row| value(row) == text);
-            if leaf.texts.iter().all(|text| is_known(text)) {
-                left.retain(|row| leaf.texts.iter().any(|text| **text == *value(row)));
-            }
-        }
+/// Whether an event can have the text, as far as all texts of the field are known.
+fn is_value(field: Field, text: &str) -> bool {
+    match field {
+        Field::Code | Field::Type | Field::Kind => events::named(field, text).is_some(),
+        Field::Status => Status::from_word(text).is_some(),
+        _ => true,
     }
-    left
-}
-
-fn is_exact(leaf: &Leaf) -> bool {
-    !leaf.texts.is_empty() && leaf.tests.is_empty() && leaf.nots.is_empty() && !leaf.absent && !leaf.present
-}
-
-/// The conditions on code, type and kind leave no event.
-fn never(branch: &Branch, places: &Places, findings: &mut Findings) {
-    let telling =
-        |condition: &&Condition| matches!(condition.field, Some(Field::Code | Field::Type | Field::Kind));
-    let names: Vec<&str> =
-        branch.conditions.iter().filter(telling).map(|condition| &*condition.name).collect();
-    let Some(name) = names.last() else { return };
-    let message = "never matches: no event has this code, type and kind together";
-    findings.warning(&places.of(name), name, message, "`openeventd decode` shows what an event has");
 }

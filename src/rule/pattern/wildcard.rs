@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 /// A text with stars, taken apart at them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wildcard {
     /// As the author wrote it.
     pub(crate) written: Box<str>,

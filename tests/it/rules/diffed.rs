@@ -5,7 +5,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use openeventd::rule::RuleFile;
-use openeventd::rule::parse::{Surroundings, parse};
+use openeventd::rule::parse::{FILE_BYTES_MAX, Surroundings, parse};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -126,6 +126,9 @@ async fn what_cannot_be_compared_is_named() {
     assert!(exit == 78 && err.contains("b.toml:2:1") && err.contains("defined twice"), "{exit} {err}");
     let (exit, _, err) = diff(&store.path(), &twice.path().join("absent"), &[]);
     assert!(exit == 66 && err.contains("cannot be listed: name one that exists"), "{exit} {err}");
+    let large = directory(&[("large.toml", &format!("{KEPT}#{}\n", "x".repeat(FILE_BYTES_MAX)))]);
+    let (exit, _, err) = diff(&store.path(), large.path(), &[]);
+    assert!(exit == 78 && err.contains("split it into several files"), "{exit} {err}");
     store.tamper("DELETE FROM rule_set").await;
     let (exit, _, err) = diff(&store.path(), directory(&[]).path(), &[]);
     assert!(exit == 66 && err.contains("no rule set was ever in force"), "{exit} {err}");

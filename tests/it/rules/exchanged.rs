@@ -204,6 +204,68 @@ fn what_a_bus_calls_otherwise_is_translated_where_it_is_the_same() {
 }
 
 #[test]
+fn what_the_bus_itself_would_have_refused_is_told_and_imported_all_the_same() {
+    for (text, dialect, expected) in [
+        (
+            r#"{"detail": {"a": [{"contains": "x"}]}}"#,
+            None,
+            "bus.json:1:32: warning: bus: data.a.contains: the bus itself would have refused it: Amazon EventBridge \
+             does not have the operator `contains`",
+        ),
+        (
+            r#"{"FilterPattern": {"data": {"a": [1, 2, 3, 4, 5, 6]}}}"#,
+            Some(Dialect::Alibaba),
+            "bus.json:1:34: warning: bus: data.a: the bus itself would have refused it: Alibaba Cloud EventBridge \
+             does not have more than five values and operators for one field",
+        ),
+        // Our own exports have this form too.
+        (r#"{"FilterPattern": {"data": {"a": [{"regex": "x"}]}}}"#, None, ""),
+        (r#"{"data": {"a": [{"contains": "x"}]}}"#, None, ""),
+        (r#"{"data": {"a": [{"contains": "x"}]}}"#, Some(Dialect::Alibaba), ""),
+    ] {
+        let imported = imported(text, dialect);
+        let report = shown(&imported.problems);
+        assert!(report.starts_with(expected) && report.is_empty() == expected.is_empty(), "{report}");
+        assert_eq!((imported.rules, imported.left_out), (1, 0));
+    }
+}
+
+#[test]
+fn exists_of_an_object_has_no_meaning_for_amazon() {
+    let rules = rule_set(
+        r#"
+        [[rule]]
+        name = "object"
+        match = { code = "approval-change-created", data.process.approvalContent = { exists = true } }
+        [[rule]]
+        name = "whole"
+        match = { data = { exists = false } }
+        [[rule]]
+        name = "alternatives"
+        match = { data."$or" = [{ process = [{ exists = false }] }, { "process.status" = { exists = true } }] }
+        [[rule]]
+        name = "fields"
+        match = { code = "approval-change-created", data.process.status = { exists = true }, data.mine = { exists = true } }
+        [[rule]]
+        name = "both"
+        match = { data.process = [{ exists = true }, { exists = false }] }
+        "#,
+    );
+    let exported = export(&rules, None, Some(Dialect::Aws));
+    let report = shown(&exported.problems);
+    for expected in [
+        "object: match.data.process.approvalContent: `exists` of Amazon EventBridge looks at no object, and",
+        "whole: match.data: `exists` of Amazon EventBridge looks at no object, and `data` is one",
+        "alternatives: match.data.process: `exists` of Amazon EventBridge looks at no object",
+    ] {
+        assert!(report.contains(expected), "no `{expected}` in\n{report}");
+    }
+    let names: Vec<&str> = exported.patterns.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names, exported.left_out), (vec!["fields", "both"], 3), "{report}");
+    assert_eq!(export(&rules, None, Some(Dialect::Alibaba)).problems.len(), 1, "`$or` alone");
+}
+
+#[test]
 fn every_form_of_an_export_is_read() {
     let text = r#"{\"source\": [\"acs.dataworks\"], \"detail\": {\"n\": [1.0]}}"#;
     let object = text.replace('\\', "");

@@ -1,8 +1,10 @@
 //! Warnings about conditions below `data`: fields that were never seen there, and values of another type.
 
+use std::ops::Range;
+
 use super::Places;
+use super::events::Events;
 use crate::diagnostic::nearest;
-use crate::event::catalogue::EventType;
 use crate::event::payload::{self, Kinds, Payload};
 use crate::rule::field::Field;
 use crate::rule::pattern::findings::Findings;
@@ -19,14 +21,28 @@ const FACTS: [(&str, &str); 4] = [
 
 struct Payloads<'l> {
     list: Vec<&'static Payload>,
-    places: &'l Places,
+    /// The events may also be some that the catalogue does not know.
+    has_others: bool,
+    places: &'l Places<'l>,
+    origins: &'l [Range<usize>],
 }
 
 /// Warns of the conditions below `data` in a branch that is for `events`.
-pub(super) fn lint(branch: &Branch, events: &[&EventType], places: &Places, findings: &mut Findings) {
-    let list: Vec<&Payload> = events.iter().filter_map(|row| payload::of_code(row.code)).collect();
-    let payloads = Payloads { list, places };
-    for condition in branch.conditions.iter().filter(|condition| condition.field == Some(Field::Data)) {
+pub(super) fn lint(
+    branch: &Branch,
+    events: Events,
+    places: &Places<'_>,
+    origins: &[Range<usize>],
+    findings: &mut Findings,
+) {
+    let of_data = |condition: &&Condition| condition.field == Some(Field::Data);
+    let mut conditions = branch.conditions.iter().filter(of_data).peekable();
+    if conditions.peek().is_none() {
+        return;
+    }
+    let list = events.rows().filter_map(|row| payload::of_code(row.code)).collect();
+    let payloads = Payloads { list, has_others: events.has_others(), places, origins };
+    for condition in conditions {
         payloads.below(condition, "", findings);
     }
 }
@@ -55,8 +71,12 @@ impl Payloads<'_> {
 
     /// Whether all that can stand below `path` is known.
     fn is_published(&self, path: &str) -> bool {
-        let has_fields = path.is_empty() || self.paths().any(|own| is_below(own, path));
-        has_fields && self.list.iter().all(|payload| payload.is_known)
+        let has_fields = path.is_empty() || self.paths().any(|own| payload::is_below(own, path));
+        has_fields && !self.has_others && self.are_known()
+    }
+
+    fn are_known(&self) -> bool {
+        self.list.iter().all(|payload| payload.is_known)
     }
 
     fn unknown(&self, own: &str, parent: &str, findings: &mut Findings) {
@@ -71,11 +91,16 @@ impl Payloads<'_> {
             _ => "no field of these events, as far as is known",
         };
         let key = format!("data.{own}");
-        findings.warning(&self.places.of(&key), &key, message, help);
+        findings.warning(&self.places.of(&key, self.origins), &key, message, help);
     }
 
     fn kinds(&self, own: &str, leaf: &Leaf, findings: &mut Findings) {
-        let known = self.list.iter().filter_map(|payload| payload.fields.get(own).copied());
+        // What nobody knows is not judged, unless it is only among all that there is.
+        if !self.has_others && !self.are_known() {
+            return;
+        }
+        let known = self.list.iter().filter(|payload| payload.is_known);
+        let known = known.filter_map(|payload| payload.fields.get(own).copied());
         let Some(kinds) = known.reduce(Kinds::and) else { return };
         let has_numeric = leaf.tests.iter().any(|test| matches!(test, Test::Within(_)));
         let (message, help) = if kinds.is_text() && (has_numeric || !leaf.numbers.is_empty()) {
@@ -91,14 +116,10 @@ impl Payloads<'_> {
             return;
         };
         let key = format!("data.{own}");
-        findings.warning(&self.places.of(&key), &key, message, help);
+        findings.warning(&self.places.of(&key, self.origins), &key, message, help);
     }
 }
 
 fn parent_of(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(parent, _)| parent)
-}
-
-fn is_below(path: &str, parent: &str) -> bool {
-    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
 }
