@@ -106,9 +106,20 @@ impl Payloads {
         Payloads(codes.into_iter().filter_map(of_code).collect())
     }
 
+    /// What those whose fields were published hold at the dotted `path` below `data`, if one of them has it.
+    pub(crate) fn kinds(&self, path: &str) -> Option<Kinds> {
+        let known = self.0.iter().filter(|payload| payload.is_known);
+        known.filter_map(|payload| payload.fields.get(path).copied()).reduce(Kinds::and)
+    }
+
+    /// Whether the fields of all of them were published.
+    pub(crate) fn are_known(&self) -> bool {
+        self.0.iter().all(|payload| payload.is_known)
+    }
+
     /// The first part of the dotted `path` below `data` that no event has; `None` too where anything may stand.
     pub(crate) fn unknown<'p>(&self, path: &'p str) -> Option<UnknownField<'p>> {
-        if self.0.is_empty() || !self.0.iter().all(|payload| payload.is_known) {
+        if self.0.is_empty() || !self.are_known() {
             return None;
         }
         let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
@@ -155,7 +166,7 @@ pub(crate) fn is_object(path: &str) -> bool {
 }
 
 /// Whether the field at `path` stands below the one at `parent`.
-pub(crate) fn is_below(path: &str, parent: &str) -> bool {
+fn is_below(path: &str, parent: &str) -> bool {
     path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'))
 }
 

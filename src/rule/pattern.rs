@@ -36,8 +36,8 @@ mod range;
 // `$or`: from alternatives anywhere to alternatives of whole patterns.
 mod alternatives;
 
-// Which events it can be for.
-mod codes;
+// Which events of the catalogue it can be for.
+pub(crate) mod events;
 
 // What no event can meet.
 pub(crate) mod lint;

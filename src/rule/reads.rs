@@ -1,45 +1,72 @@
-//! Warnings about templates that read a field of the payload that no event of their rule has: with each of them the
-//! rendering would fail.
+//! Warnings about templates that read a fact, or a field of the payload, that no event of their rule has: with each of
+//! them the rendering would fail.
 
 use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::event::payload::Payloads;
+use crate::rule::field::Field;
 use crate::rule::pattern::Pattern;
+use crate::rule::pattern::events::{self, Events};
 use crate::rule::report::Report;
 use crate::rule::template::Value;
 
 /// What the events of a rule have; found out when the first template asks.
 pub(super) struct OfRule<'p> {
     pattern: Option<&'p Pattern>,
-    payloads: OnceCell<Payloads>,
+    known: OnceCell<Option<Known>>,
+}
+
+/// The events that a rule is for, where all of them are known.
+struct Known {
+    events: Events,
+    payloads: Payloads,
 }
 
 impl<'p> OfRule<'p> {
     /// Of the events that match `pattern`; of one with mistakes nothing is known.
     pub(super) fn new(pattern: Option<&'p Pattern>) -> Self {
-        OfRule { pattern, payloads: OnceCell::new() }
+        OfRule { pattern, known: OnceCell::new() }
     }
 
-    fn payloads(&self) -> &Payloads {
-        let codes = || self.pattern.map(Pattern::codes).unwrap_or_default();
-        self.payloads.get_or_init(|| Payloads::of(codes()))
+    fn known(&self) -> Option<&Known> {
+        let find = || {
+            let events = self.pattern?.events();
+            let payloads = Payloads::of(events.rows().map(|row| row.code));
+            (!events.has_others() && !events.is_empty()).then_some(Known { events, payloads })
+        };
+        self.known.get_or_init(find).as_ref()
     }
 }
 
 /// Warns of what the template of `value`, written at `span`, reads.
 pub(super) fn lint(report: &mut Report<'_>, value: &Value, span: &Range<usize>, rule: &OfRule<'_>) {
     for read in value.paths() {
-        let Some(path) = read.strip_prefix("event.").unwrap_or(&read).strip_prefix("data.") else { continue };
-        let Some(unknown) = rule.payloads().unknown(path) else { continue };
-        let end = read.len() - path.len() + unknown.path.len();
-        let field = read.get(..end).unwrap_or(&read);
-        if asks_first(value.source(), field) {
+        let Some(known) = rule.known() else { return };
+        let own = read.strip_prefix("event.").unwrap_or(&read);
+        let name = own.split('.').next().unwrap_or(own);
+        let (field, message, help) = if let Some(path) = own.strip_prefix("data.") {
+            let Some(unknown) = known.payloads.unknown(path) else { continue };
+            let help =
+                unknown.help("if it is not sent, no call is made; `| default(...)` gives a value then");
+            let end = read.len() - path.len() + unknown.path.len();
+            (read.get(..end).unwrap_or(&read), unknown.message(), help)
+        } else if Field::from_name(name)
+            .is_some_and(|fact| known.events.and(events::may_have(fact)).is_empty())
+        {
+            let help = "then no call is made; `| default(...)` gives a value";
+            let end = read.len() - own.len() + name.len();
+            (
+                read.get(..end).unwrap_or(&read),
+                "no fact of the events of this rule, as far as is known",
+                help.to_owned(),
+            )
+        } else {
             continue;
+        };
+        if !asks_first(value.source(), field) {
+            report.warning(span, value.path(), format!("`{field}` is {message}"), help);
         }
-        let message = format!("`{field}` is {}", unknown.message());
-        let help = unknown.help("if it is not sent, no call is made; `| default(...)` gives a value then");
-        report.warning(span, value.path(), message, help);
     }
 }
 

@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use self::contradiction::Contradiction;
-use self::events::Events;
 use self::places::Places;
+use super::events::{self, Events};
 use super::findings::{Findings, Origins};
 use super::item::{Item, Key};
 use super::leaf::{Leaf, Test};
-use super::{Branch, Condition, Or, Pattern};
+use super::{Branch, Condition, Pattern};
 use crate::diagnostic::nearest;
 use crate::event::{Status, catalogue};
 use crate::rule::field::{Field, KNOWN_EXTENSIONS, Shape};
 
 mod payload;
-
-mod events;
 
 mod contradiction;
 
@@ -25,10 +23,8 @@ mod places;
 /// Warns of conditions of a rule's pattern that no event can meet.
 pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings: &mut Findings) {
     let places = Places::new(entries);
-    let named = named(&pattern.common);
-    // Which events the alternatives of each `$or` are for.
-    let of_choice = |choice: &Or| choice.alternatives.iter().map(self::named).fold(Events::NONE, Events::or);
-    let of_choices: Vec<Events> = pattern.choices.iter().map(of_choice).collect();
+    let named = Events::named_by(&pattern.common);
+    let of_choices: Vec<Events> = pattern.choices.iter().map(Events::named_by_one).collect();
     let beside = |own: Option<usize>| {
         let others = of_choices.iter().enumerate().filter(|(at, _)| Some(*at) != own);
         others.fold(named, |left, (_, events)| left.and(*events))
@@ -47,7 +43,7 @@ pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings
                 let conditions: Vec<&Condition> = common.iter().copied().chain(&branch.conditions).collect();
                 let found = contradiction::find(&conditions, events);
                 if found.is_none() {
-                    payload::lint(branch, events.and(self::named(branch)), &places, origins, findings);
+                    payload::lint(branch, events.and(Events::named_by(branch)), &places, origins, findings);
                 }
                 (found, origins)
             });
@@ -56,12 +52,6 @@ pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings
         }
     }
     findings.forget_repetitions();
-}
-
-/// The events that a branch is for, by its conditions on code, type and kind.
-fn named(branch: &Branch) -> Events {
-    let telling = branch.conditions.iter().filter(|condition| contradiction::is_telling(condition));
-    telling.fold(Events::ALL, |left, condition| left.and(Events::of(condition)))
 }
 
 fn never(found: &Contradiction, origins: &[Range<usize>], places: &Places<'_>, findings: &mut Findings) {

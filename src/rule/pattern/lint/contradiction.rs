@@ -2,12 +2,12 @@
 
 use std::iter;
 
-use super::events::{self, Events};
 use crate::event::Status;
 use crate::rule::field::{Field, FieldValue};
 use crate::rule::pattern::Condition;
 use crate::rule::pattern::decimal::Number;
 use crate::rule::pattern::evaluate::{Fit, branch_fit, plain_fit};
+use crate::rule::pattern::events::{self, Events};
 use crate::rule::pattern::leaf::{Leaf, Scalar, Test};
 
 /// Why conditions cannot hold together.
@@ -27,11 +27,6 @@ const SOURCES: [(Field, &str); 5] = [
     (Field::Rows, "dataRowSize"),
     (Field::Bytes, "fileSize"),
 ];
-
-/// Whether a condition is on what an event is called.
-pub(super) fn is_telling(condition: &Condition) -> bool {
-    matches!(condition.field, Some(Field::Code | Field::Type | Field::Kind))
-}
 
 /// The first contradiction within `conditions`, for events that are among `events` whatever they say.
 pub(super) fn find(conditions: &[&Condition], events: Events) -> Option<Contradiction> {
@@ -138,7 +133,7 @@ fn with_source(conditions: &[&Condition]) -> Option<Contradiction> {
 
 /// A contradiction between conditions that are each met by some events, and by none of them together.
 fn between_events(conditions: &[&Condition], events: Events) -> Option<Contradiction> {
-    let telling = conditions.iter().filter(|condition| is_telling(condition));
+    let telling = conditions.iter().filter(|condition| events::is_telling(condition));
     let left = telling.clone().fold(events, |events, condition| events.and(Events::of(condition)));
     if left.is_empty() {
         return Some(Contradiction {
@@ -148,7 +143,7 @@ fn between_events(conditions: &[&Condition], events: Events) -> Option<Contradic
         });
     }
     let codes = || telling.clone().rev().map(|condition| condition.name.to_string());
-    let facts = conditions.iter().filter(|condition| !is_telling(condition));
+    let facts = conditions.iter().filter(|condition| !events::is_telling(condition));
     let having = facts.filter_map(|condition| Some((condition.field?, Events::of(condition).and(left))));
     let telling_facts: Vec<(Field, Events)> = having.filter(|(_, having)| *having != left).collect();
     if let Some((field, _)) = telling_facts.iter().find(|(_, having)| having.is_empty()) {

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use super::Places;
-use super::events::Events;
-use crate::diagnostic::nearest;
-use crate::event::payload::{self, Kinds, Payload};
+use crate::event::payload::Payloads;
 use crate::rule::field::Field;
+use crate::rule::pattern::events::Events;
 use crate::rule::pattern::findings::Findings;
 use crate::rule::pattern::leaf::{Leaf, Test};
 use crate::rule::pattern::{Branch, Condition};
@@ -19,8 +18,9 @@ const FACTS: [(&str, &str); 4] = [
     ("nodeIds", "nodes"),
 ];
 
-struct Payloads<'l> {
-    list: Vec<&'static Payload>,
+/// What is warned of below `data` in one branch.
+struct Lint<'l> {
+    payloads: Payloads,
     /// The events may also be some that the catalogue does not know.
     has_others: bool,
     places: &'l Places<'l>,
@@ -40,21 +40,20 @@ pub(super) fn lint(
     if conditions.peek().is_none() {
         return;
     }
-    let list = events.rows().filter_map(|row| payload::of_code(row.code)).collect();
-    let payloads = Payloads { list, has_others: events.has_others(), places, origins };
+    let payloads = Payloads::of(events.rows().map(|row| row.code));
+    let lint = Lint { payloads, has_others: events.has_others(), places, origins };
     for condition in conditions {
-        payloads.below(condition, "", findings);
+        lint.below(condition, "", findings);
     }
 }
 
-impl Payloads<'_> {
+impl Lint<'_> {
     fn below(&self, condition: &Condition, path: &str, findings: &mut Findings) {
         for inner in condition.below.iter().flat_map(|below| &below.conditions) {
             let own = if path.is_empty() { inner.name.to_string() } else { format!("{path}.{}", inner.name) };
-            if self.is_published(path)
-                && !self.list.iter().any(|payload| payload.fields.contains_key(own.as_str()))
-            {
-                self.unknown(&own, path, findings);
+            if let Some(unknown) = self.payloads.unknown(&own).filter(|_| !self.has_others) {
+                let help = "a field that DataWorks has not published works all the same, if it is sent";
+                self.warn(&own, unknown.message(), unknown.help(help), findings);
                 continue;
             }
             for leaf in &inner.leaves {
@@ -64,44 +63,17 @@ impl Payloads<'_> {
         }
     }
 
-    /// The fields of all payloads; one that several have comes several times.
-    fn paths(&self) -> impl Iterator<Item = &'static str> {
-        self.list.iter().flat_map(|payload| payload.fields.keys().copied())
-    }
-
-    /// Whether all that can stand below `path` is known.
-    fn is_published(&self, path: &str) -> bool {
-        let has_fields = path.is_empty() || self.paths().any(|own| payload::is_below(own, path));
-        has_fields && !self.has_others && self.are_known()
-    }
-
-    fn are_known(&self) -> bool {
-        self.list.iter().all(|payload| payload.is_known)
-    }
-
-    fn unknown(&self, own: &str, parent: &str, findings: &mut Findings) {
-        let name = own.rsplit('.').next().unwrap_or(own);
-        let beside = self.paths().filter(|path| parent_of(path) == parent);
-        let help = match nearest(name, beside.map(|path| path.rsplit('.').next().unwrap_or(path))) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => "a field that DataWorks has not published works all the same, if it is sent".to_owned(),
-        };
-        let message = match self.list.as_slice() {
-            [_] => "no field of this event, as far as is known",
-            _ => "no field of these events, as far as is known",
-        };
+    fn warn(&self, own: &str, message: &str, help: String, findings: &mut Findings) {
         let key = format!("data.{own}");
         findings.warning(&self.places.of(&key, self.origins), &key, message, help);
     }
 
     fn kinds(&self, own: &str, leaf: &Leaf, findings: &mut Findings) {
         // What nobody knows is not judged, unless it is only among all that there is.
-        if !self.has_others && !self.are_known() {
+        if !self.has_others && !self.payloads.are_known() {
             return;
         }
-        let known = self.list.iter().filter(|payload| payload.is_known);
-        let known = known.filter_map(|payload| payload.fields.get(own).copied());
-        let Some(kinds) = known.reduce(Kinds::and) else { return };
+        let Some(kinds) = self.payloads.kinds(own) else { return };
         let has_numeric = leaf.tests.iter().any(|test| matches!(test, Test::Within(_)));
         let (message, help) = if kinds.is_text() && (has_numeric || !leaf.numbers.is_empty()) {
             let fact = FACTS.iter().find(|(field, _)| *field == own);
@@ -115,11 +87,6 @@ impl Payloads<'_> {
         } else {
             return;
         };
-        let key = format!("data.{own}");
-        findings.warning(&self.places.of(&key, self.origins), &key, message, help);
+        self.warn(own, message, help, findings);
     }
-}
-
-fn parent_of(path: &str) -> &str {
-    path.rsplit_once('.').map_or("", |(parent, _)| parent)
 }

@@ -8,19 +8,19 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
+use super::evaluate::{Fit, plain_fit};
+use super::leaf::Leaf;
+use super::{Branch, Condition, Or, Pattern};
 use crate::event::Status;
 use crate::event::catalogue::{self, EventType};
 use crate::event::decode::{Limits, decode};
 use crate::event::payload;
 use crate::record::Record;
 use crate::rule::field::{Field, FieldValue};
-use crate::rule::pattern::Condition;
-use crate::rule::pattern::evaluate::{Fit, plain_fit};
-use crate::rule::pattern::leaf::Leaf;
 
 /// Events of the catalogue, by their places in it, and all that it does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Events(u64);
+pub(crate) struct Events(u64);
 
 /// What each event is called and can have.
 struct Table {
@@ -36,11 +36,35 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
+impl Pattern {
+    /// The events that it can be for, by its conditions on code, type and kind.
+    pub(crate) fn events(&self) -> Events {
+        let common = Events::named_by(&self.common);
+        self.choices.iter().map(Events::named_by_one).fold(common, Events::and)
+    }
+}
+
+/// Whether a condition is on what an event is called.
+pub(super) fn is_telling(condition: &Condition) -> bool {
+    matches!(condition.field, Some(Field::Code | Field::Type | Field::Kind))
+}
+
 impl Events {
     pub(super) const ALL: Events = Events(u64::MAX);
     pub(super) const NONE: Events = Events(0);
     /// Those that the catalogue does not know.
     const OTHERS: Events = Events(1 << 63);
+
+    /// Those that a branch is for, by its conditions on code, type and kind.
+    pub(super) fn named_by(branch: &Branch) -> Self {
+        let telling = branch.conditions.iter().filter(|condition| is_telling(condition));
+        telling.fold(Self::ALL, |left, condition| left.and(Self::of(condition)))
+    }
+
+    /// Those that one of the alternatives is for.
+    pub(super) fn named_by_one(choice: &Or) -> Self {
+        choice.alternatives.iter().map(Self::named_by).fold(Self::NONE, Self::or)
+    }
 
     /// Those that can meet the condition, as far as it is one on what tells events apart.
     pub(super) fn of(condition: &Condition) -> Self {
@@ -67,11 +91,11 @@ impl Events {
                 if events.is_empty() { Self::ALL } else { events.or(TABLE.unknown) }
             }
             // `data` is no fact: any event may have it.
-            _ => TABLE.having.get(&field).copied().unwrap_or(Self::ALL),
+            _ => may_have(field),
         }
     }
 
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Events(self.0 & other.0)
     }
 
@@ -79,19 +103,24 @@ impl Events {
         Events(self.0 | other.0)
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::NONE
     }
 
     /// Whether they may be events that the catalogue does not know.
-    pub(super) fn has_others(self) -> bool {
+    pub(crate) fn has_others(self) -> bool {
         !self.and(Self::OTHERS).is_empty()
     }
 
     /// Those that the catalogue knows.
-    pub(super) fn rows(self) -> impl Iterator<Item = &'static EventType> {
+    pub(crate) fn rows(self) -> impl Iterator<Item = &'static EventType> {
         catalogue::all().enumerate().filter(move |(at, _)| !self.and(bit(*at)).is_empty()).map(|(_, row)| row)
     }
+}
+
+/// Those that can have a value of `field`: all of which nothing is known among them.
+pub(crate) fn may_have(field: Field) -> Events {
+    TABLE.having.get(&field).copied().unwrap_or(Events::ALL)
 }
 
 /// The events whose code, type or kind is `text`, if there are any.
@@ -101,8 +130,7 @@ pub(super) fn named(field: Field, text: &str) -> Option<Events> {
 
 /// The known events that can have a value of `field`.
 pub(super) fn having(field: Field) -> Events {
-    let all = TABLE.having.get(&field).copied().unwrap_or_default();
-    Events(all.0 & !TABLE.unknown.0)
+    Events(may_have(field).0 & !TABLE.unknown.0)
 }
 
 fn bit(at: usize) -> Events {
