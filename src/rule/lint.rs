@@ -33,7 +33,7 @@ pub(super) fn of_set(rules: &[Rule], index: &Index, files: &[RuleFile]) -> Vec<D
         found.push((
             *place,
             message,
-            "add a value, `prefix`, `suffix`, `contains` or `numeric`, best of `code`",
+            "add a value, `prefix`, `suffix`, `numeric`, or `contains` of three bytes or more; best of `code`",
         ));
     }
     found.sort_by_key(|(place, ..)| *place);

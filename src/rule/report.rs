@@ -75,7 +75,12 @@ impl<'f> Report<'f> {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().unwrap_or(0..0);
-            self.error(&at, "", format!("not TOML: {}", error.message()), "");
+            let help = if error.message().contains("escape") {
+                "between double quotes a backslash is written twice; between single quotes text is taken as it is"
+            } else {
+                ""
+            };
+            self.error(&at, "", format!("not TOML: {}", error.message()), help);
         }
         errors.is_empty().then_some(document)
     }

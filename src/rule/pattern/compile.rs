@@ -255,7 +255,7 @@ impl Compiler<'_> {
     fn members(&mut self, members: &[Item], list: &Item, leaf: &mut Leaf, path: &str) {
         if members.is_empty() {
             let help = "name at least one value or operator";
-            self.findings.error(&list.span, path, "an empty list matches nothing", help);
+            self.findings.error(&list.span, path, "an empty list says nothing", help);
         }
         for member in members {
             self.member(member, leaf, path);

@@ -77,7 +77,7 @@ pub(crate) enum Scalar<'e> {
     Null,
     Bool(bool),
     Integer(i64),
-    /// `None` is a number that is too absurd to compare; it equals nothing.
+    /// `None` is no number; it equals nothing.
     Decimal(Option<Decimal<'e>>),
     Text(&'e str),
 }
@@ -109,6 +109,28 @@ impl Leaf {
         let is_one = |test: &Test| matches!(test, Test::Null | Test::Bool(_));
         let has_others = self.has_values() || self.present || self.absent || !self.nots.is_empty();
         !has_others && self.tests.iter().all(is_one) && !self.tests.is_empty()
+    }
+
+    /// The texts that it names, those that it shuts out among them.
+    pub(super) fn every_text(&self) -> impl Iterator<Item = &str> {
+        let shut_out = self.tests.iter().filter_map(|test| match test {
+            Test::AnythingBut(Excluded::Texts(texts)) => Some(texts),
+            _ => None,
+        });
+        let not = self.nots.iter().flat_map(|not| &not.texts);
+        let texts = self.texts.iter().chain(shut_out.flatten()).chain(not);
+        texts.map(|text| &**text)
+    }
+
+    /// Whether it shuts out numbers, or texts.
+    pub(super) fn shuts_out(&self) -> (bool, bool) {
+        let any = |wanted: fn(&Test) -> bool| self.tests.iter().any(wanted);
+        (
+            any(|test| matches!(test, Test::AnythingBut(Excluded::Numbers(_))))
+                || self.nots.iter().any(|not| !not.numbers.is_empty()),
+            any(|test| matches!(test, Test::AnythingBut(Excluded::Texts(_))))
+                || self.nots.iter().any(|not| !not.texts.is_empty()),
+        )
     }
 
     /// Whether it names values.

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use self::contradiction::Contradiction;
 use self::places::Places;
+use super::decimal::Number;
+use super::evaluate::{Fit, plain_fit};
 use super::events::{self, Events};
 use super::findings::{Findings, Origins};
 use super::item::{Item, Key};
@@ -12,7 +14,8 @@ use super::leaf::{Leaf, Test};
 use super::{Branch, Condition, Pattern};
 use crate::diagnostic::nearest;
 use crate::event::{Status, catalogue};
-use crate::rule::field::{Field, KNOWN_EXTENSIONS, Shape};
+use crate::rule::field::{Field, FieldValue, KNOWN_EXTENSIONS, Shape};
+use crate::rule::parse;
 
 mod payload;
 
@@ -91,66 +94,107 @@ fn names(branch: &Branch, places: &Places<'_>, origins: &[Range<usize>], finding
 }
 
 fn lint_name(condition: &Condition, places: &Places<'_>, origins: &[Range<usize>], findings: &mut Findings) {
-    let at = || places.of(&condition.name, origins);
     match condition.field {
-        Some(field) => lint_field(field, condition, &at, findings),
+        Some(field) => lint_field(field, condition, places, origins, findings),
         None if KNOWN_EXTENSIONS.contains(&&*condition.name) => {}
         None => {
             let names = Field::ALL.into_iter().map(Field::name).chain(KNOWN_EXTENSIONS);
             let help = match nearest(&condition.name, names) {
+                _ if parse::KEYS.contains(&&*condition.name) => {
+                    format!("`{}` is a key of the rule: write it above `[rule.match]`", condition.name)
+                }
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "fields of the payload stand under `data`".to_owned(),
             };
             let message = "not an attribute of events; only an extension attribute can have this name";
-            findings.warning(&at(), &condition.name, message, help);
+            findings.warning(&places.of(&condition.name, origins), &condition.name, message, help);
         }
     }
 }
 
-fn lint_field(field: Field, condition: &Condition, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
+fn lint_field(
+    field: Field,
+    condition: &Condition,
+    places: &Places<'_>,
+    origins: &[Range<usize>],
+    findings: &mut Findings,
+) {
+    let at = || places.of(&condition.name, origins);
     if condition.leaves.is_empty() && field != Field::Data {
         let message = "a plain value: nothing stands below it";
         findings.warning(&at(), field.name(), message, "fields of the payload stand under `data`");
     }
     for leaf in &condition.leaves {
-        lint_leaf(field, leaf, at, findings);
+        if let Some((message, help)) = kinds(field, leaf) {
+            findings.warning(&at(), field.name(), message, help);
+        }
+        if field.is_list() && leaf.tests.iter().any(|test| matches!(test, Test::AnythingBut(_))) {
+            let message = "a list: one element outside the set is enough for `anything-but`";
+            findings.warning(&at(), field.name(), message, "`not` holds only if no element is in the set");
+        }
+        for text in leaf.every_text().filter(|text| !is_value(field, text)) {
+            let at = places.of_value(&condition.name, text, origins);
+            findings.warning(
+                &at,
+                field.name(),
+                format!("no event has the value \"{text}\""),
+                meant(field, text),
+            );
+        }
+        if matches!(field, Field::Code | Field::Type) && !leaf.has_values() && begins_no_value(field, leaf) {
+            let help = "`openeventd rules test` has a sample of every event";
+            findings.warning(&at(), field.name(), "no event in the catalogue has such a value", help);
+        }
     }
 }
 
-fn lint_leaf(field: Field, leaf: &Leaf, at: &dyn Fn() -> Range<usize>, findings: &mut Findings) {
-    let message = match field.shape() {
+/// What of a leaf is of another kind than the field, and what to write instead.
+fn kinds(field: Field, leaf: &Leaf) -> Option<(&'static str, String)> {
+    let (numbers_out, texts_out) = leaf.shuts_out();
+    let of_status = leaf.numbers.first().and_then(Number::as_integer).and_then(Status::from_code);
+    match field.shape() {
         Shape::Integer if !leaf.texts.is_empty() || leaf.tests.iter().any(Test::is_of_text) => {
-            Some(("a number in every event: text never matches", "write numbers, without quotes"))
+            Some(("a number in every event: text never matches", "write numbers, without quotes".to_owned()))
+        }
+        Shape::Integer if texts_out => {
+            Some(("a number in every event: no text is shut out", "write numbers, without quotes".to_owned()))
         }
         Shape::Text if !leaf.numbers.is_empty() || leaf.tests.iter().any(Test::is_of_numbers) => {
-            Some(("text in every event: a number never matches", "write texts, in quotes"))
+            let help = match of_status.filter(|_| field == Field::Status) {
+                Some(status) => format!("write \"{}\"", status.as_str()),
+                None => "write texts, in quotes".to_owned(),
+            };
+            Some(("text in every event: a number never matches", help))
+        }
+        Shape::Text if numbers_out => {
+            Some(("text in every event: no number is shut out", "write texts, in quotes".to_owned()))
         }
         Shape::Integer | Shape::Text if leaf.is_null_or_bool() => {
             let help = "`{ exists = false }` asks for what an event does not have";
-            Some(("never null, true or false", help))
+            Some(("never null, true or false", help.to_owned()))
         }
         _ => None,
+    }
+}
+
+fn meant(field: Field, text: &str) -> String {
+    let known: Vec<&str> = match field {
+        Field::Code => catalogue::all().map(|row| row.code).collect(),
+        Field::Type => catalogue::all().map(|row| row.event_type).collect(),
+        _ => field.all_texts().unwrap_or_default(),
     };
-    if let Some((message, help)) = message {
-        findings.warning(&at(), field.name(), message, help);
+    match nearest(text, known.iter().copied()) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None if known.len() > 10 => "a code or type that is not in the catalogue of events".to_owned(),
+        None => format!("one of {}", known.join(", ")),
     }
-    if field.is_list() && leaf.tests.iter().any(|test| matches!(test, Test::AnythingBut(_))) {
-        let message = "a list: one element outside the set is enough for `anything-but`";
-        findings.warning(&at(), field.name(), message, "`not` holds only if no element is in the set");
-    }
-    for text in leaf.texts.iter().filter(|text| !is_value(field, text)) {
-        let known: Vec<&str> = match field {
-            Field::Code => catalogue::all().map(|row| row.code).collect(),
-            Field::Type => catalogue::all().map(|row| row.event_type).collect(),
-            _ => field.all_texts().unwrap_or_default(),
-        };
-        let help = match nearest(text, known.iter().copied()) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None if known.len() > 10 => "a code or type that is not in the catalogue of events".to_owned(),
-            None => format!("one of {}", known.join(", ")),
-        };
-        findings.warning(&at(), field.name(), format!("no event has the value \"{text}\""), help);
-    }
+}
+
+/// Whether operators on a code or type hold for none in the catalogue.
+fn begins_no_value(field: Field, leaf: &Leaf) -> bool {
+    let value = |row: &catalogue::EventType| if field == Field::Code { row.code } else { row.event_type };
+    let is_of_text = !leaf.tests.is_empty() && leaf.tests.iter().all(Test::is_of_text);
+    is_of_text && !catalogue::all().any(|row| plain_fit(leaf, FieldValue::Text(value(row))) != Fit::No)
 }
 
 /// Whether an event can have the text, as far as all texts of the field are known.

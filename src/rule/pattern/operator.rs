@@ -35,9 +35,38 @@ pub(super) fn is_name(name: &str) -> bool {
     NAMES.contains(&name) || name == "null"
 }
 
-/// The operator that a TOML key is one or two slips away from.
+/// What operators are called elsewhere, without `-`, `_` and capitals.
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("startswith", "prefix"),
+    ("beginswith", "prefix"),
+    ("endswith", "suffix"),
+    ("like", "wildcard"),
+    ("glob", "wildcard"),
+    ("matches", "regex"),
+    ("regexp", "regex"),
+    ("gt", "numeric"),
+    ("gte", "numeric"),
+    ("lt", "numeric"),
+    ("lte", "numeric"),
+    ("between", "numeric"),
+    ("ne", "anything-but"),
+    ("except", "anything-but"),
+    ("notin", "anything-but"),
+    ("ignorecase", "equals-ignore-case"),
+];
+
+/// The operator that is meant by a name that is one or two slips away from it, or that it has elsewhere.
 pub(super) fn nearly(name: &str) -> Option<&'static str> {
-    NAMES.into_iter().find(|operator| operator.len() > 3 && strsim::damerau_levenshtein(name, operator) <= 2)
+    let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect::<String>().to_lowercase();
+    let elsewhere = ELSEWHERE.into_iter().find(|(own, _)| *own == plain).map(|(_, operator)| operator);
+    let is_sign = !name.is_empty() && name.chars().all(|c| matches!(c, '<' | '>' | '=' | '!'));
+    elsewhere.or(is_sign.then_some("numeric")).or_else(|| {
+        let long = NAMES.into_iter().filter(|operator| operator.len() > 3 && name.len() > 3);
+        long.into_iter().find(|operator| {
+            let distance = strsim::damerau_levenshtein(&plain, &operator.replace('-', ""));
+            distance <= if operator.len() > 4 { 2 } else { 1 }
+        })
+    })
 }
 
 /// Parses one operator and adds it to the leaf.
@@ -91,7 +120,7 @@ pub(super) fn parse(
             _ => operator.refuse("true"),
         },
         unknown => {
-            let help = match nearest(unknown, NAMES) {
+            let help = match nearly(unknown).or_else(|| nearest(unknown, NAMES)) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("the operators are {}", NAMES.join(", ")),
             };

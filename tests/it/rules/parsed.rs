@@ -73,9 +73,9 @@ fn every_problem_of_every_file_is_in_one_report() {
     assert_eq!(
         places,
         [
-            "a/a.toml:3:18: error: match.code: an empty list matches nothing",
+            "a/a.toml:3:18: error: match.code: an empty list says nothing",
             "b.toml:2:8: error: name: the rule \"same\" is defined twice",
-            "b.toml:3:11: warning: match.code: no event has the value \"x\"",
+            "b.toml:3:18: warning: match.code: no event has the value \"x\"",
             "b.toml:4:1: error: mod: unknown key",
             "c.toml:1:5: error: not TOML: key with no value, expected `=`",
         ]

@@ -51,7 +51,7 @@ fn all_problems_of_a_pattern_are_told() {
     let error = Pattern::parse_json(text, None).expect_err("four problems");
     assert_eq!(
         error.to_string(),
-        "a: an empty list matches nothing (name at least one value or operator)\n\
+        "a: an empty list says nothing (name at least one value or operator)\n\
          b.c: unknown operator `prefx` (did you mean `prefix`?)\n\
          b.c.wildcard: a backslash stands before something else than `*` or a backslash \
          (write `\\\\` for a backslash, `\\*` for a star)\n\

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Places;
+use crate::event::Status;
 use crate::event::payload::Payloads;
 use crate::rule::field::Field;
 use crate::rule::pattern::events::Events;
@@ -19,11 +20,11 @@ const FACTS: [(&str, &str); 4] = [
 ];
 
 /// What is warned of below `data` in one branch.
-struct Lint<'l> {
+struct Lint<'l, 'i> {
     payloads: Payloads,
     /// The events may also be some that the catalogue does not know.
     has_others: bool,
-    places: &'l Places<'l>,
+    places: &'l Places<'i>,
     origins: &'l [Range<usize>],
 }
 
@@ -47,7 +48,7 @@ pub(super) fn lint(
     }
 }
 
-impl Lint<'_> {
+impl Lint<'_, '_> {
     fn below(&self, condition: &Condition, path: &str, findings: &mut Findings) {
         for inner in condition.below.iter().flat_map(|below| &below.conditions) {
             let own = if path.is_empty() { inner.name.to_string() } else { format!("{path}.{}", inner.name) };
@@ -59,8 +60,21 @@ impl Lint<'_> {
             for leaf in &inner.leaves {
                 self.kinds(&own, leaf, findings);
             }
+            if inner.below.is_some() && self.is_plain(&own) {
+                let help = "an operator is a table of one key that is the operator's name";
+                self.warn(&own, "a plain value: nothing stands below it", help.to_owned(), findings);
+                continue;
+            }
             self.below(inner, &own, findings);
         }
+    }
+
+    /// Whether all events that have it have texts or numbers there, as far as is known.
+    fn is_plain(&self, own: &str) -> bool {
+        let kinds = self.payloads.kinds(own);
+        !self.has_others
+            && self.payloads.are_known()
+            && kinds.is_some_and(|kinds| kinds.is_text() || kinds.is_number())
     }
 
     fn warn(&self, own: &str, message: &str, help: String, findings: &mut Findings) {
@@ -83,7 +97,12 @@ impl Lint<'_> {
             };
             ("sent as text: a number never matches", help)
         } else if kinds.is_number() && !leaf.texts.is_empty() {
-            ("sent as a number: text never matches", "write it without quotes".to_owned())
+            let word = leaf.texts.iter().find(|text| own == "status" && Status::from_word(text).is_some());
+            let help = match word {
+                Some(word) => format!("the fact has words: `status = \"{word}\"`"),
+                None => "write a number, without quotes".to_owned(),
+            };
+            ("sent as a number: text never matches", help)
         } else {
             return;
         };
