@@ -12,7 +12,7 @@ use crate::diagnostic::Severity;
 const MEMBERS_MAX: usize = 10_000;
 /// Operators among them. Each may be tried on each element of a list, and whoever sends events chooses the list.
 const OPERATORS_MAX: usize = 1_000;
-/// Problems of one pattern that are told.
+/// Errors of one pattern that are told, and warnings.
 const TOLD_MAX: usize = 100;
 
 /// One finding.
@@ -29,6 +29,9 @@ pub(super) type Origins = Vec<Range<usize>>;
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) list: Vec<Finding>,
+    told: HashSet<PatternProblem>,
+    errors: usize,
+    warnings: usize,
     dialect: Option<Dialect>,
     /// What can be done where the bus has nothing instead.
     resort: &'static str,
@@ -71,8 +74,13 @@ impl Findings {
         self.add(Severity::Warning, at, key, message.into(), help.into());
     }
 
+    /// Alternatives share what stands beside them: what is found in each of them is told once.
     fn add(&mut self, severity: Severity, at: &Range<usize>, key: &str, message: String, help: String) {
-        let (message, help) = match self.list.len().cmp(&TOLD_MAX) {
+        let told = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        let (message, help) = match (*told).cmp(&TOLD_MAX) {
             Ordering::Less => (message, help),
             Ordering::Equal => {
                 (format!("more than {TOLD_MAX} problems; no further one is told"), String::new())
@@ -80,7 +88,10 @@ impl Findings {
             Ordering::Greater => return,
         };
         let problem = PatternProblem { span: at.clone(), key: key.to_owned(), message, help };
-        self.list.push(Finding { severity, problem });
+        if self.told.insert(problem.clone()) {
+            *told += 1;
+            self.list.push(Finding { severity, problem });
+        }
     }
 
     /// Refuses what the bus that was asked for does not have.
@@ -111,12 +122,6 @@ impl Findings {
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.list.iter().any(|finding| finding.severity == Severity::Error)
-    }
-
-    /// Alternatives share what stands beside them: what was found in each of them is told once.
-    pub(super) fn forget_repetitions(&mut self) {
-        let mut told = HashSet::new();
-        self.list.retain(|finding| told.insert(finding.problem.clone()));
+        self.errors > 0
     }
 }

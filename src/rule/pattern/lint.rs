@@ -54,7 +54,6 @@ pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings
             alternatives(&told, &places, findings);
         }
     }
-    findings.forget_repetitions();
 }
 
 fn never(found: &Contradiction, origins: &[Range<usize>], places: &Places<'_>, findings: &mut Findings) {

@@ -102,3 +102,12 @@ fn of_a_pattern_that_is_all_wrong_the_first_problems_are_told() {
     assert_eq!(stderr.matches("an operator has one key").count(), 100);
     assert!(stderr.contains("more than 100 problems; no further one is told"), "{stderr}");
 }
+
+#[test]
+fn an_error_behind_many_warnings_refuses_the_pattern() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let odd = vec![r#"{"prefix": ""}"#; 150].join(",");
+    let (code, stdout, first) = judged(directory.path(), &format!("{{\"a\": [{odd}, []]}}"), "{}");
+    assert_eq!((code, stdout.as_str()), (65, ""), "{first}");
+    assert!(first.contains("a list stands in a list"), "{first}");
+}
