@@ -229,7 +229,9 @@ impl Event<'_> {
         if self.facts.status.is_some() {
             return None;
         }
-        Payload::read(&self.data).written_status(catalogue::by_code(self.code.as_deref()?))
+        // Of an event that is not of the catalogue no fact is read.
+        let row = catalogue::by_type(self.event_type.as_deref()?)?;
+        Payload::read(&self.data).written_status(Some(row))
     }
 }
 

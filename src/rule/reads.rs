@@ -70,10 +70,15 @@ pub(super) fn lint(report: &mut Report<'_>, value: &Value, span: &Range<usize>, 
     }
 }
 
-/// Whether a template says somewhere what holds where `field` is not there: by `default`, or by a test whether it is
-/// defined. A name that is called is no field.
+/// Whether a template says somewhere what holds where `field` is not there: by `default`, by a test whether it is
+/// defined, or by its name in quotes, as in `'x' in data`. A name that is called is no field.
 fn asks_first(source: &str, field: &str) -> bool {
+    let source = &without_comments(source);
     let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let name = field.rsplit('.').next().unwrap_or(field);
+    if ['\'', '"'].iter().any(|quote| source.contains(&format!("{quote}{name}{quote}"))) {
+        return true;
+    }
     source.match_indices(field).any(|(at, _)| {
         let (before, after) = (source.get(..at), source.get(at + field.len()..));
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
@@ -87,8 +92,14 @@ fn asks_first(source: &str, field: &str) -> bool {
         after.starts_with('(')
             || (behind.starts_with('|') && matches!(first, Some("default" | "d")))
             || (behind.starts_with("is")
-                && matches!((first, second), (Some("is"), Some("defined" | "undefined"))))
+                && matches!((first, second), (Some("is"), Some("defined" | "undefined" | "none"))))
     })
+}
+
+fn without_comments(source: &str) -> String {
+    let mut parts = source.split("{#");
+    let before = parts.next().unwrap_or_default().to_owned();
+    parts.fold(before, |text, part| text + part.split_once("#}").map_or("", |(_, after)| after))
 }
 
 #[cfg(test)]
@@ -110,6 +121,10 @@ mod tests {
             ("event.data.x | default(1) ~ data.x", false),
             ("data.x() ", true),
             ("data.x and isdefined", false),
+            ("data.x if 'x' in data else 1", true),
+            ("1 if data.x is none else 2", true),
+            ("{# data.x | default(1) #}{{ data.x }}", false),
+            ("{{ data.x }}{# unended", false),
         ] {
             assert_eq!(asks_first(source, "data.x"), asks, "{source}");
         }

@@ -109,7 +109,8 @@ fn enter(item: &mut Item, key: &Key, value: Item, path: &str, problems: &mut Vec
 
 /// Changes the value of `key`; there is an empty object if there was none.
 fn at(entries: &mut Vec<(Key, Item)>, key: Key, change: impl FnOnce(&mut Item)) {
-    if let Some((_, item)) = entries.iter_mut().find(|(own, _)| own.text == key.text) {
+    // Of a repeated key the last one counts.
+    if let Some((_, item)) = entries.iter_mut().rev().find(|(own, _)| own.text == key.text) {
         change(item);
         return;
     }

@@ -161,6 +161,7 @@ impl Results {
 
     /// Whether nothing is there that fails the run.
     fn are_right(&self) -> bool {
-        self.failed() == 0 && (!self.refuses_uncovered || self.uncovered().is_empty())
+        let is_covered = || !self.coverage.rules.is_empty() && self.uncovered().is_empty();
+        self.failed() == 0 && (!self.refuses_uncovered || is_covered())
     }
 }

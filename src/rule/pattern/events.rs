@@ -19,7 +19,7 @@ use crate::record::Record;
 use crate::rule::field::{Field, FieldValue};
 
 /// Events of the catalogue, by their places in it, and all that it does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Events(u64);
 
 /// What each event is called and can have.
@@ -78,7 +78,9 @@ impl Events {
         }
         match field {
             Field::Code | Field::Type | Field::Kind if leaf.is_exact() && leaf.numbers.is_empty() => {
-                let own = leaf.texts.iter().map(|text| named(field, text).unwrap_or(Self::OTHERS));
+                // An event of an unknown type has the code that its payload names.
+                let unknown = if field == Field::Type { Self::ALL } else { Self::OTHERS };
+                let own = leaf.texts.iter().map(|text| named(field, text).unwrap_or(unknown));
                 let others = if field == Field::Kind { Self::OTHERS } else { Self::NONE };
                 own.fold(others, Self::or)
             }

@@ -37,7 +37,8 @@ pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings
     if let Some(found) = contradiction::find(&common, Events::ALL) {
         never(&found, &[], &places, findings);
     } else {
-        payload::lint(&pattern.common, beside(None), &places, &[], findings);
+        let mut seen = payload::Seen::default();
+        payload::lint(&pattern.common, beside(None), &places, &[], &mut seen, findings);
         let origins = std::mem::take(&mut findings.origins);
         for ((at, choice), origins) in pattern.choices.iter().enumerate().zip(&origins) {
             let events = beside(Some(at));
@@ -46,7 +47,14 @@ pub(crate) fn event_pattern(entries: &[(Key, Item)], pattern: &Pattern, findings
                 let conditions: Vec<&Condition> = common.iter().copied().chain(&branch.conditions).collect();
                 let found = contradiction::find(&conditions, events);
                 if found.is_none() {
-                    payload::lint(branch, events.and(Events::named_by(branch)), &places, origins, findings);
+                    payload::lint(
+                        branch,
+                        events.and(Events::named_by(branch)),
+                        &places,
+                        origins,
+                        &mut seen,
+                        findings,
+                    );
                 }
                 (found, origins)
             });

@@ -295,6 +295,12 @@ impl<'i> Operator<'i, '_> {
             self.findings.error(&operand.span, self.path, message, "");
             return None;
         }
+        for member in members {
+            if !self.findings.count(&member.span, self.path) {
+                return None;
+            }
+            self.findings.count_operator(&member.span, self.path);
+        }
         let excluded = members.iter().map(|member| {
             let mut member = Operator { operand: member, path: self.path, findings: self.findings };
             member.excluded_by(name)

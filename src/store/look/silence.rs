@@ -35,12 +35,11 @@ const GAPS: &str = "SELECT count(*) AS gaps, coalesce(sum(end_offset - first_off
     WHERE noticed_at >= ?1 AND noticed_at < ?2";
 const QUARANTINED: &str = "SELECT count(*) AS records, coalesce(sum(mentions), 0) AS mentioning, \
     max(CASE WHEN mentions THEN id END) AS example FROM (SELECT id, \
-    instr(CAST(payload AS TEXT), ?3) > 0 AND ' ' || CAST(payload AS TEXT) || ' ' GLOB ?5 AS mentions \
-    FROM quarantined_record WHERE quarantined_at >= ?1 AND quarantined_at < ?2 AND replayed_at IS NULL \
+    at > 0 AND (' ' || CAST(payload AS TEXT) || ' ' GLOB ?5 \
+    OR (CAST(substr(payload, at - 1, 1) AS TEXT) NOT GLOB ?6 \
+    AND CAST(substr(payload, at + length(CAST(?3 AS BLOB)), 1) AS TEXT) NOT GLOB ?6)) AS mentions \
+    FROM (SELECT *, instr(payload, CAST(?3 AS BLOB)) AS at FROM quarantined_record) WHERE quarantined_at >= ?1 AND quarantined_at < ?2 AND replayed_at IS NULL \
     ORDER BY quarantined_at DESC LIMIT ?4)";
-
-/// What is part of a number or a word, for a character class of SQLite.
-const WORD: &str = "0-9A-Za-z_\u{80}-\u{10ffff}";
 
 const LOOKING: &str = "look why nothing is known of an object";
 
@@ -71,8 +70,10 @@ impl Reader {
         let none = || StoreError::Corrupt { place: "a count", found: "no row".to_owned() };
         let gaps = self.row(LOOKING, sqlx::query(GAPS).bind(since_ms).bind(until_ms)).await?;
         let quarantined = sqlx::query(QUARANTINED).bind(since_ms).bind(until_ms);
-        let quarantined =
-            self.row(LOOKING, quarantined.bind(id.to_owned()).bind(SEARCHED_MAX).bind(as_a_word(id)));
+        let quarantined = self.row(
+            LOOKING,
+            quarantined.bind(id.to_owned()).bind(SEARCHED_MAX).bind(as_a_word(id)).bind(beside(id)),
+        );
         let quarantined = quarantined.await?;
         Ok(Silence {
             last,
@@ -84,14 +85,20 @@ impl Reader {
     }
 }
 
-/// The pattern of SQLite's GLOB for a text that has `id` in it as a whole number or word.
+/// The pattern of SQLite's GLOB for what is beside `id` if it is only a part of a number or word.
+fn beside(id: &str) -> &'static str {
+    if id.bytes().all(|byte| byte.is_ascii_digit()) { "[0-9]" } else { "[0-9A-Za-z_]" }
+}
+
+/// The pattern of SQLite's GLOB for a text that has `id` in it as a whole number or word. It ends at a NUL in the text.
 fn as_a_word(id: &str) -> String {
-    let mut pattern = format!("*[^{WORD}]");
+    let apart = beside(id).replace('[', "[^");
+    let mut pattern = format!("*{apart}");
     for character in id.chars() {
         match character {
             '*' | '?' | '[' => pattern.extend(['[', character, ']']),
             _ => pattern.push(character),
         }
     }
-    pattern + &format!("[^{WORD}]*")
+    pattern + &format!("{apart}*")
 }

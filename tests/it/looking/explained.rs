@@ -270,6 +270,11 @@ fn a_status_that_nobody_knows_is_told_as_the_payload_has_it() {
         (with("\"other\":9"), "is missing  expected"),
         (with("\"status\":null"), "is missing  expected"),
         (elsewhere, "is missing  expected"),
+        (
+            r#"{"messageType":"instance-status-changes","messageId":"1","messageBody":{"status":5}}"#
+                .to_owned(),
+            "is missing  expected",
+        ),
     ] {
         let said = openeventd_with(directory.path(), &arguments, &payload);
         said.assert(0, &["  fails  status  ", told]);

@@ -130,6 +130,20 @@ async fn where_nothing_came_what_is_known_is_told() {
             said.stdout
         );
     }
+    for (change, object, is_told) in [
+        // A schema registry's frame.
+        ("UPDATE quarantined_record SET payload = x'000000000537373720'", "instance:777", true),
+        ("UPDATE quarantined_record SET payload = x'0000000005373737'", "instance:777", true),
+        ("UPDATE quarantined_record SET payload = x'00000000053137373720'", "instance:777", false),
+        ("UPDATE quarantined_record SET payload = CAST('{\\n777\\n}' AS BLOB)", "instance:777", true),
+        ("UPDATE quarantined_record SET payload = CAST('实例777失败' AS BLOB)", "instance:777", true),
+        ("UPDATE quarantined_record SET payload = CAST('实例777失败' AS BLOB)", "instance:77", false),
+        ("UPDATE quarantined_record SET payload = CAST('1777 777' AS BLOB)", "instance:777", true),
+    ] {
+        store.tamper(change).await;
+        let told = why(&store, object, &[]).stdout.contains("1 with its id");
+        assert_eq!(told, is_told, "{change} {object}");
+    }
     why(&store, "workspace:7", &[]).assert(66, &["Of its workspace  none of the last 100000 events\n"]);
 }
 

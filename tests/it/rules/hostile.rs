@@ -43,6 +43,14 @@ fn what_is_too_deep_or_too_large_is_refused() {
         ("many fields", format!("{{{}}}", keys[..20_000].join(",")), "more than 10000 values"),
         ("more fields", format!("{{{}}}", keys.join(",")), "at most 1048576 are allowed"),
         (
+            "operators shut out",
+            format!(
+                "{{\"a\": [{{\"anything-but\": {{\"prefix\": [{}]}}}}]}}",
+                vec![r#""x""#; 1_001].join(",")
+            ),
+            "more than 1000 operators",
+        ),
+        (
             "many operators",
             format!("{{\"a\": [{}]}}", vec![r#"{"prefix": "x"}"#; 1_001].join(",")),
             "more than 1000 operators",

@@ -72,7 +72,7 @@ fn a_fact_that_the_events_do_not_have_is_told() {
         ),
         (
             "{ code = 'instance-status-changes', ^kind = 'extension' }",
-            "never matches: no event has this code, type and kind together",
+            "never matches: no event has this code, type and kind together, as far as is known",
             "",
         ),
     ] {
@@ -181,6 +181,15 @@ fn what_holds_for_some_event_or_cannot_be_known_is_not_told() {
     ] {
         check(pattern, &[]);
     }
+}
+
+/// Of a type that the catalogue does not know, the payload names the code.
+#[test]
+fn an_unknown_type_goes_with_every_code() {
+    let found =
+        warnings("{ code = 'instance-status-changes', type = 'dataworks:New:Name', status = 'Failure' }");
+    let messages: Vec<String> = found.iter().map(|warning| warning.message.clone()).collect();
+    assert_eq!(messages, ["no event has the value \"dataworks:New:Name\""]);
 }
 
 #[test]

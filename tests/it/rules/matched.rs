@@ -102,3 +102,22 @@ fn every_line_of_a_batch_gets_its_result() {
         ]
     );
 }
+
+#[test]
+fn a_line_that_is_too_long_or_no_text_is_invalid_and_the_next_is_judged() {
+    let line = |id: usize, length: usize| {
+        let line = format!("{{\"id\": {id}, \"pattern\": {{\"a\": [1]}}, \"event\": {{\"a\": 1}}}}");
+        format!("{line}{}\n", " ".repeat(length.saturating_sub(line.len())))
+    };
+    let most = 8 << 20;
+    let mut input = format!("\u{feff}{}{}{}", line(1, most - 3), line(2, most + 1), line(3, 0)).into_bytes();
+    input.extend(b"\xff\xfe\n");
+    input.extend(line(5, 0).trim_end().as_bytes());
+    let mut command = Command::cargo_bin("openeventd").expect("the program");
+    let output =
+        command.args(["rules", "match", "--batch", "-"]).write_stdin(input).output().expect("it runs");
+    let said = |id: &str, result: &str| format!("{{\"id\": {id}, \"result\": \"{result}\"}}\n");
+    let expected = [("1", "match"), ("null", "invalid"), ("3", "match"), ("null", "invalid"), ("5", "match")];
+    assert_eq!(text(&output.stdout), expected.map(|(id, result)| said(id, result)).concat());
+    assert_eq!(text(&output.stderr), "-:2: error: more than 8388608 bytes\n-:4: error: not UTF-8 text\n");
+}

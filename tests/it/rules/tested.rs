@@ -298,6 +298,17 @@ fn changed_events_keep_every_digit_and_may_hold_null_and_lack_fields() {
 }
 
 #[test]
+fn of_a_repeated_key_the_one_that_counts_is_changed() {
+    let event = r#"{"eventCode": "instance-status-changes", "taskId": 7, "status": 5, "status": 5}"#;
+    let test =
+        "[[test]]\nname = \"a\"\nevent_file = \"e.json\"\nwith = { status = 6 }\nmatches = []\nonly = true\n";
+    let rule = "[[rule]]\nname = \"failed\"\nmatch = { status = \"Failure\" }\n";
+    let directory = given(&[("a.toml", rule), ("a.test.toml", test), ("e.json", event)]);
+    let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+#[test]
 fn a_link_that_leads_out_of_the_rule_directory_is_not_followed_to_an_event() {
     let test = "[[test]]\nname = \"x\"\nevent_file = \"e.json\"\nmatches = [\"large-download\"]\n";
     let directory = given(&[("a.toml", RULES), ("a.test.toml", test)]);
@@ -438,7 +449,12 @@ fn what_does_not_exist_is_told() {
     let (code, _, stderr) = tested(directory.path(), &["rules.d", "--config", "none.toml"]);
     assert_eq!(code, 78);
     assert!(stderr.contains("cannot read the configuration none.toml"), "{stderr}");
-    let (code, stdout, _) = tested(directory.path(), &["rules.d"]);
+    let (code, stdout, stderr) = tested(directory.path(), &["rules.d"]);
     assert_eq!(code, 0);
     assert!(stdout.ends_with("ok: 0 tests passed, 0 failed; 0 of 2 rules covered\n"), "{stdout}");
+    assert!(stderr.starts_with("rules.d: warning: no tests\n"), "{stderr}");
+    let empty = given(&[]);
+    std::fs::create_dir(empty.path().join("empty")).expect("it is made");
+    let (code, stdout, _) = tested(empty.path(), &["empty", "--fail-uncovered"]);
+    assert_eq!((code, stdout.as_str()), (65, "not ok: 0 tests passed, 0 failed; 0 of 0 rules covered\n"));
 }

@@ -41,10 +41,12 @@ pub(super) fn run(file: &Path, dialect: Option<Dialect>) -> Result<Exit, Failure
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
+        // The line's end is not counted.
         if input.by_ref().take(BYTES_MAX + 1).read_until(b'\n', &mut line).map_err(failed)? == 0 {
             break;
         }
-        let is_whole = u64::try_from(line.len()).is_ok_and(|length| length <= BYTES_MAX);
+        let is_whole =
+            line.ends_with(b"\n") || u64::try_from(line.len()).is_ok_and(|length| length <= BYTES_MAX);
         let text = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
         let (id, outcome) = match std::str::from_utf8(text) {
             _ if !is_whole => {

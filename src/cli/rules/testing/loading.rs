@@ -58,13 +58,27 @@ pub(super) fn load(config: &Path, directory: Option<&Path>) -> Result<Loaded, Fa
     });
     let mut read = |path: &str| event_file::read(&directory, path);
     match (settings, rules, rule_test::parse::parse(&test_files, names.as_ref(), &mut read)) {
-        (Some(settings), Ok((rules, _)), Ok((tests, warnings))) => {
+        (Some(settings), Ok((rules, _)), Ok((tests, mut warnings))) => {
+            if tests.is_empty() {
+                warnings.push(no_tests(&directory));
+            }
             Ok(Loaded { settings, rules, tests, warnings })
         }
         (_, _, tests) => {
             problems.extend(tests.map_or_else(|found| found, |(_, warnings)| warnings));
             Err(Failure::of_problems(problems))
         }
+    }
+}
+
+fn no_tests(directory: &Path) -> Diagnostic {
+    Diagnostic {
+        file: directory.display().to_string(),
+        place: None,
+        key: String::new(),
+        message: "no tests".to_owned(),
+        help: "they are read from the files in it whose names end in `.test.toml`".to_owned(),
+        severity: Severity::Warning,
     }
 }
 

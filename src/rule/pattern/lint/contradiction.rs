@@ -138,7 +138,7 @@ fn between_events(conditions: &[&Condition], events: Events) -> Option<Contradic
     if left.is_empty() {
         return Some(Contradiction {
             paths: telling.rev().map(|condition| condition.name.to_string()).collect(),
-            message: "no event has this code, type and kind together".to_owned(),
+            message: "no event has this code, type and kind together, as far as is known".to_owned(),
             help: "`openeventd decode` shows what an event has".to_owned(),
         });
     }

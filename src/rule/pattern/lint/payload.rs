@@ -1,5 +1,6 @@
 //! Warnings about conditions below `data`: fields that were never seen there, and values of another type.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::Places;
@@ -19,9 +20,13 @@ const FACTS: [(&str, &str); 4] = [
     ("nodeIds", "nodes"),
 ];
 
+/// Which fields are unknown, by events, place and path: alternatives share what stands beside them.
+pub(super) type Seen = HashMap<(Events, usize, String), bool>;
+
 /// What is warned of below `data` in one branch.
 struct Lint<'l, 'i> {
     payloads: Payloads,
+    events: Events,
     /// The events may also be some that the catalogue does not know.
     has_others: bool,
     places: &'l Places<'i>,
@@ -34,6 +39,7 @@ pub(super) fn lint(
     events: Events,
     places: &Places<'_>,
     origins: &[Range<usize>],
+    seen: &mut Seen,
     findings: &mut Findings,
 ) {
     let of_data = |condition: &&Condition| condition.field == Some(Field::Data);
@@ -42,19 +48,26 @@ pub(super) fn lint(
         return;
     }
     let payloads = Payloads::of(events.rows().map(|row| row.code));
-    let lint = Lint { payloads, has_others: events.has_others(), places, origins };
+    let lint = Lint { payloads, events, has_others: events.has_others(), places, origins };
     for condition in conditions {
-        lint.below(condition, "", findings);
+        lint.below(condition, "", seen, findings);
     }
 }
 
 impl Lint<'_, '_> {
-    fn below(&self, condition: &Condition, path: &str, findings: &mut Findings) {
+    fn below(&self, condition: &Condition, path: &str, seen: &mut Seen, findings: &mut Findings) {
         for inner in condition.below.iter().flat_map(|below| &below.conditions) {
             let own = if path.is_empty() { inner.name.to_string() } else { format!("{path}.{}", inner.name) };
-            if let Some(unknown) = self.payloads.unknown(&own).filter(|_| !self.has_others) {
-                let help = "a field that DataWorks has not published works all the same, if it is sent";
-                self.warn(&own, unknown.message(), unknown.help(help), findings);
+            let at = self.places.of(&format!("data.{own}"), self.origins);
+            let is_unknown = *seen.entry((self.events, at.start, own.clone())).or_insert_with(|| {
+                let unknown = self.payloads.unknown(&own).filter(|_| !self.has_others);
+                if let Some(unknown) = &unknown {
+                    let help = "a field that DataWorks has not published works all the same, if it is sent";
+                    self.warn(&own, unknown.message(), unknown.help(help), findings);
+                }
+                unknown.is_some()
+            });
+            if is_unknown {
                 continue;
             }
             for leaf in &inner.leaves {
@@ -65,7 +78,7 @@ impl Lint<'_, '_> {
                 self.warn(&own, "a plain value: nothing stands below it", help.to_owned(), findings);
                 continue;
             }
-            self.below(inner, &own, findings);
+            self.below(inner, &own, seen, findings);
         }
     }
 
