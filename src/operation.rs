@@ -7,6 +7,8 @@
 //!
 //! Next: [`crate::quota`].
 
+use std::hash::{Hash, Hasher};
+
 mod catalogue;
 
 mod counterpart;
@@ -34,6 +36,13 @@ pub struct Operation {
     pub client_token: Option<&'static str>,
     /// Whether it also takes a file.
     pub upload: Upload,
+}
+
+/// Name and version tell operations apart.
+impl Hash for Operation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.version).hash(state);
+    }
 }
 
 /// One parameter of an operation.

@@ -117,7 +117,7 @@ pub enum Mode {
 }
 
 /// One call that a rule asks for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Step {
     /// The operation, from the embedded catalogue.
     pub operation: &'static Operation,

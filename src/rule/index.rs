@@ -39,8 +39,6 @@ pub struct Index {
     data: Paths,
     /// Rules without a condition that needs a value.
     unfiled: Vec<u32>,
-    /// Rules that no condition sets apart: they are tried for nearly every event that has a field, or for every one.
-    broad: Vec<u32>,
     /// How many rules there are.
     count: u32,
 }
@@ -69,9 +67,6 @@ impl Index {
         let mut index = Index::default();
         for (place, pattern) in (0_u32..).zip(patterns) {
             index.count = place + 1;
-            if is_broad(pattern) {
-                index.broad.push(place);
-            }
             match best(pattern, &company) {
                 Some(ways) => ways.into_iter().for_each(|way| index.file(&way, place)),
                 None => index.unfiled.push(place),
@@ -81,11 +76,6 @@ impl Index {
         index.extensions.iter_mut().for_each(|(_, paths)| paths.finish());
         index.data.finish();
         index
-    }
-
-    /// The rules that are tried for nearly every event, in order.
-    pub(super) fn broad(&self) -> &[u32] {
-        &self.broad
     }
 
     fn file(&mut self, way: &Way<'_>, place: u32) {
@@ -215,7 +205,7 @@ fn best<'p>(pattern: &'p Pattern, company: &Company) -> Option<Vec<Way<'p>>> {
 
 /// Whether a pattern is looked at for nearly every event even if it is alone: whatever sets it apart lets nearly all
 /// values through.
-fn is_broad(pattern: &Pattern) -> bool {
+pub(super) fn is_broad(pattern: &Pattern) -> bool {
     let is_wide = |way: &Way<'_>| way.keys.iter().any(|key| key.reach() == Reach::Wide);
     best(pattern, &Company::default()).is_none_or(|ways| ways.iter().any(is_wide))
 }
@@ -250,7 +240,8 @@ mod tests {
         patterns.push(pattern(r#"{"code": ["c"], "data": {"b": [{"anything-but": 7}]}}"#));
         patterns.push(pattern(r#"{"data": {"b": [{"anything-but": 7}]}}"#));
         let index = Index::build(patterns.iter());
-        assert_eq!(index.broad, [31]);
+        let broad: Vec<usize> = (0..patterns.len()).filter(|place| is_broad(&patterns[*place])).collect();
+        assert_eq!(broad, [31]);
         assert_eq!(index.fields.len(), 1, "the code is the better way for one of them");
     }
 

@@ -84,7 +84,7 @@ pub fn parse_within(mut files: Vec<RuleFile>, known: PartlyKnown<'_>) -> Parsed 
         return Err(diagnostics);
     }
     let index = Index::build(rules.iter().map(|rule: &Rule| &rule.pattern));
-    diagnostics.extend(lint::of_set(&rules, &index, &files));
+    diagnostics.extend(lint::of_set(&rules, &files));
     let hash = hash_of(&files);
     Ok((RuleSet { rules, files, hash, index }, diagnostics))
 }

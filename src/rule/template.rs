@@ -32,22 +32,18 @@ pub struct Value {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Literal(Json),
-    Text(TextTemplate),
-    Expression(LoneExpression),
+    Text(Compiled<Environment<'static>>),
+    Expression(Compiled<Expression<'static, 'static>>),
     Secret(String),
     List(Vec<Value>),
     Map(BTreeMap<String, Value>),
 }
 
-pub(crate) struct TextTemplate {
+/// A template, and what the engine made of it; of a text that is an environment, with the template under the empty
+/// name.
+pub(crate) struct Compiled<T> {
     source: String,
-    // Holds the compiled template under the empty name.
-    environment: Environment<'static>,
-}
-
-pub(crate) struct LoneExpression {
-    source: String,
-    compiled: Expression<'static, 'static>,
+    made: T,
 }
 
 /// A template that could not be rendered for an event.
@@ -84,42 +80,22 @@ pub fn secret_name(value: &Json) -> Option<&str> {
     }
 }
 
-impl fmt::Debug for TextTemplate {
+impl<T> fmt::Debug for Compiled<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TextTemplate").field(&self.source).finish()
-    }
-}
-
-impl fmt::Debug for LoneExpression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LoneExpression").field(&self.source).finish()
+        f.debug_tuple("Compiled").field(&self.source).finish()
     }
 }
 
 /// A template is what was written.
-impl PartialEq for TextTemplate {
+impl<T> PartialEq for Compiled<T> {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
     }
 }
 
-impl Eq for TextTemplate {}
+impl<T> Eq for Compiled<T> {}
 
-impl Hash for TextTemplate {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.source.hash(state);
-    }
-}
-
-impl PartialEq for LoneExpression {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl Eq for LoneExpression {}
-
-impl Hash for LoneExpression {
+impl<T> Hash for Compiled<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.source.hash(state);
     }
@@ -149,14 +125,14 @@ impl Value {
                     .compile_expression_owned(expression.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
                 refuse_mixed_secret(&compiled.undeclared_variables(false))?;
-                Kind::Expression(LoneExpression { source: expression.to_owned(), compiled })
+                Kind::Expression(Compiled { source: expression.to_owned(), made: compiled })
             }
             None if ["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) => {
                 let mut environment = ENVIRONMENT.clone();
                 environment
                     .add_template_owned("", source.to_owned())
                     .map_err(|error| syntax_problem(&error))?;
-                let text = TextTemplate { source: source.to_owned(), environment };
+                let text = Compiled { source: source.to_owned(), made: environment };
                 refuse_mixed_secret(&text.undeclared(false))?;
                 Kind::Text(text)
             }
@@ -187,7 +163,7 @@ impl Value {
     fn undeclared(&self, nested: bool) -> BTreeSet<String> {
         match &self.kind {
             Kind::Text(text) => text.undeclared(nested).into_iter().collect(),
-            Kind::Expression(lone) => lone.compiled.undeclared_variables(nested).into_iter().collect(),
+            Kind::Expression(lone) => lone.made.undeclared_variables(nested).into_iter().collect(),
             Kind::Literal(_) | Kind::Secret(_) | Kind::List(_) | Kind::Map(_) => BTreeSet::new(),
         }
     }
@@ -237,9 +213,9 @@ impl Value {
                 Ok(Json::from(rendered))
             }
             Kind::Expression(lone) => {
-                let paths = || lone.compiled.undeclared_variables(true);
+                let paths = || lone.made.undeclared_variables(true);
                 let value = lone
-                    .compiled
+                    .made
                     .eval(root.clone())
                     .map_err(|error| failed(explained(&error, paths(), scope)))?;
                 if value.is_undefined() {
@@ -261,25 +237,22 @@ impl Value {
     }
 }
 
-impl LoneExpression {
+impl Compiled<Expression<'static, 'static>> {
     /// As it is written between the braces.
     pub(crate) fn source(&self) -> &str {
         self.source.trim()
     }
 }
 
-impl TextTemplate {
+impl Compiled<Environment<'static>> {
     fn undeclared(&self, nested: bool) -> HashSet<String> {
-        self.environment
-            .get_template("")
-            .map(|template| template.undeclared_variables(nested))
-            .unwrap_or_default()
+        self.made.get_template("").map(|template| template.undeclared_variables(nested)).unwrap_or_default()
     }
 
     fn render(&self, root: &minijinja::Value, scope: &Scope) -> Result<String, String> {
         let mut buffer = vec![0; RENDERED_BYTES_MAX];
         let mut rest = buffer.as_mut_slice();
-        let template = self.environment.get_template("").map_err(|error| plain(&error))?;
+        let template = self.made.get_template("").map_err(|error| plain(&error))?;
         template.render_captured_to(root.clone(), &mut rest).map_err(|error| match error.kind() {
             ErrorKind::WriteFailure => too_large(),
             _ => explained(&error, self.undeclared(true), scope),
