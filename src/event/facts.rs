@@ -160,9 +160,7 @@ impl<'d> Payload<'d> {
 
     /// The field that holds the status, in payloads that have one.
     fn written_status(&self, row: Option<&EventType>) -> Option<&'d str> {
-        let has_status =
-            row.is_some_and(|row| matches!(row.family, Family::InstanceStatus | Family::DagStatus));
-        self.status.filter(|_| has_status)
+        self.status.filter(|_| row.is_some_and(|row| !row.family.statuses().is_empty()))
     }
 
     fn status(&self, value: Option<&'d str>) -> Option<Status> {

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Exit, Failure, terminal};
-use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::diagnostic::{Diagnostic, Lines, Severity};
 use crate::event::json::{JsonError, Node};
 use crate::rule::pattern::{Dialect, Pattern, PatternProblem};
 
@@ -122,9 +122,10 @@ fn diagnostics(
     problems: Vec<PatternProblem>,
     severity: Severity,
 ) -> Vec<Diagnostic> {
+    let lines = Lines::new(text);
     let of_problem = |problem: PatternProblem| Diagnostic {
         file: file.display().to_string(),
-        place: Some(Place::of_byte(text, problem.span.start)),
+        place: Some(lines.place(problem.span.start)),
         key: problem.key,
         message: problem.message,
         help: problem.help,

@@ -148,7 +148,7 @@ fn lint_field(
                 meant(field, text),
             );
         }
-        if matches!(field, Field::Code | Field::Type) && !leaf.has_values() && begins_no_value(field, leaf) {
+        if matches!(field, Field::Code | Field::Type) && !leaf.has_values() && fits_none(field, leaf) {
             let help = "`openeventd rules test` has a sample of every event";
             findings.warning(&at(), field.name(), "no event in the catalogue has such a value", help);
         }
@@ -198,7 +198,7 @@ fn meant(field: Field, text: &str) -> String {
 }
 
 /// Whether operators on a code or type hold for none in the catalogue.
-fn begins_no_value(field: Field, leaf: &Leaf) -> bool {
+fn fits_none(field: Field, leaf: &Leaf) -> bool {
     let value = |row: &catalogue::EventType| if field == Field::Code { row.code } else { row.event_type };
     let is_of_text = !leaf.tests.is_empty() && leaf.tests.iter().all(Test::is_of_text);
     is_of_text && !catalogue::all().any(|row| plain_fit(leaf, FieldValue::Text(value(row))) != Fit::No)

@@ -38,7 +38,8 @@ const QUARANTINED: &str = "SELECT count(*) AS records, coalesce(sum(mentions), 0
     at > 0 AND (' ' || CAST(payload AS TEXT) || ' ' GLOB ?5 \
     OR (CAST(substr(payload, at - 1, 1) AS TEXT) NOT GLOB ?6 \
     AND CAST(substr(payload, at + length(CAST(?3 AS BLOB)), 1) AS TEXT) NOT GLOB ?6)) AS mentions \
-    FROM (SELECT *, instr(payload, CAST(?3 AS BLOB)) AS at FROM quarantined_record) WHERE quarantined_at >= ?1 AND quarantined_at < ?2 AND replayed_at IS NULL \
+    FROM (SELECT *, instr(payload, CAST(?3 AS BLOB)) AS at FROM quarantined_record) \
+    WHERE quarantined_at >= ?1 AND quarantined_at < ?2 AND replayed_at IS NULL \
     ORDER BY quarantined_at DESC LIMIT ?4)";
 
 const LOOKING: &str = "look why nothing is known of an object";

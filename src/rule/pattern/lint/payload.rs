@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Places;
 use crate::event::Status;
-use crate::event::payload::Payloads;
+use crate::event::payload::{Kinds, Payloads};
 use crate::rule::field::Field;
 use crate::rule::pattern::events::Events;
 use crate::rule::pattern::findings::Findings;
@@ -26,9 +26,8 @@ pub(super) type Seen = HashMap<(Events, usize, String), bool>;
 /// What is warned of below `data` in one branch.
 struct Lint<'l, 'i> {
     payloads: Payloads,
+    /// Those that the branch is for.
     events: Events,
-    /// The events may also be some that the catalogue does not know.
-    has_others: bool,
     places: &'l Places<'i>,
     origins: &'l [Range<usize>],
 }
@@ -48,7 +47,7 @@ pub(super) fn lint(
         return;
     }
     let payloads = Payloads::of(events.rows().map(|row| row.code));
-    let lint = Lint { payloads, events, has_others: events.has_others(), places, origins };
+    let lint = Lint { payloads, events, places, origins };
     for condition in conditions {
         lint.below(condition, "", seen, findings);
     }
@@ -58,67 +57,57 @@ impl Lint<'_, '_> {
     fn below(&self, condition: &Condition, path: &str, seen: &mut Seen, findings: &mut Findings) {
         for inner in condition.below.iter().flat_map(|below| &below.conditions) {
             let own = if path.is_empty() { inner.name.to_string() } else { format!("{path}.{}", inner.name) };
-            let at = self.places.of(&format!("data.{own}"), self.origins);
+            let key = format!("data.{own}");
+            let at = self.places.of(&key, self.origins);
             let is_unknown = *seen.entry((self.events, at.start, own.clone())).or_insert_with(|| {
-                let unknown = self.payloads.unknown(&own).filter(|_| !self.has_others);
+                let unknown = self.payloads.unknown(&own).filter(|_| !self.events.has_others());
                 if let Some(unknown) = &unknown {
                     let help = "a field that DataWorks has not published works all the same, if it is sent";
-                    self.warn(&own, unknown.message(), unknown.help(help), findings);
+                    findings.warning(&at, &key, unknown.message(), unknown.help(help));
                 }
                 unknown.is_some()
             });
             if is_unknown {
                 continue;
             }
-            for leaf in &inner.leaves {
-                self.kinds(&own, leaf, findings);
+            let kinds = self.kinds(&own);
+            for (message, help) in inner.leaves.iter().filter_map(|leaf| misfit(&own, leaf, kinds?)) {
+                findings.warning(&at, &key, message, help);
             }
-            if inner.below.is_some() && self.is_plain(&own) {
+            let is_plain = kinds.is_some_and(|kinds| kinds.is_text() || kinds.is_number());
+            if inner.below.is_some() && is_plain && !self.events.has_others() {
                 let help = "an operator is a table of one key that is the operator's name";
-                self.warn(&own, "a plain value: nothing stands below it", help.to_owned(), findings);
+                findings.warning(&at, &key, "a plain value: nothing stands below it", help);
                 continue;
             }
             self.below(inner, &own, seen, findings);
         }
     }
 
-    /// Whether all events that have it have texts or numbers there, as far as is known.
-    fn is_plain(&self, own: &str) -> bool {
-        let kinds = self.payloads.kinds(own);
-        !self.has_others
-            && self.payloads.are_known()
-            && kinds.is_some_and(|kinds| kinds.is_text() || kinds.is_number())
+    /// What the events hold at `own`. What nobody knows is not judged, unless it is only among all that there is.
+    fn kinds(&self, own: &str) -> Option<Kinds> {
+        let is_judged = self.events.has_others() || self.payloads.are_known();
+        self.payloads.kinds(own).filter(|_| is_judged)
     }
+}
 
-    fn warn(&self, own: &str, message: &str, help: String, findings: &mut Findings) {
-        let key = format!("data.{own}");
-        findings.warning(&self.places.of(&key, self.origins), &key, message, help);
-    }
-
-    fn kinds(&self, own: &str, leaf: &Leaf, findings: &mut Findings) {
-        // What nobody knows is not judged, unless it is only among all that there is.
-        if !self.has_others && !self.payloads.are_known() {
-            return;
-        }
-        let Some(kinds) = self.payloads.kinds(own) else { return };
-        let has_numeric = leaf.tests.iter().any(|test| matches!(test, Test::Within(_)));
-        let (message, help) = if kinds.is_text() && (has_numeric || !leaf.numbers.is_empty()) {
-            let fact = FACTS.iter().find(|(field, _)| *field == own);
-            let help = match fact {
-                Some((_, fact)) => format!("the fact `{fact}` is a number"),
-                None => "write it as text, in quotes".to_owned(),
-            };
-            ("sent as text: a number never matches", help)
-        } else if kinds.is_number() && !leaf.texts.is_empty() {
-            let word = leaf.texts.iter().find(|text| own == "status" && Status::from_word(text).is_some());
-            let help = match word {
-                Some(word) => format!("the fact has words: `status = \"{word}\"`"),
-                None => "write a number, without quotes".to_owned(),
-            };
-            ("sent as a number: text never matches", help)
-        } else {
-            return;
+/// What of a leaf is of another kind than the field at `own`, and what to write instead.
+fn misfit(own: &str, leaf: &Leaf, kinds: Kinds) -> Option<(&'static str, String)> {
+    let has_numeric = leaf.tests.iter().any(|test| matches!(test, Test::Within(_)));
+    if kinds.is_text() && (has_numeric || !leaf.numbers.is_empty()) {
+        let help = match FACTS.iter().find(|(field, _)| *field == own) {
+            Some((_, fact)) => format!("the fact `{fact}` is a number"),
+            None => "write it as text, in quotes".to_owned(),
         };
-        self.warn(own, message, help, findings);
+        Some(("sent as text: a number never matches", help))
+    } else if kinds.is_number() && !leaf.texts.is_empty() {
+        let word = leaf.texts.iter().find(|text| own == "status" && Status::from_word(text).is_some());
+        let help = match word {
+            Some(word) => format!("the fact has words: `status = \"{word}\"`"),
+            None => "write a number, without quotes".to_owned(),
+        };
+        Some(("sent as a number: text never matches", help))
+    } else {
+        None
     }
 }
